@@ -1,0 +1,60 @@
+// Package id makes and checks resource ids: a prefix that names the kind of
+// resource, an underscore, and 26 characters that sort by time of creation
+// (48 bits of milliseconds, 80 random bits, Crockford base 32 in lower case).
+//
+// Ids are not secrets. They are unique for all practical purposes and say when the
+// resource was made; nothing else may be read out of them.
+package id
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"strings"
+	"time"
+)
+
+// Length is the number of characters behind the prefix and its underscore.
+const Length = 26
+
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+
+var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
+
+// New returns a new id with the prefix, ordered by now.
+func New(prefix string, now time.Time) string {
+	var raw [16]byte
+	ms := uint64(now.UnixMilli())
+	for i := range 6 {
+		raw[i] = byte(ms >> (8 * (5 - i)))
+	}
+	// crypto/rand.Read never fails: it ends the process rather than return weak bytes.
+	_, _ = rand.Read(raw[6:])
+	return prefix + "_" + encoding.EncodeToString(raw[:])
+}
+
+// Valid reports whether s is an id with the prefix, in its one canonical spelling.
+func Valid(prefix, s string) bool {
+	rest, ok := strings.CutPrefix(s, prefix+"_")
+	if !ok || len(rest) != Length {
+		return false
+	}
+	raw, err := encoding.DecodeString(rest)
+	return err == nil && encoding.EncodeToString(raw) == rest
+}
+
+// Time returns when the id was made, to the millisecond.
+func Time(s string) (time.Time, bool) {
+	i := strings.LastIndexByte(s, '_')
+	if i < 0 || len(s)-i-1 != Length {
+		return time.Time{}, false
+	}
+	raw, err := encoding.DecodeString(s[i+1:])
+	if err != nil {
+		return time.Time{}, false
+	}
+	var ms uint64
+	for _, b := range raw[:6] {
+		ms = ms<<8 | uint64(b)
+	}
+	return time.UnixMilli(int64(ms)).UTC(), true
+}
