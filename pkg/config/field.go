@@ -87,6 +87,7 @@ func (i *inspection) add(where string, tag reflect.StructTag, f field) {
 	f.fallback = tag.Get("default")
 	f.required = tag.Get("required") == "true"
 	f.secret = tag.Get("secret") == "true" || f.value.Type() == secretType
+	trial := field{value: reflect.New(f.value.Type()).Elem()}
 	switch {
 	case typeName(f.value.Type()) == "":
 		i.defect(where, "type "+f.value.Type().String()+" is not supported")
@@ -96,8 +97,10 @@ func (i *inspection) add(where string, tag reflect.StructTag, f field) {
 		i.defect(where, "is required and has a default")
 	case f.secret && f.fallback != "":
 		i.defect(where, "is a secret with a default")
-	case f.fallback != "" && f.parse(f.fallback) != nil:
-		i.defect(where, "default "+strconv.Quote(f.fallback)+": "+f.parse(f.fallback).Error())
+	case f.fallback != "":
+		if err := trial.parse(f.fallback); err != nil {
+			i.defect(where, "default "+strconv.Quote(f.fallback)+" "+err.Error())
+		}
 	}
 	i.fields = append(i.fields, f)
 }

@@ -9,8 +9,8 @@ import (
 const Redacted = "[redacted]"
 
 // Secret is a string that shows itself to nobody by accident: printing, logging and
-// encoding it give Redacted. Keep it in an exported field, and not as a
-// map's key: fmt and json do not ask those how they want to be shown.
+// encoding it give Redacted. Two places are out of its reach, so keep it out of them: an
+// unexported field of a struct that is printed, and the key of a map.
 type Secret string
 
 // Reveal returns the secret itself.
