@@ -11,7 +11,9 @@
 // refuses to start without one, secret:"true" keeps the value out of messages and lets
 // NAME_FILE name a file to read it from (fields of type Secret are always secret), doc
 // is one sentence, with the unit. A nested struct takes a tag prefix, put before the
-// names within it, so that services can share a struct of settings.
+// names within it, so that services can share a struct of settings. Types: text, bool,
+// int, int64, float64, time.Duration, []string (by commas), url.URL, Secret, and whatever
+// reads itself from text, such as slog.Level.
 //
 // Guarantees: a variable under an owned prefix that no field reads is an error, not
 // silence; every problem is reported in one error, with what to do; a secret's value is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -32,6 +33,8 @@ type settings struct {
 	Base   url.URL       `env:"T_BASE" doc:"Public address."`
 	Key    config.Secret `env:"T_KEY" required:"true" doc:"Signing key."`
 	DB     database      `prefix:"T_DB_"`
+	Level  slog.Level    `env:"T_LEVEL" default:"info" doc:"Least level logged."`
+	From   netip.Addr    `env:"T_FROM" doc:"Address to call from."`
 	Told   string        `env:"-"`
 }
 
@@ -43,7 +46,7 @@ func TestLoad_reads_every_type_and_leaves_defaults_where_nothing_is_set(t *testi
 	source := minimal()
 	for name, value := range map[string]string{
 		"T_DEBUG": "true", "T_BYTES": "1048576", "T_WAIT": "300ms", "T_RATIO": "0.5",
-		"T_NAMES": "a, b,,c", "T_BASE": "https://files.example.com/x", "T_LISTEN": "", "OTHER": "ignored",
+		"T_NAMES": "a, b,,c", "T_BASE": "https://files.example.com/x", "T_LISTEN": "", "T_LEVEL": "warn", "T_FROM": "::1", "OTHER": "ignored",
 	} {
 		source[name] = value
 	}
@@ -52,7 +55,7 @@ func TestLoad_reads_every_type_and_leaves_defaults_where_nothing_is_set(t *testi
 		t.Fatal(err)
 	}
 	if got.Listen != "127.0.0.1:1" || !got.Debug || got.Limit != 10 || got.Bytes != 1<<20 ||
-		got.Wait != 300*time.Millisecond || got.Ratio != 0.5 || got.Base.Host != "files.example.com" ||
+		got.Wait != 300*time.Millisecond || got.Ratio != 0.5 || got.Level != slog.LevelWarn || !got.From.IsLoopback() || got.Base.Host != "files.example.com" ||
 		got.Key.Reveal() != "hush" || got.DB.Host != "db:5432" || got.DB.Pass != "" {
 		t.Errorf("loaded %+v", got)
 	}
@@ -64,12 +67,12 @@ func TestLoad_reads_every_type_and_leaves_defaults_where_nothing_is_set(t *testi
 func TestLoad_reports_all_problems_at_once_and_no_secret(t *testing.T) {
 	source := config.Source{
 		"T_DEBUG": "perhaps", "T_WAIT": "30", "T_LIMIT": "1e3", "T_RATIO": "NaN",
-		"T_BASE": "postgres://u:hunter2@h:bad", "T_LISTNE": "x", "T_COMPLETELY_ELSE": "y", "T_KEY": "",
+		"T_BASE": "postgres://u:hunter2@h:bad", "T_LISTNE": "x", "T_COMPLETELY_ELSE": "y", "T_LEVEL": "loud", "T_KEY": "",
 	}
 	err := config.Load(&settings{}, source, "T_")
 	var problems *config.Error
-	if !errors.As(err, &problems) || len(problems.Problems) != 9 {
-		t.Fatalf("want 9 problems, got %v", err)
+	if !errors.As(err, &problems) || len(problems.Problems) != 10 {
+		t.Fatalf("want 10 problems, got %v", err)
 	}
 	for _, want := range []string{
 		`T_DEBUG is "perhaps", but must be true or false`,
@@ -77,6 +80,7 @@ func TestLoad_reports_all_problems_at_once_and_no_secret(t *testing.T) {
 		`T_LIMIT is "1e3", but must be a whole number`,
 		`T_RATIO is "NaN", but must be a decimal number`,
 		"T_BASE must be a URL",
+		`T_LEVEL is "loud", but must be a valid level: Least level logged.`,
 		"T_KEY is required: Signing key. Set it, or T_KEY_FILE to a file that holds it.",
 		"T_DB_HOST is required",
 		"T_LISTNE is not a setting; did you mean T_LISTEN?",
@@ -211,7 +215,7 @@ func TestDocument_writes_one_row_per_setting(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, b.String())
 		}
 	}
-	if rows := strings.Count(b.String(), "\n"); rows != 2+11 {
+	if rows := strings.Count(b.String(), "\n"); rows != 2+13 {
 		t.Errorf("%d rows", rows)
 	}
 }

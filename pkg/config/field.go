@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"net/url"
@@ -72,7 +73,7 @@ func (i *inspection) walk(v reflect.Value, prefix string) {
 			if tagged {
 				i.defect(where, "is not exported")
 			}
-		case !tagged && sf.Type.Kind() == reflect.Struct && sf.Type != urlType:
+		case !tagged && sf.Type.Kind() == reflect.Struct && typeName(sf.Type) == "":
 			i.walk(fv, prefix+sf.Tag.Get("prefix"))
 		case !tagged || name == "":
 			i.defect(where, `has no env tag (use env:"-" for a field that is not a setting)`)
@@ -176,6 +177,10 @@ func (f field) parse(text string) error {
 		v.Set(reflect.ValueOf(*u))
 	case v.Type() == listType:
 		v.Set(reflect.ValueOf(list(text)))
+	case readsText(v.Type()):
+		if v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text)) != nil {
+			return fmt.Errorf("must be a valid %s", typeName(v.Type()))
+		}
 	case v.Kind() == reflect.String:
 		v.SetString(text)
 	case v.Kind() == reflect.Bool:
@@ -211,6 +216,11 @@ func list(text string) []string {
 	return items
 }
 
+// readsText reports whether values of the type read themselves, as slog.Level does.
+func readsText(t reflect.Type) bool {
+	return t.Name() != "" && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
 // typeName says in a word what a setting is, or "" when there is no such setting.
 func typeName(t reflect.Type) string {
 	switch {
@@ -222,6 +232,8 @@ func typeName(t reflect.Type) string {
 		return "secret"
 	case t == listType:
 		return "list, by commas"
+	case readsText(t):
+		return strings.ToLower(t.Name())
 	}
 	switch t.Kind() {
 	case reflect.String:
