@@ -1,0 +1,66 @@
+# What a developer, an operator trying the suite, and CI call. `make help` lists it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+INSTALL := sh deploy/tools/install.sh
+export PATH := $(CURDIR)/.bin:$(PATH)
+# The modules of the workspace, as folders.
+MODULES = $(shell go list -m -f '{{.Dir}}')
+GOTEST ?= go test -race -shuffle=on -timeout=20m
+
+.PHONY: help up reset demo test bench tools servers protos gen mod fmt lint verify build ci release
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+up: servers ## start the whole suite on this machine; Ctrl-C stops it
+	@mkdir -p bin && go build -o bin/stack ./deploy/stack/cmd/stack && exec bin/stack up
+
+reset: ## wipe what `make up` keeps
+	@mkdir -p bin && go build -o bin/stack ./deploy/stack/cmd/stack && exec bin/stack reset
+
+demo: servers ## do the main job through the public doors and print each step with its evidence
+	@mkdir -p bin && go build -o bin/stack ./deploy/stack/cmd/stack && exec bin/stack demo
+
+test: servers ## every test of every module, with the race detector, against the real servers
+	$(GOTEST) work
+
+bench: servers ## measure the suite beside bare programs and write docs/benchmarks.md
+	go run ./deploy/e2e/cmd/bench
+
+tools: ## build or fetch the pinned generators and linters
+	@$(INSTALL) tools >/dev/null
+
+servers: ## build or fetch the pinned third-party servers
+	@$(INSTALL) servers >/dev/null
+
+protos: ## fetch the third-party protos that the contract imports
+	@sh deploy/tools/third-party-protos.sh
+
+gen: tools protos ## regenerate everything that is generated
+	buf generate
+	for dir in services/*/; do if [ -f $$dir/sqlc.yaml ]; then (cd $$dir && sqlc generate) || exit 1; fi; done
+	go run ./deploy/e2e/cmd/documents
+
+mod: ## bring go.work and all go.mod files in order
+	sh deploy/tools/mod.sh
+
+fmt: tools protos ## format Go and proto files
+	buf format -w proto
+	golangci-lint fmt ./...
+
+lint: tools protos ## check style, rooms and the contract
+	buf lint
+	buf format --diff --exit-code proto
+	buf breaking --against proto/released.binpb
+	sh deploy/tools/lint.sh
+
+verify: ## regenerate everything; the tree must stay as it is
+	@sh deploy/tools/verify.sh
+
+build: ## build and vet each module on its own
+	@for dir in $(MODULES); do echo "build $$dir" | sed "s|$(CURDIR)/||"; (cd $$dir && GOWORK=off go build ./... && GOWORK=off go vet ./...) || exit 1; done
+
+release: tools protos ## freeze the contract: later changes are held against it
+	buf build proto -o proto/released.binpb
+
+ci: verify lint build test ## what CI runs

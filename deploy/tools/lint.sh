@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs golangci-lint over every module of the workspace with the one configuration in the root.
+set -eu
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
+cd "$root"
+status=0
+for module in $(go list -m -f '{{.Dir}}'); do
+	echo "lint ${module#"$root"/}"
+	(cd "$module" && "$root/.bin/golangci-lint" run --config "$root/.golangci.yml" ./...) || status=1
+done
+exit $status
