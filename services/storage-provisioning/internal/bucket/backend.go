@@ -1,0 +1,93 @@
+package bucket
+
+import (
+	"context"
+
+	"github.com/primecloud/primecloud/pkg/errs"
+)
+
+// CountLimit is where counting a bucket's content stops.
+const CountLimit = 1000
+
+// Mark is what we write on a bucket to know it again as ours: the tags primecloud-id and
+// primecloud-account.
+type Mark struct {
+	// ID is the bucket's id.
+	ID string
+	// AccountID is its owner.
+	AccountID string
+}
+
+// Observed is a bucket as the backend has it.
+type Observed struct {
+	// Exists says whether there is one; the other fields mean nothing without.
+	Exists bool
+	// Mark is our mark on it; the zero value when it has none.
+	Mark Mark
+	// Spec is how it is set up, in normal form.
+	Spec Spec
+}
+
+// BackendReader looks at the buckets of one backend and changes nothing.
+//
+// Errors are classified: errs.Unavailable BACKEND_UNAVAILABLE when no answer came or the
+// answer was the server's own trouble, BACKEND_REJECTED (errs.FailedPrecondition or
+// errs.InvalidArgument) when the backend refused for good.
+type BackendReader interface {
+	// ObserveBucket returns the bucket as it is; an absent one is no error.
+	ObserveBucket(ctx context.Context, name string) (Observed, error)
+	// CountContent counts objects, versions, delete markers and incomplete uploads, and
+	// stops at limit; more says whether there are more than that.
+	CountContent(ctx context.Context, name string, limit int) (n int, more bool, err error)
+	// ListBuckets returns the names of all buckets, whoever owns them.
+	ListBuckets(ctx context.Context) ([]string, error)
+}
+
+// BackendWriter changes one bucket of one backend. Every method may be repeated. Errors
+// are classified as those of BackendReader; one that says the bucket is not there is
+// ErrVanished, except where noted.
+type BackendWriter interface {
+	// MakeBucket makes an empty bucket. One that exists, whoever made it, is ErrExists.
+	MakeBucket(ctx context.Context, name string) error
+	// MarkBucket writes the mark on it.
+	MarkBucket(ctx context.Context, name string, mark Mark) error
+	// SetVersioning sets versioning; VersioningOff is never asked for.
+	SetVersioning(ctx context.Context, name string, versioning Versioning) error
+	// SetQuota sets the hard quota; zero removes it.
+	SetQuota(ctx context.Context, name string, bytes int64) error
+	// SetLifecycle replaces all rules; none removes the configuration.
+	SetLifecycle(ctx context.Context, name string, rules []Rule) error
+	// RemoveBucket removes an empty bucket, never a full one: that is ErrNotEmpty. An
+	// absent one is no error.
+	RemoveBucket(ctx context.Context, name string) error
+}
+
+// Backend is one S3 deployment, seen from here.
+type Backend struct {
+	// Name is what requests and rows call it.
+	Name string
+	// Reader looks.
+	Reader BackendReader
+	// Writer acts.
+	Writer BackendWriter
+}
+
+// Backends finds a backend by its name.
+type Backends interface {
+	// Backend returns the backend of that name, the default one for "", and
+	// ErrBackendUnknown for a name that is not configured.
+	Backend(name string) (Backend, error)
+}
+
+// What the adapter of a backend answers besides trouble.
+var (
+	// ErrExists is MakeBucket's answer when a bucket of that name is already there.
+	ErrExists = errs.New(errs.AlreadyExists, "BUCKET_NAME_TAKEN",
+		"a bucket of this name exists on the backend; choose another name")
+	// ErrNotEmpty is RemoveBucket's answer when there is content.
+	ErrNotEmpty = errs.New(errs.FailedPrecondition, "BUCKET_NOT_EMPTY",
+		"the bucket still has content; delete it first, old versions and incomplete uploads included")
+	// ErrVanished is the answer of a call on a bucket that is not there any more.
+	ErrVanished = errs.New(errs.Aborted, "BUCKET_CONFLICT",
+		"the bucket vanished from the backend while it was being changed; retry")
+)
