@@ -9,13 +9,22 @@
 # The path is the executable; for postgres it is the directory that holds bin/, lib/ and share/.
 # Each name is also linked as .bin/NAME in the repository root, so that `.bin/buf` always is this checkout's version.
 #
-# The cache is ${PRIMECLOUD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/primecloud}/bin/NAME-HASH/. HASH covers the pins
+# The cache is ${PRIMECLOUD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/primecloud}/bin/NAME-HASH/, for root by default
+# /var/cache/primecloud: PostgreSQL refuses root, and whom it runs as instead cannot look into root's home. HASH covers the pins
 # (go.mod and go.sum, or the package lock) and the recipe, so a new pin is a new entry and two checkouts can share a cache.
 # An entry appears by one rename: it is whole or absent. Several callers at once wait for the one that builds.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
-cache=${PRIMECLOUD_CACHE:-${XDG_CACHE_HOME:-${HOME:?set HOME or PRIMECLOUD_CACHE}/.cache}/primecloud}/bin
+if [ -n "${PRIMECLOUD_CACHE:-}" ]; then
+	cache=$PRIMECLOUD_CACHE/bin
+elif [ -n "${XDG_CACHE_HOME:-}" ]; then
+	cache=$XDG_CACHE_HOME/primecloud/bin
+elif [ "$(id -u)" = 0 ]; then
+	cache=/var/cache/primecloud/bin
+else
+	cache=${HOME:?set HOME or PRIMECLOUD_CACHE}/.cache/primecloud/bin
+fi
 links=$root/.bin
 
 tools="buf protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2 grpcurl sqlc golangci-lint"
@@ -142,22 +151,21 @@ claim() {
 install() { # NAME DIR
 	mkdir -p "$cache"
 	claim "$2" || return 0
-	work=$2.tmp.$$
-	log=$2.log
+	target=$2 work=$2.tmp.$$ log=$2.log
 	started=$(date +%s)
 	mkdir -p "$work"
 	say "building $1, first time, $takes…"
 	alive "$1" &
 	ticker=$!
-	trap 'kill $ticker 2>/dev/null || true; rm -rf "$work" "$2.lock"' EXIT
+	trap 'kill $ticker 2>/dev/null || true; rm -rf "$work" "$target.lock"' EXIT
 	trap 'exit 130' INT TERM HUP
 	if ! ("build_$kind" "$1" "$work") >"$log" 2>&1; then
 		tail -n 30 "$log" >&2
 		die "building $1 failed; the whole log is $log"
 	fi
-	mv "$work" "$2"
+	mv "$work" "$target"
 	kill $ticker 2>/dev/null || true
-	rm -rf "$log" "$2.lock"
+	rm -rf "$log" "$target.lock"
 	trap - EXIT INT TERM HUP
 	say "$1 is ready ($(($(date +%s) - started)) s)"
 }
@@ -165,7 +173,8 @@ install() { # NAME DIR
 link() { # NAME TARGET
 	[ "$(readlink "$links/$1" 2>/dev/null || true)" != "$2" ] || return 0
 	mkdir -p "$links"
-	ln -sfn "$2" "$links/$1.$$" && mv -f "$links/$1.$$" "$links/$1"
+	# A second caller may be at the same link, with the same target.
+	ln -sfn "$2" "$links/$1" || [ "$(readlink "$links/$1")" = "$2" ]
 }
 
 [ $# -gt 0 ] || die "say what to install: all, tools, servers, or any of: $tools $servers"

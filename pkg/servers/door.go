@@ -1,0 +1,81 @@
+package servers
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// doorConfig is the one configuration of the door, for every way of running the suite.
+const doorConfig = "deploy/thirdparty/caddy/Caddyfile"
+
+// DoorConfig says how to run the door before MinIO.
+type DoorConfig struct {
+	// Dir holds the log.
+	Dir string
+	// Port is where to listen on 127.0.0.1; 0 takes a free one. Setting is named when it is taken.
+	Port    int
+	Setting string
+	// Upstream is host:port of MinIO.
+	Upstream string
+}
+
+// Door is the running reverse proxy before MinIO: the public address of the storage.
+type Door struct{ *Server }
+
+// Endpoint is the public address, the one to sign for.
+func (d *Door) Endpoint() string { return "http://" + d.Address() }
+
+// StartDoor starts the door. It is ready when it answers itself: whether MinIO does is MinIO's matter.
+func StartDoor(ctx context.Context, cfg DoorConfig) (*Door, error) {
+	paths, err := install(ctx, nil, nameDoor)
+	if err != nil {
+		return nil, err
+	}
+	root, err := Root()
+	if err != nil {
+		return nil, err
+	}
+	if err := folder(cfg.Dir); err != nil {
+		return nil, err
+	}
+	port, err := choosePort(ctx, nameDoor, cfg.Port, cfg.Setting)
+	if err != nil {
+		return nil, err
+	}
+	d := &Door{}
+	d.Server = &Server{
+		name: nameDoor, port: port, setting: cfg.Setting, probe: d.health,
+		cmd: command{
+			path: paths[0], dir: cfg.Dir, stop: syscall.SIGTERM, orphaned: syscall.SIGKILL,
+			args: []string{"run", "--config", filepath.Join(root, doorConfig), "--adapter", "caddyfile"},
+			env: []string{
+				"PRIMECLOUD_DOOR_UPSTREAM=" + cfg.Upstream,
+				"PRIMECLOUD_DOOR_PORT=" + strconv.Itoa(port),
+				"PRIMECLOUD_DOOR_BIND=" + loopback,
+			},
+		},
+	}
+	if err := begin(ctx, d.Server); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Door) health(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Endpoint()+"/_door/health", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("ask for readiness: %w", err)
+	}
+	body, err := answer(req)
+	if err != nil {
+		return err
+	}
+	if body != "ok" {
+		return fmt.Errorf("the door answers %q", body)
+	}
+	return nil
+}
