@@ -1,0 +1,282 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/primecloud/primecloud/pkg/access"
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/id"
+	"github.com/primecloud/primecloud/pkg/idempotency"
+	"github.com/primecloud/primecloud/pkg/observe"
+	"github.com/primecloud/primecloud/pkg/principal"
+	"github.com/primecloud/primecloud/pkg/token"
+)
+
+// call is one call on its way through the chain.
+type call struct {
+	server    *Server
+	methods   *methods
+	method    *method
+	origin    origin
+	began     time.Time
+	requestID string
+	principal principal.Principal
+	span      trace.Span
+	cancel    context.CancelFunc
+}
+
+// unaryOverWire is the chain for unary calls from the network.
+func (s *Server) unaryOverWire(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	return s.unary(ctx, originOf(ctx), request, info.FullMethod, handler)
+}
+
+// unary is the chain for unary calls.
+func (s *Server) unary(ctx context.Context, from origin, request any, name string, handler grpc.UnaryHandler) (response any, err error) {
+	c := &call{server: s, origin: from, began: time.Now()}
+	ctx = c.begin(ctx, name)
+	defer func() {
+		if r := recover(); r != nil {
+			response, err = nil, panicked(r)
+		}
+		if err = c.end(ctx, err); err != nil {
+			response = nil
+		}
+	}()
+	ctx, err = c.admit(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return handler(ctx, request)
+}
+
+// begin gives the call its request id, deadline and span: steps 2 to 4 of the chain.
+func (c *call) begin(ctx context.Context, name string) context.Context {
+	// Serving began with Check, so there is no error here.
+	c.methods, _ = c.server.check()
+	c.method = c.methods.other
+	if m, found := c.methods.byName[name]; found {
+		c.method = m
+	}
+	c.principal = principal.Nobody()
+	c.requestID = first(metadata.ValueFromIncomingContext(ctx, HeaderRequestID))
+	if !validRequestID(c.requestID) {
+		c.requestID = id.New("req", c.began)
+		// Only a caller without an id of its own has to be told; that it cannot be told
+		// any more does not concern the call.
+		_ = grpc.SetHeader(ctx, metadata.Pairs(HeaderRequestID, c.requestID))
+	}
+	ctx = observe.WithRequestID(ctx, c.requestID)
+	if !c.method.own {
+		ctx, c.cancel = c.server.limit(ctx, c.began)
+	}
+	ctx, c.span = c.server.telemetry.start(ctx, &c.method.telemetry)
+	return ctx
+}
+
+// limit sees to it that the call has a deadline, and not too late a one.
+func (s *Server) limit(ctx context.Context, began time.Time) (context.Context, context.CancelFunc) {
+	deadline, given := ctx.Deadline()
+	latest := began.Add(s.config.MaxDeadline)
+	switch {
+	case !given:
+		return context.WithDeadline(ctx, began.Add(min(s.config.DefaultDeadline, s.config.MaxDeadline)))
+	case deadline.After(latest):
+		return context.WithDeadline(ctx, latest)
+	default:
+		return ctx, nil
+	}
+}
+
+// admit decides whether the handler gets to see the call: steps 7 to 10.
+func (c *call) admit(ctx context.Context, request any) (context.Context, error) {
+	if c.method.own {
+		if c.method == c.methods.other {
+			return ctx, errUnimplemented
+		}
+		return ctx, nil
+	}
+	ctx, err := c.authenticate(ctx)
+	if err == nil {
+		err = access.Decide(c.method.rule, &c.principal, accountOf(request))
+	}
+	if err != nil {
+		c.refused(ctx, request, err)
+		return ctx, err
+	}
+	if c.method.validate {
+		if err := c.methods.validate(request); err != nil {
+			return ctx, err
+		}
+	}
+	return c.key(ctx, request)
+}
+
+// authenticate finds out who calls and puts that into the context.
+func (c *call) authenticate(ctx context.Context) (context.Context, error) {
+	who, err := c.who(ctx)
+	who.Peer, who.Address = c.origin.peer, c.origin.address
+	if c.server.trusted[c.origin.peer] {
+		who.Address = assertedAddress(first(metadata.ValueFromIncomingContext(ctx, HeaderClientAddress)))
+		who.UserAgent = clean(first(metadata.ValueFromIncomingContext(ctx, HeaderUserAgent)))
+	} else {
+		who.UserAgent = clean(first(metadata.ValueFromIncomingContext(ctx, headerGRPCAgent)))
+	}
+	c.principal = who
+	return principal.NewContext(ctx, who), err
+}
+
+func (c *call) who(ctx context.Context) (principal.Principal, error) {
+	switch c.method.rule.Level {
+	case access.Public:
+		return principal.Nobody(), nil
+	case access.Service:
+		if c.origin.peer == "" {
+			return principal.Nobody(), nil
+		}
+		return principal.Principal{Kind: principal.Service, ID: c.origin.peer}, nil
+	default:
+	}
+	raw, err := bearer(metadata.ValueFromIncomingContext(ctx, HeaderAuthorization))
+	if err != nil || raw == "" {
+		return principal.Nobody(), err
+	}
+	who, err := c.server.config.Authenticate(ctx, raw)
+	if err != nil {
+		return principal.Nobody(), unauthenticated(err)
+	}
+	return who, nil
+}
+
+// unauthenticated sees to it that a token which could not be checked for a reason that
+// nobody classified is refused and not an error of ours that looks like an answer.
+func unauthenticated(err error) error {
+	if _, classified := errs.As(err); classified || errs.KindOf(err) != errs.Internal {
+		return err
+	}
+	return token.ErrInvalid.Wrap(err)
+}
+
+// accountOf returns the account that a request names.
+func accountOf(request any) string {
+	if named, ok := request.(interface{ GetAccountId() string }); ok {
+		return named.GetAccountId()
+	}
+	return ""
+}
+
+// refused tells the hook of a call that was denied. That the database or the keys are away
+// is no denial.
+func (c *call) refused(ctx context.Context, request any, err error) {
+	if c.server.config.OnRefusal == nil || errs.KindOf(err) == errs.Unavailable {
+		return
+	}
+	message, _ := request.(proto.Message)
+	c.server.config.OnRefusal(ctx, c.method.name, message, err)
+}
+
+// key puts the idempotency key of a changing call into the context. Without a key of the
+// caller's, method and hash are there all the same; reads carry nothing.
+func (c *call) key(ctx context.Context, request any) (context.Context, error) {
+	if c.method.rule.Idempotency == access.Read {
+		return ctx, nil
+	}
+	k := idempotency.Key{Principal: c.principal.Subject(), Method: c.method.name}
+	if c.method.rule.Idempotency != access.Key {
+		return idempotency.NewContext(ctx, k), nil
+	}
+	switch values := metadata.ValueFromIncomingContext(ctx, HeaderIdempotencyKey); len(values) {
+	case 0:
+	case 1:
+		if err := idempotency.Check(values[0]); err != nil {
+			return ctx, err
+		}
+		k.Value = values[0]
+	default:
+		return ctx, idempotency.ErrInvalid.WithMessage("more than one idempotency key was sent; send one")
+	}
+	var err error
+	if k.RequestHash, err = hash(request); err != nil {
+		return ctx, err
+	}
+	return idempotency.NewContext(ctx, k), nil
+}
+
+// end translates the error, logs the call and ends its span.
+func (c *call) end(ctx context.Context, err error) error {
+	ended := ending{err: err, took: time.Since(c.began)}
+	var answer error
+	if err != nil {
+		s := ToStatus(err, Domain(c.server.config.Noun), c.requestID)
+		answer, ended.code, ended.reason = s.Err(), s.Code(), classify(err).Reason()
+	}
+	c.server.telemetry.end(ctx, &c.method.telemetry, c.span, ended)
+	c.log(ctx, ended)
+	if c.cancel != nil {
+		c.cancel()
+	}
+	return answer
+}
+
+// log writes the one line of the call.
+func (c *call) log(ctx context.Context, ended ending) {
+	level := c.level(ended)
+	if !c.server.deps.Logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 9)
+	attrs = append(attrs,
+		slog.String("method", c.method.name),
+		slog.String("code", codeName(ended.code)),
+		slog.Float64("duration_ms", float64(ended.took.Microseconds())/1000),
+		slog.String("principal", c.principal.Subject()),
+	)
+	if c.principal.AccountID != "" {
+		attrs = append(attrs, slog.String("account_id", c.principal.AccountID))
+	}
+	if c.origin.peer != "" {
+		attrs = append(attrs, slog.String("peer", c.origin.peer))
+	}
+	if ended.err != nil {
+		attrs = append(attrs, slog.String("reason", ended.reason), slog.String("error", ended.err.Error()))
+		var p *panicError
+		if errors.As(ended.err, &p) {
+			attrs = append(attrs, slog.String("stack", p.stack))
+		}
+	}
+	c.server.deps.Logger.LogAttrs(ctx, level, "call", attrs...)
+}
+
+func (c *call) level(ended ending) slog.Level {
+	switch {
+	case ended.code == codes.Internal || ended.code == codes.Unknown || ended.code == codes.DataLoss:
+		return slog.LevelError
+	case ended.code == codes.Unavailable || ended.code == codes.DeadlineExceeded:
+		return slog.LevelWarn
+	case c.method.own:
+		return slog.LevelDebug
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// panicError is a panic of a handler.
+type panicError struct {
+	value any
+	stack string
+}
+
+// Error returns what the handler panicked with.
+func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+func panicked(value any) error { return &panicError{value: value, stack: string(debug.Stack())} }
