@@ -39,7 +39,6 @@ protos: ## fetch the third-party protos that the contract imports
 gen: tools protos ## regenerate everything that is generated
 	buf generate
 	for dir in services/*/; do if [ -f $$dir/sqlc.yaml ]; then (cd $$dir && sqlc generate) || exit 1; fi; done
-	go run ./deploy/e2e/cmd/documents
 
 mod: ## bring go.work and all go.mod files in order
 	sh deploy/tools/mod.sh
