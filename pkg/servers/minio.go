@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // MinIOConfig says how to run MinIO.
@@ -82,9 +83,10 @@ func (m *MinIO) knowsItsKeys(ctx context.Context, region string) error {
 	if err != nil {
 		return fmt.Errorf("ask for readiness: %w", err)
 	}
-	req.Header.Set("X-Amz-Date", "20260101T000000Z")
+	now := time.Now().UTC() // MinIO looks at the date before the key
+	req.Header.Set("X-Amz-Date", now.Format("20060102T150405Z"))
 	req.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=readiness/20260101/"+region+
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=readiness/"+now.Format("20060102")+"/"+region+
 		"/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="+strings.Repeat("0", 64))
 	body, err := answer(req)
 	if err != nil {
