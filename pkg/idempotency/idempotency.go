@@ -57,8 +57,8 @@ func NewContext(ctx context.Context, k Key) context.Context {
 	return context.WithValue(ctx, contextKey{}, k)
 }
 
-// FromContext returns the key of the call. The method and hash are set even when the
-// caller sent no key.
+// FromContext returns the key of the call. Of a method that changes something, principal
+// and method are set even when the caller sent no key, and the hash when it may send one.
 func FromContext(ctx context.Context) Key {
 	k, _ := ctx.Value(contextKey{}).(Key)
 	return k

@@ -39,8 +39,8 @@ type Principal struct {
 	AccountState string
 	// Role is the role in that account (or on the platform).
 	Role string
-	// Scopes narrow a machine: "storage.read", "storage.write", …; empty means all
-	// that the role allows.
+	// Scopes are what a machine may do within its role: "storage.read", "storage.write",
+	// …; one without any may do nothing. People have none.
 	Scopes []string
 	// SessionID is the login session of a person.
 	SessionID string
