@@ -163,9 +163,9 @@ install() { # NAME DIR
 		tail -n 30 "$log" >&2
 		die "building $1 failed; the whole log is $log"
 	fi
-	mv "$work" "$target"
+	[ -d "$target" ] || mv "$work" "$target"
 	kill $ticker 2>/dev/null || true
-	rm -rf "$log" "$target.lock"
+	rm -rf "$work" "$log" "$target.lock"
 	trap - EXIT INT TERM HUP
 	say "$1 is ready ($(($(date +%s) - started)) s)"
 }

@@ -80,7 +80,7 @@ func login(t *testing.T, issuer, callback, password string) *url.URL {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer page.Body.Close()
+	defer func() { _ = page.Body.Close() }()
 	form := body(t, page)
 	action := regexp.MustCompile(`action="([^"]+)"`).FindStringSubmatch(form)
 	if action == nil {
@@ -94,7 +94,7 @@ func login(t *testing.T, issuer, callback, password string) *url.URL {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer done.Body.Close()
+	defer func() { _ = done.Body.Close() }()
 	return last
 }
 

@@ -39,7 +39,7 @@ func TestDoor_closes_the_replication_hole(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		defer object.Close()
+		defer func() { _ = object.Close() }()
 		_, err = io.ReadAll(object)
 		return err
 	}

@@ -19,7 +19,7 @@ func raw(t *testing.T, address, target string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", target, address); err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func raw(t *testing.T, address, target string) int {
 	if err != nil {
 		t.Fatalf("%s: %v", target, err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	return res.StatusCode
 }
 
@@ -91,7 +91,7 @@ func TestDoor_refuses_the_payload_mode_that_needs_no_signature(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer res.Body.Close()
+		defer func() { _ = res.Body.Close() }()
 		if res.StatusCode != http.StatusForbidden {
 			t.Errorf("answers %d", res.StatusCode)
 		}

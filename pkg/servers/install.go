@@ -63,6 +63,7 @@ func install(ctx context.Context, progress io.Writer, names ...string) ([]string
 	cmd.Stdout = &paths
 	cmd.Stderr = io.MultiWriter(&said, progress)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = stopWithin
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("install %s: %w\n%s\nrun `%s %s` in %s to see it alone", strings.Join(names, ", "),
 			errors.Join(err, ctx.Err()), strings.TrimSpace(said.String()), installer, strings.Join(names, " "), root)

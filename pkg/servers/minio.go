@@ -105,7 +105,7 @@ func answer(req *http.Request) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask for readiness: %w", err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if err != nil {
 		return "", fmt.Errorf("ask for readiness: %w", err)

@@ -57,7 +57,7 @@ func (s storage) read(t *testing.T, key string, opts minio.GetObjectOptions) []b
 	if err != nil {
 		t.Fatalf("get %q: %v", key, err)
 	}
-	defer object.Close()
+	defer func() { _ = object.Close() }()
 	got, err := io.ReadAll(object)
 	if err != nil {
 		t.Fatalf("read %q: %v", key, err)
@@ -89,7 +89,7 @@ func send(t *testing.T, method, address string, header map[string]string, body s
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		t.Fatal(err)

@@ -134,7 +134,7 @@ func initialise(ctx context.Context, c command, data, password string) error {
 		if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
 			return fmt.Errorf("make the data of PostgreSQL: %w", err)
 		}
-		defer os.Remove(file)
+		defer func() { _ = os.Remove(file) }()
 		if err := c.owner.own(file); err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func query(t *testing.T, dsn, sql string) string {
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
-	defer conn.Close(t.Context())
+	defer func() { _ = conn.Close(t.Context()) }()
 	var got string
 	if err := conn.QueryRow(t.Context(), sql).Scan(&got); err != nil {
 		t.Fatalf("%s: %v", sql, err)
@@ -45,7 +45,7 @@ func run(t *testing.T, dsn, sql string) {
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
-	defer conn.Close(t.Context())
+	defer func() { _ = conn.Close(t.Context()) }()
 	if _, err := conn.Exec(t.Context(), sql); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
@@ -129,7 +129,7 @@ func TestPostgres_names_the_taken_port_and_its_setting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	port := l.Addr().(*net.TCPAddr).Port
 	_, err = servers.StartPostgres(t.Context(), servers.PostgresConfig{Dir: t.TempDir(), Port: port, Setting: "PRIMECLOUD_STACK_POSTGRES_PORT"})
 	var taken *servers.PortTakenError

@@ -27,12 +27,14 @@ type command struct {
 
 // prepare returns the command ready to start.
 func (c command) prepare() *exec.Cmd {
-	cmd := exec.Command(c.path, c.args...)
+	// A server outlives the context it was started with: Stop ends it.
+	ctx := context.Background()
+	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	cmd.Dir = c.dir
 	if c.owner != nil && c.owner.pathless {
 		// The right to walk through closed folders becomes effective with the first exec, so that
 		// one must be of something in an open folder.
-		cmd = exec.Command("/bin/sh", append([]string{"-c", `exec "$0" "$@"`, c.path}, c.args...)...)
+		cmd = exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", `exec "$0" "$@"`, c.path}, c.args...)...)
 		cmd.Dir = "/"
 	}
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.dir}, c.env...)
@@ -64,7 +66,7 @@ func launch(c command) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.name, err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	if info, err := out.Stat(); err == nil {
 		p.logFrom = info.Size()
 	}
@@ -195,7 +197,7 @@ func (p *process) tail() string {
 	if err != nil {
 		return err.Error()
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	info, err := file.Stat()
 	if err != nil {
 		return err.Error()
