@@ -20,7 +20,7 @@ const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
 
-// New returns a new id with the prefix, ordered by now.
+// New returns a new id with the prefix, ordered by now, which is in 1970 or later.
 func New(prefix string, now time.Time) string {
 	var raw [16]byte
 	ms := uint64(now.UnixMilli())
@@ -35,21 +35,21 @@ func New(prefix string, now time.Time) string {
 // Valid reports whether s is an id with the prefix, in its one canonical spelling.
 func Valid(prefix, s string) bool {
 	rest, ok := strings.CutPrefix(s, prefix+"_")
-	if !ok || len(rest) != Length {
+	if !ok {
 		return false
 	}
-	raw, err := encoding.DecodeString(rest)
-	return err == nil && encoding.EncodeToString(raw) == rest
+	_, ok = decode(rest)
+	return ok
 }
 
 // Time returns when the id was made, to the millisecond.
 func Time(s string) (time.Time, bool) {
 	i := strings.LastIndexByte(s, '_')
-	if i < 0 || len(s)-i-1 != Length {
+	if i < 0 {
 		return time.Time{}, false
 	}
-	raw, err := encoding.DecodeString(s[i+1:])
-	if err != nil {
+	raw, ok := decode(s[i+1:])
+	if !ok {
 		return time.Time{}, false
 	}
 	var ms uint64
@@ -57,4 +57,17 @@ func Time(s string) (time.Time, bool) {
 		ms = ms<<8 | uint64(b)
 	}
 	return time.UnixMilli(int64(ms)).UTC(), true
+}
+
+// decode reads what is behind the prefix. The decoder skips line ends and ignores the two
+// bits that are too many, so only what encodes to the same text again is canonical.
+func decode(rest string) ([]byte, bool) {
+	if len(rest) != Length {
+		return nil, false
+	}
+	raw, err := encoding.DecodeString(rest)
+	if err != nil || encoding.EncodeToString(raw) != rest {
+		return nil, false
+	}
+	return raw, true
 }
