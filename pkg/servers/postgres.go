@@ -155,7 +155,7 @@ func initialise(ctx context.Context, c command, data, password string) error {
 
 // runOnce runs a command to its end.
 func runOnce(ctx context.Context, c command) error {
-	p, err := launch(c)
+	p, err := launch(ctx, c)
 	if err != nil {
 		return err
 	}

@@ -26,9 +26,9 @@ type command struct {
 }
 
 // prepare returns the command ready to start.
-func (c command) prepare() *exec.Cmd {
+func (c command) prepare(ctx context.Context) *exec.Cmd {
 	// A server outlives the context it was started with: Stop ends it.
-	ctx := context.Background()
+	ctx = context.WithoutCancel(ctx)
 	cmd := exec.CommandContext(ctx, c.path, c.args...)
 	cmd.Dir = c.dir
 	if c.owner != nil && c.owner.pathless {
@@ -55,7 +55,7 @@ type process struct {
 // logLimit is the size above which a log is set aside when a server starts anew.
 const logLimit = 16 << 20
 
-func launch(c command) (*process, error) {
+func launch(ctx context.Context, c command) (*process, error) {
 	p := &process{command: c, log: filepath.Join(c.dir, c.name+".log"), done: make(chan struct{})}
 	if old, err := os.Stat(p.log); err == nil && old.Size() > logLimit {
 		if err := os.Rename(p.log, p.log+".1"); err != nil {
@@ -70,7 +70,7 @@ func launch(c command) (*process, error) {
 	if info, err := out.Stat(); err == nil {
 		p.logFrom = info.Size()
 	}
-	p.cmd = c.prepare()
+	p.cmd = c.prepare(ctx)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 
 	started := make(chan error)

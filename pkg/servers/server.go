@@ -48,7 +48,7 @@ func (s *Server) Start(ctx context.Context) error {
 		if _, err := choosePort(ctx, s.name, s.port, s.setting); err != nil {
 			return err
 		}
-		run, err := launch(s.cmd)
+		run, err := launch(ctx, s.cmd)
 		if err != nil {
 			return err
 		}
