@@ -1,0 +1,260 @@
+// Package account is the tenant: what everything else belongs to.
+//
+// It guarantees that an account has an owner from the transaction that makes it, that an
+// update is of the version its caller has seen, and that a repetition with the same
+// idempotency key gives the same account.
+//
+// It does not suspend or close accounts: nobody may yet.
+package account
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/primecloud/primecloud/pkg/audit"
+	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/id"
+	"github.com/primecloud/primecloud/pkg/principal"
+	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/unit"
+)
+
+// Kind is the resource's kind in events and the audit trail, Prefix that of its ids.
+const (
+	Kind   = "account"
+	Prefix = "acc"
+)
+
+// The refusals.
+var (
+	// ErrNotFound is for an account that is absent, or not the caller's.
+	ErrNotFound = membership.ErrAccountNotFound
+	// ErrFieldNotUpdatable is for a mask that names what no caller may change.
+	ErrFieldNotUpdatable = errs.New(errs.InvalidArgument, "FIELD_NOT_UPDATABLE",
+		"only display_name and customer_reference can be changed")
+	// ErrDisplayNameInvalid is for a blank or overlong name.
+	ErrDisplayNameInvalid = errs.New(errs.InvalidArgument, "DISPLAY_NAME_INVALID", "a display name has 1 to 100 characters and is not blank").
+				WithViolation(errs.Violation{Field: "display_name", Rule: "DISPLAY_NAME_INVALID", Description: "give 1 to 100 characters"})
+	errReferenceTooLong = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "a customer reference has at most 128 characters").
+				WithViolation(errs.Violation{Field: "customer_reference", Rule: "MAX_LENGTH", Description: "give at most 128 characters"})
+)
+
+// The limits, in characters.
+const (
+	maxDisplayName = 100
+	maxReference   = 128
+)
+
+// State is where an account stands; its names are those that tokens carry.
+type State string
+
+// The states.
+const (
+	// Active is in use.
+	Active State = "active"
+	// Suspended is stopped.
+	Suspended State = "suspended"
+)
+
+// Account is one tenant.
+type Account struct {
+	// ID names it (`acc_…`).
+	ID string
+	// DisplayName is for showing.
+	DisplayName string
+	// CustomerReference is the owner's own, or empty.
+	CustomerReference string
+	// State is where it stands.
+	State State
+	// Version grows with every change.
+	Version int64
+	// CreateTime is when it was made, UpdateTime when it last changed.
+	CreateTime, UpdateTime time.Time
+}
+
+// ETag changes with every change.
+func (a Account) ETag() string { return "v" + strconv.FormatInt(a.Version, 10) }
+
+// Membership is one of a person's accounts with their role in it.
+type Membership struct {
+	// Account is the account.
+	Account Account
+	// Role is the person's role.
+	Role membership.Role
+}
+
+// Tx is what a change of an account needs of its transaction.
+type Tx interface {
+	unit.Work
+	// InsertAccount makes the account.
+	InsertAccount(ctx context.Context, a Account) error
+	// SaveMembership makes its first owner.
+	SaveMembership(ctx context.Context, m membership.Membership) error
+	// AccountForUpdate returns the account and locks it; ErrNotFound when there is none.
+	AccountForUpdate(ctx context.Context, accountID string) (Account, error)
+	// UpdateAccount replaces it.
+	UpdateAccount(ctx context.Context, a Account) error
+}
+
+// Store keeps accounts.
+type Store interface {
+	// InAccount runs fn in one transaction that sees nothing but the account.
+	InAccount(ctx context.Context, accountID string, fn func(ctx context.Context, tx Tx) error) error
+	// BeyondAccounts runs fn in one transaction that sees all accounts: a new account is
+	// beyond any that the caller is bound to.
+	BeyondAccounts(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
+	// Account returns one, or ErrNotFound.
+	Account(ctx context.Context, accountID string) (Account, error)
+	// AccountsOf returns up to limit accounts of the person, by id, behind the given id.
+	AccountsOf(ctx context.Context, userID, after string, limit int) ([]Membership, error)
+}
+
+// Accounts are the use cases.
+type Accounts struct {
+	store Store
+	clock clock.Clock
+}
+
+// New returns the use cases over the store.
+func New(store Store, clock clock.Clock) *Accounts { return &Accounts{store: store, clock: clock} }
+
+// Create makes an account; the calling person becomes its owner.
+func (s *Accounts) Create(ctx context.Context, displayName, reference string) (Account, error) {
+	now := unit.Now(s.clock)
+	fresh := Account{
+		ID: id.New(Prefix, now), DisplayName: strings.TrimSpace(displayName), CustomerReference: reference,
+		State: Active, Version: 1, CreateTime: now, UpdateTime: now,
+	}
+	if err := fresh.check(); err != nil {
+		return Account{}, err
+	}
+	var result Account
+	err := s.store.BeyondAccounts(ctx, func(ctx context.Context, tx Tx) error {
+		var err error
+		result, err = unit.Once(ctx, tx, fresh.resource(), tx.AccountForUpdate, func(ctx context.Context) (Account, error) {
+			return fresh, s.insert(ctx, tx, fresh)
+		})
+		return err
+	})
+	return result, err
+}
+
+func (s *Accounts) insert(ctx context.Context, tx Tx, a Account) error {
+	if err := tx.InsertAccount(ctx, a); err != nil {
+		return err
+	}
+	owner := membership.Membership{
+		AccountID: a.ID, UserID: principal.FromContext(ctx).ID, Role: membership.Owner,
+		Version: 1, CreateTime: a.CreateTime, UpdateTime: a.CreateTime,
+	}
+	if err := tx.SaveMembership(ctx, owner); err != nil {
+		return err
+	}
+	if err := tell(ctx, tx, "create", "created", nil, a); err != nil {
+		return err
+	}
+	return tx.Publish(ctx, unit.Change{
+		Kind: membership.Kind, Verb: "created", AccountID: a.ID, ID: owner.Key(), Version: owner.Version, Snapshot: owner,
+	})
+}
+
+// Get returns an account.
+func (s *Accounts) Get(ctx context.Context, accountID string) (Account, error) {
+	return s.store.Account(ctx, accountID)
+}
+
+// List returns a page of the calling person's accounts, oldest first.
+func (s *Accounts) List(ctx context.Context, after string, limit int) ([]Membership, error) {
+	return s.store.AccountsOf(ctx, principal.FromContext(ctx).ID, after, limit)
+}
+
+// Fields are new values; nil leaves the old one.
+type Fields struct {
+	DisplayName, CustomerReference *string
+}
+
+// Update changes an account that still is as the caller has seen it. Nothing happens when
+// it has the values already.
+func (s *Accounts) Update(ctx context.Context, accountID, etag string, fields Fields) (Account, error) {
+	var result Account
+	err := s.store.InAccount(ctx, accountID, func(ctx context.Context, tx Tx) error {
+		var err error
+		result, err = unit.Once(ctx, tx, Account{ID: accountID}.resource(), tx.AccountForUpdate, func(ctx context.Context) (Account, error) {
+			return s.update(ctx, tx, accountID, etag, fields)
+		})
+		return err
+	})
+	return result, err
+}
+
+func (s *Accounts) update(ctx context.Context, tx Tx, accountID, etag string, fields Fields) (Account, error) {
+	before, err := tx.AccountForUpdate(ctx, accountID)
+	if err != nil {
+		return Account{}, err
+	}
+	if err := unit.CheckETag(etag, before.ETag()); err != nil {
+		return Account{}, err
+	}
+	after := before
+	if fields.DisplayName != nil {
+		after.DisplayName = strings.TrimSpace(*fields.DisplayName)
+	}
+	if fields.CustomerReference != nil {
+		after.CustomerReference = *fields.CustomerReference
+	}
+	if after == before {
+		return before, nil
+	}
+	if err := after.check(); err != nil {
+		return Account{}, err
+	}
+	after.Version, after.UpdateTime = before.Version+1, unit.Now(s.clock)
+	if err := tx.UpdateAccount(ctx, after); err != nil {
+		return Account{}, err
+	}
+	return after, tell(ctx, tx, "update", "updated", &before, after)
+}
+
+// check holds an account against the rules of its fields.
+func (a Account) check() error {
+	switch n := utf8.RuneCountInString(a.DisplayName); {
+	case n == 0 || n > maxDisplayName:
+		return ErrDisplayNameInvalid
+	case utf8.RuneCountInString(a.CustomerReference) > maxReference:
+		return errReferenceTooLong
+	default:
+		return nil
+	}
+}
+
+func (a Account) resource() unit.Resource {
+	return unit.Resource{Kind: Kind, ID: a.ID, AccountID: a.ID}
+}
+
+func tell(ctx context.Context, tx Tx, verb, past string, before *Account, after Account) error {
+	entry := audit.Entry{
+		AccountID: after.ID,
+		Action:    Kind + "." + verb,
+		Severity:  audit.Info,
+		Outcome:   audit.Succeeded,
+		Target:    audit.Target{Kind: Kind, ID: after.ID, Name: after.DisplayName},
+		After:     after.describe(),
+	}
+	if before != nil {
+		entry.Before = before.describe()
+	}
+	if err := tx.Audit(ctx, entry); err != nil {
+		return err
+	}
+	return tx.Publish(ctx, unit.Change{
+		Kind: Kind, Verb: past, AccountID: after.ID, ID: after.ID, Version: after.Version, Snapshot: after,
+	})
+}
+
+func (a Account) describe() map[string]any {
+	return map[string]any{"display_name": a.DisplayName, "customer_reference": a.CustomerReference, "state": string(a.State)}
+}

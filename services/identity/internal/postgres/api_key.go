@@ -1,0 +1,116 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/pg"
+	"github.com/primecloud/primecloud/services/identity/internal/apikey"
+	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/postgres/db"
+)
+
+// APIKeys implements apikey.Store.
+type APIKeys struct{ *base }
+
+var _ apikey.Store = (*APIKeys)(nil)
+
+// InAccount runs fn in the scope of the account.
+func (s *APIKeys) InAccount(ctx context.Context, accountID string, fn func(context.Context, apikey.Tx) error) error {
+	return s.inAccount(ctx, accountID, func(ctx context.Context, t *transaction) error { return fn(ctx, t) })
+}
+
+// Key returns one.
+func (s *APIKeys) Key(ctx context.Context, accountID, keyID string) (apikey.Key, error) {
+	row, err := s.readIn(accountID).GetKey(ctx, db.GetKeyParams{AccountID: accountID, ID: keyID})
+	return keyOf(row), notFound(err, apikey.ErrNotFound)
+}
+
+// ListKeys returns a page of the account's keys.
+func (s *APIKeys) ListKeys(ctx context.Context, accountID, after string, limit int) ([]apikey.Key, error) {
+	rows, err := s.readIn(accountID).ListKeys(ctx, db.ListKeysParams{AccountID: accountID, After: after, Count: int32(limit)})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]apikey.Key, len(rows))
+	for i, r := range rows {
+		list[i] = keyOf(r)
+	}
+	return list, nil
+}
+
+// KeyStanding returns what is true of a key, whatever its account: who presents it has not
+// said which that is.
+func (s *APIKeys) KeyStanding(ctx context.Context, keyID string) (apikey.Standing, error) {
+	row, err := s.read("an API key is exchanged").KeyStanding(ctx, keyID)
+	if err != nil {
+		return apikey.Standing{}, notFound(err, apikey.ErrNotFound)
+	}
+	standing := apikey.Standing{Key: keyOf(row.ApiKey), AccountState: row.State, Epoch: row.Epoch}
+	copy(standing.Hash[:], row.ApiKey.SecretHash)
+	return standing, nil
+}
+
+// TouchKey records a use.
+func (s *APIKeys) TouchKey(ctx context.Context, keyID string, at time.Time) error {
+	return s.in(ctx, pg.System("an API key is exchanged"), func(ctx context.Context, t *transaction) error {
+		return t.q.TouchKey(ctx, db.TouchKeyParams{ID: keyID, LastUseTime: at})
+	})
+}
+
+// DestroySecrets destroys the sealed secrets whose time has come.
+func (s *APIKeys) DestroySecrets(ctx context.Context, now time.Time) (int64, error) {
+	var count int64
+	err := s.in(ctx, pg.System("destroy sealed secrets"), func(ctx context.Context, t *transaction) error {
+		var err error
+		count, err = t.q.DestroySecrets(ctx, now)
+		return err
+	})
+	return count, err
+}
+
+// InsertKey makes a key.
+func (t *transaction) InsertKey(ctx context.Context, k apikey.Key, hash apikey.Hash) error {
+	return t.q.InsertKey(ctx, db.InsertKeyParams{
+		ID: k.ID, AccountID: k.AccountID, CreatorID: k.CreatorID, DisplayName: k.DisplayName, Role: string(k.Role),
+		Scopes: k.Scopes, SecretHash: hash[:], Version: k.Version, CreateTime: k.CreateTime, ExpireTime: orNull(k.ExpireTime),
+	})
+}
+
+// KeyForUpdate returns one, locked.
+func (t *transaction) KeyForUpdate(ctx context.Context, accountID, keyID string) (apikey.Key, error) {
+	row, err := t.q.KeyForUpdate(ctx, db.KeyForUpdateParams{AccountID: accountID, ID: keyID})
+	return keyOf(row), notFound(err, apikey.ErrNotFound)
+}
+
+// RevokeKey sets its end and its version.
+func (t *transaction) RevokeKey(ctx context.Context, k apikey.Key) error {
+	return t.q.RevokeKey(ctx, db.RevokeKeyParams{ID: k.ID, Version: k.Version, RevokeTime: &k.RevokeTime})
+}
+
+// KeepSecret keeps a sealed secret.
+func (t *transaction) KeepSecret(ctx context.Context, s apikey.SealedSecret) error {
+	return t.q.KeepSecret(ctx, db.KeepSecretParams{
+		ApiKeyID: s.KeyID, AccountID: s.AccountID, Sealed: s.Sealed, DestroyTime: s.DestroyTime,
+	})
+}
+
+// KeptSecret returns the sealed secret of a key, or nil.
+func (t *transaction) KeptSecret(ctx context.Context, keyID string) ([]byte, error) {
+	sealed, err := t.q.KeptSecret(ctx, keyID)
+	if pg.NoRows(err) {
+		return nil, nil
+	}
+	return sealed, err
+}
+
+// DropSecret destroys it.
+func (t *transaction) DropSecret(ctx context.Context, keyID string) error { return t.q.DropSecret(ctx, keyID) }
+
+func keyOf(r db.ApiKey) apikey.Key {
+	return apikey.Key{
+		ID: r.ID, AccountID: r.AccountID, CreatorID: r.CreatorID, DisplayName: r.DisplayName,
+		Role: membership.Role(r.Role), Scopes: r.Scopes, Version: r.Version, CreateTime: r.CreateTime.UTC(),
+		ExpireTime: orZero(r.ExpireTime), LastUseTime: orZero(r.LastUseTime), RevokeTime: orZero(r.RevokeTime),
+	}
+}

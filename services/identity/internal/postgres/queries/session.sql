@@ -1,0 +1,38 @@
+-- name: InsertSession :exec
+insert into session (id, user_id, secret_hash, address, user_agent, create_time, last_use_time, expire_time)
+values (@id, @user_id, @secret_hash, @address, @user_agent, @create_time, @last_use_time, @expire_time);
+
+-- name: SessionByHash :one
+select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
+from session where secret_hash = @secret_hash for no key update;
+
+-- name: SessionByID :one
+select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
+from session where id = @id for no key update;
+
+-- name: EndSession :exec
+update session set end_time = @end_time where id = @id;
+
+-- name: TouchSession :exec
+update session set last_use_time = @last_use_time where id = @id and last_use_time < @last_use_time;
+
+-- One statement is one snapshot: the epoch is that of the very moment.
+-- name: SessionStanding :one
+select s.id, s.user_id, s.address, s.user_agent, s.create_time, s.last_use_time, s.expire_time, s.end_time,
+       m.role, a.state, h.epoch
+from session s
+cross join revocation_head h
+left join membership m on m.account_id = @account_id::text and m.user_id = s.user_id
+left join account a on a.id = m.account_id
+where s.secret_hash = @secret_hash;
+
+-- name: SessionsOf :many
+select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
+from session
+where user_id = @user_id and id > @after and end_time is null and expire_time > @alive_at and last_use_time > @used_after
+order by id
+limit @count;
+
+-- name: SweepSessions :execrows
+delete from session where id in (
+    select s.id from session s where s.expire_time < @before or s.end_time < @before order by s.expire_time limit @count);
