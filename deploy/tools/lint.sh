@@ -6,6 +6,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
 cd "$root"
 status=0
 for module in $(go list -m -f '{{.Dir}}'); do
+	[ -n "$(cd "$module" && go list ./... 2>/dev/null)" ] || continue # a module that holds no Go yet
 	echo "lint ${module#"$root"/}"
 	(cd "$module" && "$root/.bin/golangci-lint" run --config "$root/.golangci.yml" ./...) || status=1
 done

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -68,7 +69,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 }
 
 func (h *handler) step(grouped bool, step func(slog.Handler) slog.Handler) slog.Handler {
-	path := append(h.path[:len(h.path):len(h.path)], step)
+	path := slices.Concat(h.path, []func(slog.Handler) slog.Handler{step})
 	return &handler{root: h.root, current: step(h.current), path: path, grouped: grouped}
 }
 

@@ -45,7 +45,7 @@ func stop(t *testing.T, e *environment.Environment) {
 // home is a folder that an unprivileged PostgreSQL can reach, which t.TempDir is not for root.
 func home(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "primecloud-environment-")
+	dir, err := os.MkdirTemp("", "primecloud-environment-") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}
