@@ -9,6 +9,7 @@ require (
 
 require (
 	github.com/coreos/go-oidc/v3 v3.21.0 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.8 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
 )
 

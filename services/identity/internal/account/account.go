@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/primecloud/primecloud/pkg/audit"
@@ -37,10 +38,10 @@ var (
 	ErrFieldNotUpdatable = errs.New(errs.InvalidArgument, "FIELD_NOT_UPDATABLE",
 		"only display_name and customer_reference can be changed")
 	// ErrDisplayNameInvalid is for a blank or overlong name.
-	ErrDisplayNameInvalid = errs.New(errs.InvalidArgument, "DISPLAY_NAME_INVALID", "a display name has 1 to 100 characters and is not blank").
+	ErrDisplayNameInvalid = errs.New(errs.InvalidArgument, "DISPLAY_NAME_INVALID", "a display name has 1 to 100 characters, is not blank and has no control characters").
 				WithViolation(errs.Violation{Field: "display_name", Rule: "DISPLAY_NAME_INVALID", Description: "give 1 to 100 characters"})
-	errReferenceTooLong = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "a customer reference has at most 128 characters").
-				WithViolation(errs.Violation{Field: "customer_reference", Rule: "MAX_LENGTH", Description: "give at most 128 characters"})
+	errReferenceInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "a customer reference has at most 128 characters and no control characters").
+				WithViolation(errs.Violation{Field: "customer_reference", Rule: "REFERENCE_INVALID", Description: "give at most 128 characters"})
 )
 
 // The limits, in characters.
@@ -219,13 +220,22 @@ func (s *Accounts) update(ctx context.Context, tx Tx, accountID, etag string, fi
 	return after, tell(ctx, tx, "update", "updated", &before, after)
 }
 
+// CheckDisplayName holds a name that is shown to people against its rules; API keys have
+// such names too.
+func CheckDisplayName(name string) error {
+	if n := utf8.RuneCountInString(name); n == 0 || n > maxDisplayName || strings.ContainsFunc(name, unicode.IsControl) {
+		return ErrDisplayNameInvalid
+	}
+	return nil
+}
+
 // check holds an account against the rules of its fields.
 func (a Account) check() error {
-	switch n := utf8.RuneCountInString(a.DisplayName); {
-	case n == 0 || n > maxDisplayName:
+	switch {
+	case CheckDisplayName(a.DisplayName) != nil:
 		return ErrDisplayNameInvalid
-	case utf8.RuneCountInString(a.CustomerReference) > maxReference:
-		return errReferenceTooLong
+	case utf8.RuneCountInString(a.CustomerReference) > maxReference || strings.ContainsFunc(a.CustomerReference, unicode.IsControl):
+		return errReferenceInvalid
 	default:
 		return nil
 	}

@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/clock"
@@ -26,6 +25,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
+	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/revocation"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
@@ -50,14 +50,10 @@ var (
 	ErrExpireTimeInvalid = errs.New(errs.InvalidArgument, "EXPIRE_TIME_INVALID", "expire_time lies in the past; give a later one or none").
 				WithViolation(errs.Violation{Field: "expire_time", Rule: "EXPIRE_TIME_INVALID", Description: "give a later one or none"})
 	// ErrScopeUnknown is for a scope that no method asks for.
-	ErrScopeUnknown       = errs.New(errs.InvalidArgument, "SCOPE_UNKNOWN", "no method asks for this scope; see the permission matrix")
-	errDisplayNameInvalid = errs.New(errs.InvalidArgument, "DISPLAY_NAME_INVALID", "a display name has 1 to 100 characters and is not blank").
-				WithViolation(errs.Violation{Field: "display_name", Rule: "DISPLAY_NAME_INVALID", Description: "give 1 to 100 characters"})
-	errRoleInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "an API key cannot act in this role").
+	ErrScopeUnknown = errs.New(errs.InvalidArgument, "SCOPE_UNKNOWN", "no method asks for this scope; see the permission matrix")
+	errRoleInvalid  = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "an API key cannot act in this role").
 			WithViolation(errs.Violation{Field: "role", Rule: "ROLE_OF_MACHINE", Description: "give a role from owner to viewer"})
 )
-
-const maxDisplayName = 100
 
 // Key is one API key, without its secret.
 type Key struct {
@@ -211,8 +207,8 @@ func (s *APIKeys) Create(ctx context.Context, w Wanted) (Created, error) {
 // check holds what is wanted against the rules that need no database.
 func (s *APIKeys) check(w Wanted) (Wanted, error) {
 	w.DisplayName = strings.TrimSpace(w.DisplayName)
-	if n := utf8.RuneCountInString(w.DisplayName); n == 0 || n > maxDisplayName {
-		return w, errDisplayNameInvalid
+	if err := account.CheckDisplayName(w.DisplayName); err != nil {
+		return w, err
 	}
 	if !w.Role.Valid() || w.Role == membership.External {
 		return w, errRoleInvalid
@@ -386,11 +382,7 @@ func tell(ctx context.Context, tx Tx, verb, past string, k Key) error {
 }
 
 func (k Key) describe() map[string]any {
-	scopes := make([]any, len(k.Scopes))
-	for i, scope := range k.Scopes {
-		scopes[i] = scope
-	}
-	described := map[string]any{"role": string(k.Role), "scopes": scopes}
+	described := map[string]any{"role": string(k.Role), "scopes": k.Scopes}
 	if !k.ExpireTime.IsZero() {
 		described["expire_time"] = k.ExpireTime.Format(time.RFC3339)
 	}

@@ -105,7 +105,9 @@ func (t *transaction) KeptSecret(ctx context.Context, keyID string) ([]byte, err
 }
 
 // DropSecret destroys it.
-func (t *transaction) DropSecret(ctx context.Context, keyID string) error { return t.q.DropSecret(ctx, keyID) }
+func (t *transaction) DropSecret(ctx context.Context, keyID string) error {
+	return t.q.DropSecret(ctx, keyID)
+}
 
 func keyOf(r db.ApiKey) apikey.Key {
 	return apikey.Key{

@@ -1,0 +1,91 @@
+package grpcapi
+
+import (
+	"context"
+
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/page"
+	"github.com/primecloud/primecloud/pkg/principal"
+	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
+	"github.com/primecloud/primecloud/services/identity/internal/account"
+)
+
+type accounts struct {
+	identityv1.UnimplementedAccountServiceServer
+	use   *account.Accounts
+	pages pager
+}
+
+func (s *accounts) CreateAccount(ctx context.Context, r *identityv1.CreateAccountRequest) (*identityv1.CreateAccountResponse, error) {
+	a, err := s.use.Create(ctx, r.GetDisplayName(), r.GetCustomerReference())
+	if err != nil {
+		return nil, err
+	}
+	return &identityv1.CreateAccountResponse{Account: Account(a)}, nil
+}
+
+func (s *accounts) GetAccount(ctx context.Context, r *identityv1.GetAccountRequest) (*identityv1.GetAccountResponse, error) {
+	a, err := s.use.Get(ctx, r.GetAccountId())
+	if err != nil {
+		return nil, err
+	}
+	return &identityv1.GetAccountResponse{Account: Account(a)}, nil
+}
+
+func (s *accounts) ListAccounts(ctx context.Context, r *identityv1.ListAccountsRequest) (*identityv1.ListAccountsResponse, error) {
+	v, err := s.pages.open(identityv1.AccountService_ListAccounts_FullMethodName, r, principal.FromContext(ctx).ID)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.use.List(ctx, v.at(0), v.limit())
+	if err != nil {
+		return nil, err
+	}
+	shown, next := cut(v, rows,
+		func(m account.Membership) *identityv1.Account { return Account(m.Account) },
+		func(m account.Membership) page.Position { return page.Position{m.Account.ID} })
+	return &identityv1.ListAccountsResponse{Accounts: shown, NextPageToken: next}, nil
+}
+
+func (s *accounts) UpdateAccount(ctx context.Context, r *identityv1.UpdateAccountRequest) (*identityv1.UpdateAccountResponse, error) {
+	fields, err := fieldsOf(r)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.use.Update(ctx, r.GetAccountId(), r.GetEtag(), fields)
+	if err != nil {
+		return nil, err
+	}
+	return &identityv1.UpdateAccountResponse{Account: Account(a)}, nil
+}
+
+// fieldsOf returns the fields that the mask names. Without a mask these are the ones that
+// are set (AIP-134); "*" names all that can be changed.
+func fieldsOf(r *identityv1.UpdateAccountRequest) (account.Fields, error) {
+	name, reference := r.GetAccount().GetDisplayName(), r.GetAccount().GetCustomerReference()
+	var fields account.Fields
+	if len(r.GetUpdateMask().GetPaths()) == 0 {
+		if name != "" {
+			fields.DisplayName = &name
+		}
+		if reference != "" {
+			fields.CustomerReference = &reference
+		}
+		return fields, nil
+	}
+	for _, path := range r.GetUpdateMask().GetPaths() {
+		switch path {
+		case "display_name":
+			fields.DisplayName = &name
+		case "customer_reference":
+			fields.CustomerReference = &reference
+		case "*":
+			fields.DisplayName, fields.CustomerReference = &name, &reference
+		default:
+			return fields, account.ErrFieldNotUpdatable.With("field", path).WithViolation(errs.Violation{
+				Field: "update_mask", Rule: "FIELD_NOT_UPDATABLE", Description: "drop " + path + " from the mask",
+			})
+		}
+	}
+	return fields, nil
+}

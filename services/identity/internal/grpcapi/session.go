@@ -1,0 +1,75 @@
+package grpcapi
+
+import (
+	"context"
+
+	"github.com/primecloud/primecloud/pkg/page"
+	"github.com/primecloud/primecloud/pkg/principal"
+	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
+	"github.com/primecloud/primecloud/services/identity/internal/session"
+)
+
+type sessions struct {
+	identityv1.UnimplementedSessionServiceServer
+	use    *session.Sessions
+	limits session.Limits
+	pages  pager
+}
+
+func (s *sessions) CreateSession(ctx context.Context, r *identityv1.CreateSessionRequest) (*identityv1.CreateSessionResponse, error) {
+	created, err := s.use.Create(ctx, r.GetIdToken(), r.GetNonce(), session.Origin{Address: r.GetAddress(), UserAgent: r.GetUserAgent()})
+	if err != nil {
+		return nil, err
+	}
+	shown := s.session(created.Session, true)
+	return &identityv1.CreateSessionResponse{Session: shown, SessionSecret: created.Secret, User: User(created.User)}, nil
+}
+
+func (s *sessions) ExchangeSession(ctx context.Context, r *identityv1.ExchangeSessionRequest) (*identityv1.ExchangeSessionResponse, error) {
+	exchanged, err := s.use.Exchange(ctx, r.GetSessionSecret(), r.GetAccountId())
+	if err != nil {
+		return nil, err
+	}
+	return &identityv1.ExchangeSessionResponse{
+		AccessToken: exchanged.Raw, ExpireTime: stamp(exchanged.ExpireTime),
+		SessionId: exchanged.SessionID, UserId: exchanged.UserID,
+	}, nil
+}
+
+func (s *sessions) DeleteSession(ctx context.Context, r *identityv1.DeleteSessionRequest) (*identityv1.DeleteSessionResponse, error) {
+	if err := s.use.Delete(ctx, r.GetSessionSecret()); err != nil {
+		return nil, err
+	}
+	return &identityv1.DeleteSessionResponse{}, nil
+}
+
+func (s *sessions) ListSessions(ctx context.Context, r *identityv1.ListSessionsRequest) (*identityv1.ListSessionsResponse, error) {
+	caller := principal.FromContext(ctx)
+	v, err := s.pages.open(identityv1.SessionService_ListSessions_FullMethodName, r, caller.ID)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.use.List(ctx, v.at(0), v.limit())
+	if err != nil {
+		return nil, err
+	}
+	shown, next := cut(v, rows,
+		func(one session.Session) *identityv1.Session { return s.session(one, one.ID == caller.SessionID) },
+		func(one session.Session) page.Position { return page.Position{one.ID} })
+	return &identityv1.ListSessionsResponse{Sessions: shown, NextPageToken: next}, nil
+}
+
+func (s *sessions) RevokeSession(ctx context.Context, r *identityv1.RevokeSessionRequest) (*identityv1.RevokeSessionResponse, error) {
+	if err := s.use.Revoke(ctx, r.GetSessionId()); err != nil {
+		return nil, err
+	}
+	return &identityv1.RevokeSessionResponse{}, nil
+}
+
+func (s *sessions) session(one session.Session, current bool) *identityv1.Session {
+	return &identityv1.Session{
+		Id: one.ID, UserId: one.UserID, Address: one.Address, UserAgent: one.UserAgent,
+		CreateTime: stamp(one.CreateTime), LastUseTime: stamp(one.LastUseTime),
+		IdleExpireTime: stamp(s.limits.IdleExpireTime(one)), ExpireTime: stamp(one.ExpireTime), Current: current,
+	}
+}
