@@ -60,6 +60,17 @@ func (s Spec) Equal(other Spec) bool {
 		slices.Equal(s.Lifecycle, other.Lifecycle)
 }
 
+// MetBy reports whether a backend that has the other spec has what this one asks for.
+// Versioning that was switched on behind our back can be suspended, never taken away: that
+// is as near to off as S3 allows.
+func (s Spec) MetBy(have Spec) bool {
+	return s.versioningMetBy(have) && s.QuotaBytes == have.QuotaBytes && slices.Equal(s.Lifecycle, have.Lifecycle)
+}
+
+func (s Spec) versioningMetBy(have Spec) bool {
+	return s.Versioning == have.Versioning || s.Versioning == VersioningOff && have.Versioning == VersioningSuspended
+}
+
 // SortedRules returns the rules ordered by id, and nil for none.
 func SortedRules(rules []Rule) []Rule {
 	if len(rules) == 0 {

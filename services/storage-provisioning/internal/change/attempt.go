@@ -183,7 +183,8 @@ func (r *Runner) Await(ctx context.Context, ref reconcile.Ref, window Window) (r
 		}
 		select {
 		case <-ctx.Done():
-			return reconcile.Lease{}, operation.ErrInProgress.Wrap(ctx.Err())
+			// Whoever holds it is the reconciler, and what keeps it so long is the backend.
+			return reconcile.Lease{}, ErrBackendUnavailable.Wrap(ctx.Err())
 		case <-time.After(wait):
 		}
 	}

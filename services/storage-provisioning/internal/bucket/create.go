@@ -1,0 +1,86 @@
+package bucket
+
+import (
+	"context"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/id"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+)
+
+// NewBucket asks for a bucket.
+type NewBucket struct {
+	AccountID string
+	Name      string
+	// Backend is the default one when empty.
+	Backend           string
+	CustomerReference string
+	Spec              Spec
+}
+
+// Create makes a bucket. A name that exists, under whatever tenant, is ErrNameTaken.
+func (s *Service) Create(ctx context.Context, in NewBucket) (Done, error) {
+	in.Spec = in.Spec.Normal()
+	if err := CheckName("name", in.Name); err != nil {
+		return Done{}, err
+	}
+	if err := CheckSpec(in.Spec); err != nil {
+		return Done{}, err
+	}
+	backend, err := s.Backends.Backend(in.Backend)
+	if err != nil {
+		return Done{}, err
+	}
+	in.Backend = backend.Name
+	window := s.Runner.Window(ctx)
+	var begun change.Begun
+	var b Bucket
+	var replay *Done
+	err = s.Store.InAccount(ctx, in.AccountID, func(ctx context.Context, tx Tx) error {
+		var err error
+		if replay, err = again(ctx, tx); err != nil || replay != nil {
+			return err
+		}
+		if b, err = s.reserve(ctx, tx, in); err != nil {
+			return err
+		}
+		if begun, err = s.begin(ctx, tx, &b, nil, window); err != nil {
+			return err
+		}
+		_, err = tx.Access.Touch(ctx, b.AccountID, b.Backend, window.Lease)
+		return err
+	})
+	if err != nil {
+		return Done{}, err
+	}
+	if replay != nil {
+		return *replay, nil
+	}
+	return s.run(ctx, begun, b)
+}
+
+// reserve takes the name: with a new row, or with the one that is still kept for this
+// account because the name was not yet let go.
+func (s *Service) reserve(ctx context.Context, tx Tx, in NewBucket) (Bucket, error) {
+	now := s.Clock.Now()
+	b := Bucket{
+		ID: id.New("bkt", now), AccountID: in.AccountID, Backend: in.Backend, Name: in.Name,
+		CustomerReference: in.CustomerReference, Spec: in.Spec,
+		Desired: Present, State: Creating, Version: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	reserved, err := tx.Buckets.Reserve(ctx, b)
+	if err != nil || reserved {
+		return b, err
+	}
+	kept, ok, err := tx.Buckets.ByName(ctx, in.AccountID, in.Name)
+	switch {
+	case err != nil:
+		return Bucket{}, err
+	case !ok || kept.Visible() || kept.Backend != in.Backend:
+		return Bucket{}, ErrNameTaken
+	}
+	kept.CustomerReference, kept.Spec, kept.CreatedAt, kept.UpdatedAt = in.CustomerReference, in.Spec, now, now
+	kept.Desired, kept.State, kept.SightedAt = Present, Creating, time.Time{}
+	kept.Version, err = tx.Buckets.Save(ctx, kept)
+	return kept, err
+}

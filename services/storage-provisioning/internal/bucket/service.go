@@ -1,0 +1,216 @@
+package bucket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/audit"
+	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/operation"
+	"github.com/primecloud/primecloud/pkg/page"
+	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+)
+
+// SettleAfter is how long after an attempt that was given up the backend must be seen as
+// wanted once more: a server that was paused applies late what it had been asked.
+const SettleAfter = 2 * time.Second
+
+// conflictRetry is how soon a conflict is looked at again.
+const conflictRetry = time.Minute
+
+// Deps is what the use cases need. All must be set, but Wake.
+type Deps struct {
+	Store      Store
+	Inventory  Inventory
+	Backends   Backends
+	Principals Principals
+	Runner     *change.Runner
+	Pages      *page.Codec
+	Clock      clock.Clock
+	// Wake asks the reconciler of this process to look at a resource now; may be nil.
+	Wake func(reconcile.Ref)
+}
+
+// Service is the use cases of buckets.
+type Service struct{ Deps }
+
+// NewService returns the use cases.
+func NewService(d Deps) *Service {
+	if d.Wake == nil {
+		d.Wake = func(reconcile.Ref) {}
+	}
+	return &Service{Deps: d}
+}
+
+// Done is how a call that changes a bucket ended.
+type Done struct {
+	// Bucket is the bucket after the change; the last one after a delete.
+	Bucket Bucket
+	// OperationID names the operation of the change.
+	OperationID string
+}
+
+// Get returns the account's bucket of that name.
+func (s *Service) Get(ctx context.Context, accountID, name string) (Bucket, error) {
+	b, ok, err := s.Store.Get(ctx, accountID, name)
+	if err == nil && !ok {
+		err = ErrNotFound
+	}
+	return b, err
+}
+
+// ListMethod is the list that page tokens are bound to.
+const ListMethod = "/primecloud.storage.v1.BucketService/ListBuckets"
+
+// List returns a page of the account's buckets by name, and the token of the next page.
+// Of the query it takes the filter.
+func (s *Service) List(ctx context.Context, q Query, size int32, token string) ([]Bucket, string, error) {
+	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
+	if err != nil {
+		return nil, "", err
+	}
+	binding := page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Backend, q.CustomerReference}}
+	position, err := s.Pages.Decode(token, binding)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(position) == 1 {
+		q.After = position[0]
+	}
+	q.Limit = limit + 1
+	list, err := s.Store.List(ctx, q)
+	if err != nil || len(list) <= limit {
+		return list, "", err
+	}
+	list = list[:limit]
+	return list, s.Pages.Encode(page.Position{list[limit-1].Name}, binding), nil
+}
+
+// previous is what an abandoned operation goes back to.
+type previous struct {
+	Spec              Spec   `json:"spec"`
+	CustomerReference string `json:"customer_reference,omitempty"`
+	State             State  `json:"state"`
+}
+
+// begin writes the T1 of a change of the bucket as it now is wanted.
+func (s *Service) begin(ctx context.Context, tx Tx, b *Bucket, back *previous, window change.Window) (change.Begun, error) {
+	intent := change.Intent{Ref: b.Ref(), Backend: b.Backend, Window: window, Audit: audit.Entry{
+		Action: Kind + "." + verbOf(b.State), Target: target(*b), AccountID: b.AccountID, After: described(*b),
+	}}
+	if back != nil {
+		var err error
+		if intent.Previous, err = json.Marshal(back); err != nil {
+			return change.Begun{}, fmt.Errorf("encode what to go back to: %w", err)
+		}
+		was := *b
+		was.Spec, was.CustomerReference = back.Spec, back.CustomerReference
+		intent.Audit.Before = described(was)
+	}
+	if b.State == Deleting {
+		intent.Audit.Severity, intent.Audit.After = audit.Notice, nil
+	}
+	begun, err := s.Runner.Begin(ctx, tx.Tx, intent)
+	b.Generation = begun.Operation.Generation
+	return begun, err
+}
+
+// verbOf names what is being done to a bucket in this state.
+func verbOf(s State) string {
+	switch s {
+	case Creating:
+		return "create"
+	case Deleting:
+		return "delete"
+	default:
+		return "update"
+	}
+}
+
+// pastOf is the verb of the event of an operation in this state.
+func pastOf(s State) string { return verbOf(s) + "d" }
+
+// run makes the attempt of a change whose T1 is committed, and ends its operation.
+func (s *Service) run(ctx context.Context, begun change.Begun, b Bucket) (Done, error) {
+	job := job{bucket: b, operation: &begun.Operation}
+	failure := s.Runner.Attempt(ctx, &begun, func(ctx context.Context) error {
+		return s.converge(ctx, &job)
+	})
+	job.lease = begun.Lease
+	done := Done{OperationID: begun.Operation.ID}
+	failure = change.ForCaller(failure)
+	err := s.Runner.Settle(ctx, begun.Window, func(ctx context.Context) error {
+		var err error
+		if failure != nil {
+			done.Bucket, err = s.abandon(ctx, job, failure)
+		} else {
+			done.Bucket, err = s.succeed(ctx, job)
+		}
+		return err
+	})
+	if err != nil {
+		s.Wake(b.Ref())
+		known, unknown := s.outcome(ctx, begun)
+		if errors.Is(unknown, change.ErrOutcomeUnknown) {
+			return Done{}, change.ErrOutcomeUnknown.Wrap(errors.Join(failure, err))
+		}
+		return known, unknown
+	}
+	return done, failure
+}
+
+// outcome tells how an operation ended that somebody else has ended, or that may have
+// ended without our hearing of it.
+func (s *Service) outcome(ctx context.Context, begun change.Begun) (Done, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), begun.Window.Lease.Sub(s.Clock.Now()))
+	defer cancel()
+	o, err := s.Store.Operation(ctx, begun.Operation.AccountID, begun.Operation.ID)
+	switch {
+	case err != nil:
+		return Done{}, change.ErrOutcomeUnknown.Wrap(err)
+	case o.State == operation.Abandoned:
+		return Done{}, change.Failed(o)
+	case o.State == operation.Succeeded:
+		return replayed(o)
+	default:
+		return Done{}, change.ErrOutcomeUnknown
+	}
+}
+
+// again returns what an earlier call with the same idempotency key returned; nil when
+// there was none.
+func again(ctx context.Context, tx Tx) (*Done, error) {
+	o, ok, err := tx.Operations.Replay(ctx)
+	if err != nil || !ok {
+		return nil, err
+	}
+	done, err := replayed(o)
+	return &done, err
+}
+
+// replayed returns what the call of a succeeded operation returned.
+func replayed(o operation.Operation) (Done, error) {
+	done := Done{OperationID: o.ID}
+	if err := json.Unmarshal(o.Result, &done.Bucket); err != nil {
+		return Done{}, fmt.Errorf("decode the result of operation %s: %w", o.ID, err)
+	}
+	return done, nil
+}
+
+func target(b Bucket) audit.Target { return audit.Target{Kind: Kind, ID: b.ID, Name: b.Name} }
+
+// described is a bucket as the audit trail shows it.
+func described(b Bucket) map[string]any {
+	rules := make([]any, 0, len(b.Spec.Lifecycle))
+	for _, r := range b.Spec.Lifecycle {
+		rules = append(rules, inRules([]Rule{r}))
+	}
+	return map[string]any{
+		"name": b.Name, "backend": b.Backend, "customer_reference": b.CustomerReference,
+		"versioning": string(b.Spec.Versioning), "quota_bytes": fmt.Sprint(b.Spec.QuotaBytes), "lifecycle_rules": rules,
+	}
+}
