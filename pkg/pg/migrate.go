@@ -198,6 +198,10 @@ func up(ctx context.Context, db *sql.DB, cfg MigrateConfig, set MigrationSet) er
 		cfg.Logger.InfoContext(ctx, "migrated", "schema", cfg.Schema, "set", set.Name,
 			"version", r.Source.Version, "file", r.Source.Path, "took", r.Duration)
 	}
+	var partial *goose.PartialError
+	if errors.As(err, &partial) && partial.Failed != nil {
+		return fmt.Errorf("migrate %s of schema %s: %s: %w", set.Name, cfg.Schema, partial.Failed.Source.Path, err)
+	}
 	if err != nil {
 		return fmt.Errorf("migrate %s of schema %s: %w", set.Name, cfg.Schema, err)
 	}

@@ -1,0 +1,104 @@
+package testkit
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/servers"
+)
+
+// NATS starts a NATS server with JetStream for this test alone. Without users everybody
+// may do everything.
+func NATS(t testing.TB, users ...servers.NATSUser) *servers.NATS {
+	t.Helper()
+	n, err := servers.StartNATS(Context(t), servers.NATSConfig{Dir: t.TempDir(), Users: users})
+	if err != nil {
+		t.Fatalf("start NATS: %v", err)
+	}
+	t.Cleanup(func() { kill(t, n.Server) })
+	return n
+}
+
+// Storage is a MinIO with what its administrator needs.
+type Storage struct {
+	*servers.MinIO
+	RootUser, RootPassword, Region string
+}
+
+var storage = sync.OnceValues(func() (*Storage, error) {
+	dir, err := shared.folder("minio")
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	s, err := startStorage(ctx, dir)
+	if err == nil {
+		shared.onStop(func(context.Context) error { return s.Kill() })
+	}
+	return s, err
+})
+
+// MinIO returns the process's MinIO, and starts it the first time. Tests share it: they
+// name their buckets and users apart, and leave the server running.
+func MinIO(t testing.TB) *Storage {
+	t.Helper()
+	s, err := storage()
+	if err != nil {
+		t.Fatalf("start MinIO: %v", err)
+	}
+	return s
+}
+
+// NewMinIO starts a MinIO for this test alone, which may stop, pause or kill it.
+func NewMinIO(t testing.TB) *Storage {
+	t.Helper()
+	s, err := startStorage(Context(t), t.TempDir())
+	if err != nil {
+		t.Fatalf("start MinIO: %v", err)
+	}
+	t.Cleanup(func() { kill(t, s.Server) })
+	return s
+}
+
+func startStorage(ctx context.Context, dir string) (*Storage, error) {
+	s := &Storage{RootUser: "primecloud-root", RootPassword: "primecloud-root-password", Region: "local"}
+	var err error
+	s.MinIO, err = servers.StartMinIO(ctx, servers.MinIOConfig{
+		Dir: dir, RootUser: s.RootUser, RootPassword: s.RootPassword, Region: s.Region,
+		Env: []string{"MINIO_SCANNER_SPEED=fastest"},
+	})
+	return s, err
+}
+
+// Door starts the door before a MinIO, for this test alone.
+func Door(t testing.TB, upstream *servers.MinIO) *servers.Door {
+	t.Helper()
+	d, err := servers.StartDoor(Context(t), servers.DoorConfig{Dir: t.TempDir(), Upstream: upstream.Address()})
+	if err != nil {
+		t.Fatalf("start the door: %v", err)
+	}
+	t.Cleanup(func() { kill(t, d.Server) })
+	return d
+}
+
+// Dex starts an OpenID Connect provider for this test alone. Dir and Port are the test's.
+func Dex(t testing.TB, cfg servers.DexConfig) *servers.Dex {
+	t.Helper()
+	cfg.Dir, cfg.Port = t.TempDir(), 0
+	d, err := servers.StartDex(Context(t), cfg)
+	if err != nil {
+		t.Fatalf("start Dex: %v", err)
+	}
+	t.Cleanup(func() { kill(t, d.Server) })
+	return d
+}
+
+// kill ends a server whose data nobody needs any more.
+func kill(t testing.TB, s *servers.Server) {
+	if err := s.Kill(); err != nil {
+		t.Errorf("end %s: %v", s.Name(), err)
+	}
+}
