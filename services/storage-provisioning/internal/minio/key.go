@@ -1,0 +1,139 @@
+package minio
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/minio/madmin-go/v3"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+)
+
+// The server takes an expiry between 15 minutes and 365 days ahead, and answers another
+// one as if it were in trouble. A key that was asked for in time but is made late, after a
+// crash, gets the nearest one instead of none.
+const (
+	nearestExpiry  = 15 * time.Minute
+	farthestExpiry = 365 * 24 * time.Hour
+	expiryMargin   = 5 * time.Second
+)
+
+// ObserveKey returns the key as it is; an absent one is no error. One that exists takes a
+// tenth of a second: the server seals its answer with Argon2.
+func (b *Backend) ObserveKey(ctx context.Context, id string) (principal.Key, error) {
+	return value(ctx, b, "ObserveKey", func(ctx context.Context) (principal.Key, error) {
+		return b.observeKey(ctx, id)
+	})
+}
+
+// observeKey asks within a request of its own, so that an absent key does not end the call.
+func (b *Backend) observeKey(ctx context.Context, id string) (principal.Key, error) {
+	var found madmin.InfoServiceAccountResp
+	err := b.request(ctx, func(ctx context.Context) (err error) {
+		found, err = b.admin.InfoServiceAccount(ctx, id)
+		return err
+	})
+	if errors.Is(err, errAbsent) {
+		return principal.Key{}, nil
+	}
+	if err != nil {
+		return principal.Key{}, err
+	}
+	key := principal.Key{Exists: true, Enabled: found.AccountStatus == "on", User: found.ParentUser}
+	if !found.ImpliedPolicy {
+		key.Policy = []byte(found.Policy)
+	}
+	if found.Expiration != nil {
+		key.ExpireTime = found.Expiration.UTC()
+	}
+	return key, nil
+}
+
+// PutKey makes the key, or brings an existing one of the same user to the spec, secret
+// included. An id that another user holds is BACKEND_REJECTED.
+func (b *Backend) PutKey(ctx context.Context, spec principal.KeySpec) error {
+	return b.call(ctx, "PutKey", func(ctx context.Context) error {
+		if len(spec.Policy) == 0 {
+			// Without one, the key could do what its user can.
+			return errRejected.WithMessage("a key needs a policy")
+		}
+		had, err := b.observeKey(ctx, spec.ID)
+		if err != nil {
+			return err
+		}
+		if had.Exists && had.User != spec.User {
+			return errRejected.WithMessage("the key's id belongs to somebody else")
+		}
+		expiry, err := expiryOf(spec.ExpireTime)
+		if err != nil {
+			return err
+		}
+		if b.confidential {
+			return b.importIAM(ctx, importKeys, map[string]any{spec.ID: madmin.SRSvcAccCreate{
+				Parent: spec.User, AccessKey: spec.ID, SecretKey: spec.Secret, SessionPolicy: spec.Policy,
+				Status: "on", Description: spec.Description, Expiration: expiry,
+			}})
+		}
+		if had.Exists {
+			// Changing it could not take an expiry away.
+			if err := b.removeKey(ctx, spec.ID); err != nil {
+				return err
+			}
+		}
+		_, err = b.admin.AddServiceAccount(ctx, madmin.AddServiceAccountReq{
+			TargetUser: spec.User, AccessKey: spec.ID, SecretKey: spec.Secret, Policy: spec.Policy,
+			Description: spec.Description, Expiration: expiry,
+		})
+		return err
+	})
+}
+
+// expiryOf returns the expiry to ask for; nil for never.
+func expiryOf(wanted time.Time) (*time.Time, error) {
+	if wanted.IsZero() {
+		return nil, nil //nolint:nilnil // never is what the server's own type calls nil
+	}
+	now := time.Now()
+	if wanted.After(now.Add(farthestExpiry)) {
+		return nil, errRejected.WithMessage("the storage backend takes no key that lives longer than 365 days")
+	}
+	if nearest := now.Add(nearestExpiry + expiryMargin); wanted.Before(nearest) {
+		wanted = nearest
+	}
+	return &wanted, nil
+}
+
+// RemoveKey removes the key; an absent one is no error.
+func (b *Backend) RemoveKey(ctx context.Context, id string) error {
+	return b.call(ctx, "RemoveKey", func(ctx context.Context) error {
+		return b.removeKey(ctx, id)
+	})
+}
+
+func (b *Backend) removeKey(ctx context.Context, id string) error {
+	err := b.request(ctx, func(ctx context.Context) error { return b.admin.DeleteServiceAccount(ctx, id) })
+	if errors.Is(err, errAbsent) {
+		return nil
+	}
+	return err
+}
+
+// TryKey uses a key as its owner would: it asks for the location of a bucket, which every
+// grant allows. A key that does not work there is BACKEND_REJECTED.
+func (b *Backend) TryKey(ctx context.Context, id, secret, bucket string) error {
+	return b.call(ctx, "TryKey", func(ctx context.Context) error {
+		// Without a region, lest the client answer by itself.
+		client, err := minio.New(b.s3.EndpointURL().Host, &minio.Options{
+			Creds: credentials.NewStaticV4(id, secret, ""), Secure: b.s3.EndpointURL().Scheme == "https",
+			Transport: b.http.Transport, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
+		})
+		if err != nil {
+			return errRejected.WithMessage("the key cannot be tried").Wrap(err)
+		}
+		_, err = client.GetBucketLocation(ctx, bucket)
+		return err
+	})
+}

@@ -1,0 +1,314 @@
+package minio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/port"
+	"github.com/primecloud/primecloud/pkg/testkit"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+)
+
+// The key ids and secrets that every call below is given.
+const (
+	secretUser, secretWord, secretKey = "USERIDUSERID", "wordwordword", "KEYIDKEYID"
+	secretRoot, secretRootWord        = "ROOTIDROOTID", "rootwordrootword"
+)
+
+// calls is every method of the adapter that may reach the server.
+func calls(b *minio.Backend) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"ObserveBucket": func(ctx context.Context) error { _, err := b.ObserveBucket(ctx, "acme"); return err },
+		"CountContent":  func(ctx context.Context) error { _, _, err := b.CountContent(ctx, "acme", 10); return err },
+		"ListBuckets":   func(ctx context.Context) error { _, err := b.ListBuckets(ctx); return err },
+		"MakeBucket":    func(ctx context.Context) error { return b.MakeBucket(ctx, "acme") },
+		"MarkBucket": func(ctx context.Context) error {
+			return b.MarkBucket(ctx, "acme", bucket.Mark{ID: "bkt_1", AccountID: "acc_1"})
+		},
+		"SetVersioning": func(ctx context.Context) error { return b.SetVersioning(ctx, "acme", bucket.VersioningEnabled) },
+		"SetQuota":      func(ctx context.Context) error { return b.SetQuota(ctx, "acme", 1) },
+		"SetLifecycle": func(ctx context.Context) error {
+			return b.SetLifecycle(ctx, "acme", []bucket.Rule{{ID: "a", ExpireAfterDays: 1}})
+		},
+		"RemoveBucket": func(ctx context.Context) error { return b.RemoveBucket(ctx, "acme") },
+		"ObserveUser":  func(ctx context.Context) error { _, err := b.ObserveUser(ctx, secretUser); return err },
+		"PutUser":      func(ctx context.Context) error { return b.PutUser(ctx, secretUser, secretWord) },
+		"GetPolicy":    func(ctx context.Context) error { _, _, err := b.GetPolicy(ctx, "p"); return err },
+		"PutPolicy":    func(ctx context.Context) error { return b.PutPolicy(ctx, "p", []byte(`{}`)) },
+		"AttachPolicy": func(ctx context.Context) error { return b.AttachPolicy(ctx, secretUser, "p") },
+		"ObserveKey":   func(ctx context.Context) error { _, err := b.ObserveKey(ctx, secretKey); return err },
+		"PutKey": func(ctx context.Context) error {
+			return b.PutKey(ctx, principal.KeySpec{User: secretUser, ID: secretKey, Secret: secretWord, Policy: []byte(`{}`)})
+		},
+		"RemoveKey": func(ctx context.Context) error { return b.RemoveKey(ctx, secretKey) },
+		"TryKey":    func(ctx context.Context) error { return b.TryKey(ctx, secretKey, secretWord, "acme") },
+		"PresignUpload": func(ctx context.Context) error {
+			_, err := b.PresignUpload(ctx, object.Upload{User: secretUser, Secret: secretWord, Policy: []byte(`{}`), Bucket: "acme", Key: "k", Lifetime: time.Minute})
+			return err
+		},
+		"PresignDownload": func(ctx context.Context) error {
+			_, err := b.PresignDownload(ctx, object.Download{Reader: secretKey, Secret: secretWord, Bucket: "acme", Key: "k", Lifetime: time.Minute})
+			return err
+		},
+	}
+}
+
+// local are the methods that ask nobody.
+var local = []string{"PresignDownload"}
+
+func at(t *testing.T, endpoint string, change ...func(*minio.Config)) *minio.Backend {
+	t.Helper()
+	cfg := minio.Config{Endpoint: endpoint, AdminKey: secretRoot, AdminSecret: secretRootWord}
+	for _, c := range change {
+		c(&cfg)
+	}
+	b, err := minio.New(cfg)
+	must(t, err)
+	t.Cleanup(b.Close)
+	return b
+}
+
+// clean fails if an error shows a key id or a secret, anywhere in its text.
+func clean(t *testing.T, method string, err error) {
+	t.Helper()
+	text := fmt.Sprintf("%v %+v %#v", err, err, err)
+	if e, ok := errs.As(err); ok {
+		text += e.Message() + fmt.Sprint(e.Metadata())
+	}
+	for _, secret := range []string{secretUser, secretWord, secretKey, secretRoot, secretRootWord} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s shows %s: %s", method, secret, text)
+		}
+	}
+}
+
+func TestEveryMethodRunsThroughTheDecoratorUnderItsName(t *testing.T) {
+	var mu sync.Mutex
+	var seen []string
+	b := at(t, "http://127.0.0.1:1", func(c *minio.Config) {
+		c.Around = func(ctx context.Context, name string, call func(context.Context) error) error {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = append(seen, name)
+			return port.Plain(ctx, name, call)
+		}
+	})
+	all := calls(b)
+	for method := range reflect.TypeFor[*minio.Backend]().Methods() {
+		if method.Name == "Close" || method.Name == "Distrust" {
+			continue
+		}
+		call, ok := all[method.Name]
+		if !ok {
+			t.Errorf("%s is not in the table of calls", method.Name)
+			continue
+		}
+		seen = nil
+		_ = call(t.Context())
+		if !slices.Equal(seen, []string{"minio." + method.Name}) {
+			t.Errorf("%s ran as %v", method.Name, seen)
+		}
+	}
+}
+
+func TestAMinIOThatRefusesConnectionsIsUnavailableAtOnce(t *testing.T) {
+	for method, call := range calls(at(t, "http://127.0.0.1:1")) {
+		if slices.Contains(local, method) {
+			continue
+		}
+		began := time.Now()
+		err := call(t.Context())
+		if took := time.Since(began); took > 150*time.Millisecond {
+			t.Errorf("%s took %s", method, took)
+		}
+		refused(t, err, errs.Unavailable, "BACKEND_UNAVAILABLE")
+		if e, _ := errs.As(err); e.RetryAfter() <= 0 {
+			t.Errorf("%s does not say when to retry", method)
+		}
+		clean(t, method, err)
+	}
+}
+
+// answers is a server that answers every request alike, and counts them.
+func answers(t *testing.T, status int, body string) (*httptest.Server, *atomic.Int64) {
+	t.Helper()
+	var count atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		count.Add(1)
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(s.Close)
+	return s, &count
+}
+
+func TestTroubleOfTheServerIsAskedForOnceAndUnavailable(t *testing.T) {
+	told := secretKey + " " + secretUser + " " + secretWord
+	for name, answer := range map[string]struct {
+		status int
+		body   string
+	}{
+		"503 of S3":             {503, `<Error><Code>SlowDown</Code><Message>` + told + `</Message></Error>`},
+		"503 of administration": {503, `{"Code":"XMinioServerNotInitialized","Message":"` + told + `"}`},
+		"500":                   {500, `<Error><Code>InternalError</Code><Message>` + told + `</Message></Error>`},
+		"502 of a proxy":        {502, told},
+		"429":                   {429, ``},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, count := answers(t, answer.status, answer.body)
+			for method, call := range calls(at(t, server.URL)) {
+				if slices.Contains(local, method) {
+					continue
+				}
+				count.Store(0)
+				began := time.Now()
+				err := call(t.Context())
+				refused(t, err, errs.Unavailable, "BACKEND_UNAVAILABLE")
+				clean(t, method, err)
+				want := int64(1)
+				if method == "ObserveBucket" {
+					want = 4
+				}
+				if got := count.Load(); got != want {
+					t.Errorf("%s sent %d requests", method, got)
+				}
+				if took := time.Since(began); took > 150*time.Millisecond {
+					t.Errorf("%s took %s", method, took)
+				}
+			}
+		})
+	}
+}
+
+func TestARefusalShowsTheServersCodeAndNothingElse(t *testing.T) {
+	told := secretKey + " " + secretUser + " " + secretWord
+	server, _ := answers(t, 400, `<Error><Code>SomethingNew</Code><Message>`+told+`</Message></Error>`)
+	for method, call := range calls(at(t, server.URL)) {
+		if slices.Contains(local, method) {
+			continue
+		}
+		err := call(t.Context())
+		refused(t, err, errs.FailedPrecondition, "BACKEND_REJECTED")
+		clean(t, method, err)
+		if !strings.Contains(err.Error(), "SomethingNew") {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}
+
+func TestWrongAdministratorCredentialsAreARefusalWithoutIds(t *testing.T) {
+	s := testkit.MinIO(t)
+	for method, call := range calls(at(t, s.Endpoint(), func(c *minio.Config) { c.Region = s.Region })) {
+		if slices.Contains(local, method) {
+			continue
+		}
+		err := call(t.Context())
+		if errors.Is(err, bucket.ErrVanished) {
+			t.Logf("%s: MinIO says that the bucket is absent before it looks at the key", method)
+			continue
+		}
+		refused(t, err, errs.FailedPrecondition, "BACKEND_REJECTED")
+		clean(t, method, err)
+	}
+}
+
+func TestAFrozenMinIO(t *testing.T) {
+	s := testkit.NewMinIO(t)
+	cfg := func(c *minio.Config) {
+		c.Region, c.AdminKey, c.AdminSecret, c.CallTimeout = s.Region, s.RootUser, s.RootPassword, 300*time.Millisecond
+	}
+	b := at(t, s.Endpoint(), cfg)
+	_, err := b.ListBuckets(t.Context()) // a connection from before stays in the pool
+	must(t, err)
+	must(t, s.Pause())
+	testkit.Eventually(t, 5*time.Second, func() error { // its threads stop one after the other
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := b.ListBuckets(ctx); err == nil {
+			return errors.New("it still answers")
+		}
+		return nil
+	})
+	t.Run("is unavailable when the caller's time is over", func(t *testing.T) {
+		each(t, calls(b), func(method string, call func(context.Context) error) {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			began := time.Now()
+			err := call(ctx)
+			took := time.Since(began)
+			if errs.ReasonOf(err) != "BACKEND_UNAVAILABLE" || took > 250*time.Millisecond {
+				t.Errorf("%s: %v after %s", method, err, took)
+			}
+			clean(t, method, err)
+		})
+	})
+	t.Run("is unavailable after the longest time of a call, for a caller with all the time", func(t *testing.T) {
+		each(t, calls(b), func(method string, call func(context.Context) error) {
+			began := time.Now()
+			err := call(t.Context())
+			took := time.Since(began)
+			if errs.ReasonOf(err) != "BACKEND_UNAVAILABLE" || took > 500*time.Millisecond {
+				t.Errorf("%s: %v after %s", method, err, took)
+			}
+		})
+	})
+	t.Run("is left alone by a caller who goes away", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		began := time.Now()
+		_, err := b.ListBuckets(ctx)
+		if errs.KindOf(err) != errs.Canceled || !errors.Is(err, context.Canceled) || time.Since(began) > 200*time.Millisecond {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
+	t.Run("works again once it goes on", func(t *testing.T) {
+		must(t, s.Resume())
+		testkit.Eventually(t, 5*time.Second, func() error {
+			_, err := b.ListBuckets(t.Context())
+			return err
+		})
+	})
+}
+
+// each runs all calls that ask the server, side by side.
+func each(t *testing.T, all map[string]func(context.Context) error, do func(method string, call func(context.Context) error)) {
+	t.Helper()
+	var wait sync.WaitGroup
+	for method, call := range all {
+		if !slices.Contains(local, method) {
+			wait.Go(func() { do(method, call) })
+		}
+	}
+	wait.Wait()
+}
+
+func TestNewRefusesABadConfiguration(t *testing.T) {
+	for name, cfg := range map[string]minio.Config{
+		"no credentials":         {Endpoint: "http://127.0.0.1:9000"},
+		"no scheme":              {Endpoint: "127.0.0.1:9000", AdminKey: "a", AdminSecret: "b"},
+		"another scheme":         {Endpoint: "ftp://127.0.0.1", AdminKey: "a", AdminSecret: "b"},
+		"a path":                 {Endpoint: "http://127.0.0.1/minio", AdminKey: "a", AdminSecret: "b"},
+		"credentials in the URL": {Endpoint: "http://key:" + secretWord + "@127.0.0.1", AdminKey: "a", AdminSecret: "b"},
+		"a bad public endpoint":  {Endpoint: "http://127.0.0.1", PublicEndpoint: "://", AdminKey: "a", AdminSecret: "b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := minio.New(cfg); err == nil || strings.Contains(err.Error(), secretWord) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,74 @@
+// Package object hands out URLs with which a client puts or gets one object directly on
+// the backend. Object bytes never pass through us.
+//
+// It guarantees: a URL is signed for the public endpoint; one for an upload can write that
+// object and nothing else, and one for a download can read; both end when the account's
+// user is disabled, and at their time at the latest. A URL shows the id of the key that
+// signed it, and the backend's known holes turn an id into a key: that is why the signing
+// keys can do no more than the URL.
+//
+// It stores nothing. What is in the bucket, and whether the object exists, is the
+// backend's business.
+package object
+
+import (
+	"context"
+	"time"
+)
+
+// Signed is a URL with what belongs to it.
+type Signed struct {
+	// Method is the HTTP method that it is signed for.
+	Method string
+	// URL is a secret until it expires.
+	URL string
+	// Headers must be sent as they are.
+	Headers map[string]string
+	// ExpireTime is when it stops working.
+	ExpireTime time.Time
+}
+
+// Credentials are an account's keys on one backend. Ids and secrets alike stay out of
+// errors, logs and spans.
+type Credentials struct {
+	// User and UserSecret are the account's user: it may write where the account may.
+	User, UserSecret string
+	// Reader and ReaderSecret are the hidden key under the user that reads objects.
+	Reader, ReaderSecret string
+}
+
+// Upload is what to sign an upload for.
+type Upload struct {
+	// User and Secret are the account's user.
+	User, Secret string
+	// Policy is the session policy under which only this object can be written.
+	Policy []byte
+	// Bucket and Key name the object.
+	Bucket, Key string
+	// ContentType must be declared by the upload; empty for any.
+	ContentType string
+	// Lifetime is how long the URL works.
+	Lifetime time.Duration
+}
+
+// Download is what to sign a download for.
+type Download struct {
+	// Reader and Secret are the account's hidden reader key.
+	Reader, Secret string
+	// Bucket and Key name the object.
+	Bucket, Key string
+	// Disposition is the Content-Disposition that the backend is to answer with; empty for
+	// the object's own.
+	Disposition string
+	// Lifetime is how long the URL works.
+	Lifetime time.Duration
+}
+
+// Signer signs URLs for one backend. Errors are classified as those of
+// bucket.BackendReader.
+type Signer interface {
+	// PresignUpload gets temporary credentials with the policy and signs with them.
+	PresignUpload(ctx context.Context, upload Upload) (Signed, error)
+	// PresignDownload signs; it asks nobody.
+	PresignDownload(ctx context.Context, download Download) (Signed, error)
+}
