@@ -89,14 +89,3 @@ func (s *shard) evict(now time.Time) {
 	}
 	delete(s.tokens, victim)
 }
-
-// size returns how many tokens are remembered.
-func (c *cache) size() int {
-	n := 0
-	for i := range c.shards {
-		c.shards[i].mu.RLock()
-		n += len(c.shards[i].tokens)
-		c.shards[i].mu.RUnlock()
-	}
-	return n
-}

@@ -41,10 +41,10 @@ type RemoteKeys struct {
 	config RemoteKeysConfig
 	set    atomic.Pointer[map[string]ed25519.PublicKey]
 
-	mu       sync.Mutex
-	running  chan struct{} // closed when the fetch under way ends; nil when there is none
-	tried    time.Time
-	failed   bool
+	mu      sync.Mutex
+	running chan struct{} // closed when the fetch under way ends; nil when there is none
+	tried   time.Time
+	failed  bool
 }
 
 // NewRemoteKeys returns a source that holds the cached set, if there is a usable one. Call

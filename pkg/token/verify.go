@@ -78,6 +78,9 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Claims, error) {
 
 // open checks form and signature and returns what was signed.
 func (v *Verifier) open(ctx context.Context, raw string) (*verified, error) {
+	if !compact(raw) {
+		return nil, invalid("not in the compact form")
+	}
 	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.EdDSA})
 	if err != nil {
 		return nil, ErrInvalid.Wrap(err)
@@ -113,6 +116,22 @@ func (v *Verifier) open(ctx context.Context, raw string) (*verified, error) {
 		return nil, ErrInvalid.Wrap(err)
 	}
 	return &verified{claims: claims, keyID: header.KeyID, key: key}, nil
+}
+
+// compact reports whether raw is three parts of base64url; the parser would also take the
+// JSON form and white space within.
+func compact(raw string) bool {
+	dots := 0
+	for i := range len(raw) {
+		switch c := raw[i]; {
+		case c == '.':
+			dots++
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return dots == 2
 }
 
 // accept checks what a genuine signature stands under.
