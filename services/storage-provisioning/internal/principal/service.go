@@ -1,0 +1,273 @@
+package principal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/audit"
+	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+)
+
+// leaseFor is how long one attempt may take at most.
+const leaseFor = 12 * time.Second
+
+// Tx is a transaction of the account.
+type Tx struct {
+	change.Tx
+	Drifts drift.Rows
+	// Principals are the identities of the account.
+	Principals Rows
+}
+
+// Rows are the identities of the account, in the transaction.
+type Rows interface {
+	// Apply records the hash of the policy that the backend has.
+	Apply(ctx context.Context, id, hash string) error
+}
+
+// Store keeps identities.
+type Store interface {
+	// InPrincipal runs fn in a transaction in which only that account's rows exist. fn may
+	// run several times.
+	InPrincipal(ctx context.Context, accountID string, fn func(ctx context.Context, tx Tx) error) error
+	// Find returns the account's identity on a backend, secrets opened.
+	Find(ctx context.Context, accountID, backend string) (p Principal, ok bool, err error)
+	// Load returns an identity, secrets opened, with the names of the buckets that it is to
+	// reach, read after its generation.
+	Load(ctx context.Context, ref reconcile.Ref) (p Principal, buckets []string, ok bool, err error)
+}
+
+// Deps is what the use cases need.
+type Deps struct {
+	Store    Store
+	Backends Backends
+	Policies Policies
+	Leases   change.Leases
+	Clock    clock.Clock
+}
+
+// Service sees to identities.
+type Service struct{ Deps }
+
+// NewService returns the service.
+func NewService(d Deps) *Service { return &Service{Deps: d} }
+
+// ErrUnknown says that the account has no identity on the backend, since nothing there
+// was ever made for it.
+var ErrUnknown = errors.New("principal: the account has no identity on this backend")
+
+// Ensure returns once the identity is on the backend with all that the generation asked
+// for; zero stands for the present one. It works itself, or waits for whoever does.
+func (s *Service) Ensure(ctx context.Context, accountID, backend string, generation int64) error {
+	for wait := 2 * time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
+		p, ok, err := s.Store.Find(ctx, accountID, backend)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if generation == 0 {
+				return nil
+			}
+			return ErrUnknown
+		}
+		if generation == 0 {
+			generation = p.Generation
+		}
+		if p.Observed >= generation {
+			return nil
+		}
+		lease, ok, err := s.Leases.Claim(ctx, p.Ref(), leaseFor)
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := s.once(ctx, lease); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return change.ErrBackendUnavailable.Wrap(ctx.Err())
+		case <-time.After(wait):
+		}
+	}
+}
+
+// once makes one attempt on behalf of a call and gives the lease back in any case.
+func (s *Service) once(ctx context.Context, lease reconcile.Lease) error {
+	failure := s.attend(ctx, lease, false)
+	if failure == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	due := s.Clock.Now()
+	err := s.Store.InPrincipal(ctx, lease.AccountID, func(ctx context.Context, tx Tx) error {
+		_, err := tx.Resources.Release(ctx, lease, reconcile.Next{DueAt: &due, Failures: lease.Failures + 1})
+		return err
+	})
+	return errors.Join(failure, err)
+}
+
+// Handle brings one identity to what is recorded: the reconciler's way in. It looks at
+// everything, also where nothing has changed in the record.
+func (s *Service) Handle(ctx context.Context, lease reconcile.Lease) (reconcile.Result, error) {
+	if err := s.attend(ctx, lease, true); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{Released: true}, nil
+}
+
+// attend makes one attempt under the lease. Without an error the lease has been given
+// back. Unless all is to be looked at, an identity that was seen as a whole once is only
+// given its new policy.
+func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool) error {
+	p, buckets, ok, err := s.Store.Load(ctx, lease.Ref)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return change.ErrLeaseLost
+	}
+	backend, err := s.Backends.Principals(p.Backend)
+	if err != nil {
+		return err
+	}
+	slices.Sort(buckets)
+	document := s.Policies.Account(buckets)
+	hash := hashOf(document)
+	var found []difference
+	switch {
+	case p.Applied == "" || whole:
+		found, err = s.converge(ctx, backend, p, document)
+	case p.Applied != hash:
+		err = backend.Users.PutPolicy(ctx, p.Policy(), document)
+	}
+	if err != nil {
+		return err
+	}
+	return s.Store.InPrincipal(ctx, p.AccountID, func(ctx context.Context, tx Tx) error {
+		if p.Applied != hash {
+			if err := tx.Principals.Apply(ctx, p.ID, hash); err != nil {
+				return err
+			}
+		}
+		// What was wanted of old and is gone is drift; what was never there is not.
+		if whole && p.Applied == hash && p.Observed == p.Generation {
+			if err := s.record(ctx, tx, p, found); err != nil {
+				return err
+			}
+		}
+		held, err := tx.Resources.Release(ctx, lease, reconcile.Next{Observed: lease.Generation})
+		if err == nil && !held {
+			err = change.ErrLeaseLost
+		}
+		return err
+	})
+}
+
+// difference is one way in which the backend was not as wanted.
+type difference struct{ field, desired, observed string }
+
+// converge looks at the whole identity and makes what differs: first the policy, then the
+// user, so that a user is never without its bounds for long, then the key under it.
+func (s *Service) converge(ctx context.Context, backend Backend, p Principal, document []byte) ([]difference, error) {
+	seen, err := s.look(ctx, backend, p)
+	if err != nil {
+		return nil, err
+	}
+	var found []difference
+	if !seen.hasPolicy || !s.Policies.Same(seen.policy, document) {
+		found = append(found, difference{"policy", "the account's buckets", "absent or other"})
+		if err := backend.Users.PutPolicy(ctx, p.Policy(), document); err != nil {
+			return nil, err
+		}
+	}
+	if !seen.user.Exists || !seen.user.Enabled {
+		found = append(found, difference{"user", "enabled", "absent or disabled"})
+		if err := backend.Users.PutUser(ctx, p.User, p.UserSecret); err != nil {
+			return nil, err
+		}
+	}
+	if !slices.Equal(seen.user.Policies, []string{p.Policy()}) {
+		found = append(found, difference{"user policy", "the account's policy alone", "none or other"})
+		if err := backend.Users.AttachPolicy(ctx, p.User, p.Policy()); err != nil {
+			return nil, err
+		}
+	}
+	reader := s.Policies.Reader()
+	if !seen.key.Exists || !seen.key.Enabled || seen.key.User != p.User || !s.Policies.Same(seen.key.Policy, reader) {
+		found = append(found, difference{"reader key", "as wanted", "absent or other"})
+		return found, backend.Keys.PutKey(ctx, KeySpec{
+			User: p.User, ID: p.ReaderKey, Secret: p.ReaderSecret, Policy: reader, Description: "primecloud downloads",
+		})
+	}
+	return found, nil
+}
+
+// sight is an identity as the backend has it.
+type sight struct {
+	user      User
+	policy    []byte
+	hasPolicy bool
+	key       Key
+}
+
+// look observes the parts of an identity at once.
+func (s *Service) look(ctx context.Context, backend Backend, p Principal) (sight, error) {
+	var seen sight
+	var failures [3]error
+	var running sync.WaitGroup
+	running.Go(func() { seen.user, failures[0] = backend.Users.ObserveUser(ctx, p.User) })
+	running.Go(func() {
+		seen.policy, seen.hasPolicy, failures[1] = backend.Users.GetPolicy(ctx, p.Policy())
+	})
+	running.Go(func() { seen.key, failures[2] = backend.Keys.ObserveKey(ctx, p.ReaderKey) })
+	running.Wait()
+	for _, err := range failures {
+		if err != nil {
+			return sight{}, err
+		}
+	}
+	return seen, nil
+}
+
+// record keeps what was found different and has been repaired.
+func (s *Service) record(ctx context.Context, tx Tx, p Principal, found []difference) error {
+	now := s.Clock.Now()
+	for _, d := range found {
+		fresh, err := tx.Drifts.Record(ctx, drift.New(now, drift.Finding{
+			AccountID: p.AccountID, ResourceKind: Kind, ResourceID: p.ID, Kind: drift.Different,
+			Field: d.field, Desired: d.desired, Observed: d.observed,
+		}))
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			continue
+		}
+		if err := tx.Record.Audit(ctx, audit.Entry{
+			Action: Kind + ".drift", Severity: audit.Warning, Outcome: audit.Succeeded, Reason: string(drift.Different),
+			Target: audit.Target{Kind: Kind, ID: p.ID}, AccountID: p.AccountID,
+			Before: map[string]any{"field": d.field, "value": d.desired}, After: map[string]any{"field": d.field, "value": d.observed},
+		}); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Drifts.Repaired(ctx, Kind, p.ID, now)
+	return err
+}
+
+func hashOf(document []byte) string {
+	sum := sha256.Sum256(document)
+	return hex.EncodeToString(sum[:])
+}
