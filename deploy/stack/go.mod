@@ -32,6 +32,8 @@ require (
 	github.com/nats-io/nuid v1.0.1 // indirect
 	github.com/philhofer/fwd v1.2.0 // indirect
 	github.com/power-devops/perfstat v0.0.0-20240221224432-82ca36839d55 // indirect
+	github.com/primecloud/primecloud/gateway v0.0.0
+	github.com/primecloud/primecloud/services/identity v0.0.0
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
@@ -60,3 +62,7 @@ require (
 replace github.com/primecloud/primecloud/proto => ../../proto
 
 replace github.com/primecloud/primecloud/pkg => ../../pkg
+
+replace github.com/primecloud/primecloud/gateway => ../../gateway
+
+replace github.com/primecloud/primecloud/services/identity => ../../services/identity

@@ -1,0 +1,120 @@
+// Package settings says which environment variables each process of the suite gets on one
+// machine. It is the one truth for both shapes: all in one process, where the variables
+// are read without ever being set, and separate processes, where they are set.
+package settings
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"github.com/primecloud/primecloud/deploy/stack/environment"
+	"github.com/primecloud/primecloud/pkg/config"
+	"github.com/primecloud/primecloud/pkg/pki"
+)
+
+// Ports says where the suite's own processes listen on 127.0.0.1.
+type Ports struct {
+	// Gateway is the port of the REST edge.
+	Gateway int `env:"PRIMECLOUD_STACK_GATEWAY_PORT" default:"8080" doc:"Port of the gateway on 127.0.0.1: REST, login, documentation."`
+	// Identity is the gRPC port of identity.
+	Identity int `env:"PRIMECLOUD_STACK_IDENTITY_PORT" default:"7001" doc:"gRPC port of identity on 127.0.0.1."`
+	// Storage is the gRPC port of storage-provisioning.
+	Storage int `env:"PRIMECLOUD_STACK_STORAGE_PORT" default:"7002" doc:"gRPC port of storage-provisioning on 127.0.0.1."`
+	// IdentityAdmin serves identity's metrics and readiness.
+	IdentityAdmin int `env:"PRIMECLOUD_STACK_IDENTITY_ADMIN_PORT" default:"7101" doc:"Port of identity's metrics and readiness on 127.0.0.1."`
+	// StorageAdmin serves storage-provisioning's metrics and readiness.
+	StorageAdmin int `env:"PRIMECLOUD_STACK_STORAGE_ADMIN_PORT" default:"7102" doc:"Port of storage-provisioning's metrics and readiness on 127.0.0.1."`
+}
+
+// Suite makes the settings of every process.
+type Suite struct {
+	// Environment is what runs around the processes.
+	Environment *environment.Environment
+	// Dir holds certificates and caches.
+	Dir string
+	// Ports are where the processes listen.
+	Ports Ports
+	// LogLevel is that of every process.
+	LogLevel string
+}
+
+// Address is a port on this machine.
+func Address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// GatewayURL is where browsers find the suite.
+func (p Ports) GatewayURL() string { return "http://" + Address(p.Gateway) }
+
+// Callback is where a login returns to.
+func (p Ports) Callback() string { return p.GatewayURL() + "/auth/callback" }
+
+// certificate issues a certificate that names the service, for this machine.
+func (s Suite) certificate(service string) (pki.Files, error) {
+	return s.Environment.Authority.Issue(filepath.Join(s.Dir, "pki", service), pki.Leaf{
+		Service: service, DNSNames: []string{"localhost"}, IPs: []net.IP{net.IPv4(127, 0, 0, 1)},
+	})
+}
+
+// service makes what identity and storage-provisioning have in common.
+func (s Suite) service(name, noun, prefix string) (config.Source, error) {
+	files, err := s.certificate(name)
+	if err != nil {
+		return nil, err
+	}
+	keyset, err := s.Environment.Keyset(noun)
+	if err != nil {
+		return nil, fmt.Errorf("keyset of %s: %w", name, err)
+	}
+	e := s.Environment
+	return config.Source{
+		prefix + "PKI_CERT":           files.Cert,
+		prefix + "PKI_KEY":            files.Key,
+		prefix + "PKI_CA":             files.CA,
+		prefix + "DATABASE_URL":       e.AppDSN(noun),
+		prefix + "DATABASE_OWNER_URL": e.OwnerDSN(noun),
+		prefix + "NATS_URL":           e.NATS.URL(),
+		prefix + "NATS_USER":          noun,
+		prefix + "NATS_PASSWORD":      e.NATSPassword(noun),
+		prefix + "SEAL_KEYSET":        keyset,
+		prefix + "PAGE_KEY":           e.Secrets.Get(noun + "-page"),
+		prefix + "LOG_LEVEL":          s.LogLevel,
+	}, nil
+}
+
+// Identity are the settings of identity.
+func (s Suite) Identity() (config.Source, error) {
+	const prefix = "PRIMECLOUD_IDENTITY_"
+	source, err := s.service("identity", "identity", prefix)
+	if err != nil {
+		return nil, err
+	}
+	source[prefix+"LISTEN"] = Address(s.Ports.Identity)
+	source[prefix+"ADMIN_LISTEN"] = Address(s.Ports.IdentityAdmin)
+	source[prefix+"OIDC_ISSUER"] = s.Environment.Dex.Issuer
+	source[prefix+"OIDC_CLIENT_ID"] = environment.Client
+	return source, nil
+}
+
+// Gateway are the settings of the gateway.
+func (s Suite) Gateway() (config.Source, error) {
+	const prefix = "PRIMECLOUD_GATEWAY_"
+	files, err := s.certificate("gateway")
+	if err != nil {
+		return nil, err
+	}
+	return config.Source{
+		prefix + "LISTEN":             Address(s.Ports.Gateway),
+		prefix + "PUBLIC_URL":         s.Ports.GatewayURL(),
+		prefix + "IDENTITY":           "dns:///" + Address(s.Ports.Identity),
+		prefix + "STORAGE":            "dns:///" + Address(s.Ports.Storage),
+		prefix + "PKI_CERT":           files.Cert,
+		prefix + "PKI_KEY":            files.Key,
+		prefix + "PKI_CA":             files.CA,
+		prefix + "COOKIE_KEY":         s.Environment.Secrets.Get("gateway-cookie"),
+		prefix + "OIDC_ISSUER":        s.Environment.Dex.Issuer,
+		prefix + "OIDC_CLIENT_ID":     environment.Client,
+		prefix + "OIDC_CLIENT_SECRET": s.Environment.Secrets.Get("dex-client"),
+		prefix + "LOG_LEVEL":          s.LogLevel,
+	}, nil
+}

@@ -1,0 +1,52 @@
+package settings_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/primecloud/primecloud/deploy/stack/environment"
+	"github.com/primecloud/primecloud/deploy/stack/settings"
+	"github.com/primecloud/primecloud/gateway"
+	"github.com/primecloud/primecloud/pkg/config"
+	"github.com/primecloud/primecloud/services/identity"
+)
+
+func TestEveryProcessAcceptsItsSettings(t *testing.T) {
+	dir, err := os.MkdirTemp("", "primecloud-settings-") //nolint:usetesting // t.TempDir is closed to other users
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ports := settings.Ports{Gateway: 1, Identity: 2, Storage: 3, IdentityAdmin: 4, StorageAdmin: 5}
+	around, err := environment.Start(t.Context(), environment.Config{Dir: dir, Nouns: []string{"identity", "storage"}, Callback: ports.Callback(), Volatile: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := around.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	suite := settings.Suite{Environment: around, Dir: dir, Ports: ports, LogLevel: "info"}
+	check := func(name string, source config.Source, err error, into any, owned string) {
+		t.Run(name, func(t *testing.T) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := config.Load(into, source, owned); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	source, err := suite.Identity()
+	check("identity", source, err, &identity.Config{}, "PRIMECLOUD_IDENTITY_")
+	source, err = suite.Gateway()
+	check("gateway", source, err, &gateway.Config{}, "PRIMECLOUD_GATEWAY_")
+}
