@@ -1,0 +1,66 @@
+-- name: ReserveBucket :execrows
+insert into bucket (id, account_id, backend, name, customer_reference, versioning, quota_bytes, lifecycle, desired, state,
+    version, marked, seen_absent_at, seen_absent_generation, unsure, sighted_at, created_at, updated_at)
+values (@id, @account_id, @backend, @name, @customer_reference, @versioning, @quota_bytes, @lifecycle, @desired, @state,
+    @version, false, null, 0, false, null, @created_at, @updated_at)
+on conflict do nothing;
+
+-- The row is locked by a statement of its own: one that waits for the lock would go on with what it had read of the
+-- joined table before.
+-- name: LockBucketByName :one
+select id from bucket where account_id = @account_id and name = @name for no key update;
+
+-- name: LockBucketByID :one
+select id from bucket where id = @id for no key update;
+
+-- name: GetBucket :one
+select sqlc.embed(bucket), coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
+where bucket.account_id = @account_id and bucket.name = @name and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING');
+
+-- name: LoadBucket :one
+select sqlc.embed(bucket), coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
+where bucket.id = @id;
+
+-- name: ListBuckets :many
+select sqlc.embed(bucket), coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
+where bucket.account_id = @account_id and bucket.name > @after
+  and (@backend = '' or bucket.backend = @backend)
+  and (@customer_reference = '' or bucket.customer_reference = @customer_reference)
+  and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
+order by bucket.name
+limit @count;
+
+-- name: SaveBucket :one
+update bucket
+set customer_reference = @customer_reference, versioning = @versioning, quota_bytes = @quota_bytes, lifecycle = @lifecycle,
+    desired = @desired, state = @state, version = version + 1, marked = @marked, seen_absent_at = @seen_absent_at,
+    seen_absent_generation = @seen_absent_generation, unsure = @unsure, sighted_at = @sighted_at,
+    created_at = @created_at, updated_at = @updated_at
+where id = @id
+returning version;
+
+-- name: NoteBucket :exec
+update bucket
+set marked = @marked, seen_absent_at = @seen_absent_at, seen_absent_generation = @seen_absent_generation,
+    unsure = @unsure, sighted_at = @sighted_at
+where id = @id;
+
+-- name: RemoveBucket :exec
+delete from bucket where id = @id;
+
+-- name: ReachableBuckets :many
+select name from bucket
+where account_id = @account_id and backend = @backend and (desired = 'PRESENT' or state = 'DELETING') and state <> 'CONFLICT'
+  and (marked or seen_absent_at is not null);
+
+-- name: ReservedNames :many
+select name from bucket where backend = @backend;
+
+-- name: WakeAllResources :execrows
+update managed_resource set due_at = @at where due_at is null or due_at > @at;
