@@ -28,7 +28,9 @@ func namedCredentials(config *tls.Config) credentials.TransportCredentials {
 	return named{credentials.NewTLS(config)}
 }
 
-type named struct{ credentials.TransportCredentials }
+type named struct {
+	credentials.TransportCredentials
+}
 
 type namedInfo struct {
 	credentials.TLSInfo
