@@ -1,0 +1,322 @@
+package accesskey
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/audit"
+	"github.com/primecloud/primecloud/pkg/operation"
+	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+)
+
+// The conditions of a key.
+const (
+	conditionReady   = "Ready"
+	conditionDrifted = "Drifted"
+)
+
+// succeed is the T2 of an attempt that brought the backend to what is wanted: it ends the
+// open operation, if there is one, and records what was seen.
+func (s *Service) succeed(ctx context.Context, j job) (k AccessKey, err error) {
+	err = s.inKey(ctx, j, func(ctx context.Context, tx Tx, now AccessKey) error {
+		k = now
+		if k.State == Vanishing && !j.acted && !k.SightedAt.IsZero() && s.Clock.Now().Sub(k.SightedAt) >= SettleAfter {
+			return s.letGo(ctx, tx, j, k)
+		}
+		next := s.sighted(&k, j)
+		was := now.State
+		k.State = stateAfter(k, j)
+		s.keepSecret(&k, j)
+		if err := s.save(ctx, tx, was, &k, j); err != nil {
+			return err
+		}
+		k.Observed = j.lease.Generation
+		next.Observed, next.Conditions = k.Observed, s.conditions(k, j, nil)
+		k.Conditions = next.Conditions
+		if err := s.recordDrift(ctx, tx, was, k, j); err != nil {
+			return err
+		}
+		if err := s.release(ctx, tx, j, s.dueAgain(k, next)); err != nil || j.operation == nil {
+			return err
+		}
+		return s.endSucceeded(ctx, tx, was, k, j)
+	})
+	return k, err
+}
+
+// stateAfter is where a key stands once the backend has what is wanted.
+func stateAfter(k AccessKey, j job) State {
+	switch {
+	case k.Desired == Absent:
+		return Vanishing
+	case j.lost:
+		return Lost
+	default:
+		return Ready
+	}
+}
+
+// keepSecret drops the secret when nobody may ask for it any more.
+func (s *Service) keepSecret(k *AccessKey, j job) {
+	made := j.operation != nil && !keepsSecret(j.operation)
+	if k.Desired == Absent || made || !k.SecretUntil.After(s.Clock.Now()) {
+		k.SecretUntil = time.Time{}
+	}
+}
+
+// dueAgain adds the moments at which something is to be done without anybody asking: the
+// secret is to be destroyed, the key has ended.
+func (s *Service) dueAgain(k AccessKey, next reconcile.Next) reconcile.Next {
+	if k.Desired == Absent {
+		return next
+	}
+	for _, at := range []time.Time{k.SecretUntil, k.ExpireTime} {
+		if at.After(s.Clock.Now()) && (next.DueAt == nil || at.Before(*next.DueAt)) {
+			next.DueAt = &at
+		}
+	}
+	return next
+}
+
+// endSucceeded ends the operation and tells the world.
+func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, k AccessKey, j job) error {
+	result, err := json.Marshal(map[string]string{"id": k.ID})
+	if err != nil {
+		return fmt.Errorf("encode the access key: %w", err)
+	}
+	won, err := tx.Operations.End(ctx, j.operation.ID, operation.Outcome{State: operation.Succeeded, Result: result, At: s.Clock.Now()})
+	if err == nil && !won {
+		err = change.ErrAlreadyEnded
+	}
+	if err != nil {
+		return err
+	}
+	entry := audit.Entry{
+		Action: Kind + "." + verbOf(was), Severity: audit.Notice, Outcome: audit.Succeeded,
+		Target: target(k), AccountID: k.AccountID, After: described(k),
+	}
+	if was == Deleting {
+		entry.Before, entry.After = entry.After, nil
+	}
+	if err := tx.Record.Audit(ctx, entry); err != nil {
+		return err
+	}
+	shown := k
+	shown.KeyID, shown.Secret = "", ""
+	return tx.Record.Publish(ctx, change.Event{
+		Kind: Kind, Verb: verbOf(was) + "d", AccountID: k.AccountID, ID: k.ID, Version: k.Version, Snapshot: shown,
+	})
+}
+
+// sighted notes that the backend was seen as wanted, and says when to look again: where an
+// earlier attempt was given up, or nothing is wanted, once more after a while.
+func (s *Service) sighted(k *AccessKey, j job) reconcile.Next {
+	now := s.Clock.Now()
+	if j.operation != nil && j.background {
+		k.Unsure = true // the process that began it may have died with a request under way
+	}
+	if k.State == Deleting {
+		k.SightedAt = time.Time{}
+		return reconcile.Next{DueAt: &now} // it is switched off; now it is to be removed
+	}
+	if k.Desired == Present && !k.Unsure {
+		k.SightedAt = time.Time{}
+		return reconcile.Next{}
+	}
+	if k.SightedAt.IsZero() || j.acted {
+		k.SightedAt = now
+	}
+	if again := k.SightedAt.Add(SettleAfter); k.Desired == Absent || again.After(now) {
+		return reconcile.Next{DueAt: &again}
+	}
+	k.Unsure, k.SightedAt = false, time.Time{}
+	return reconcile.Next{}
+}
+
+// letGo ends the record of a key that was seen absent twice.
+func (s *Service) letGo(ctx context.Context, tx Tx, j job, k AccessKey) error {
+	if _, err := tx.Drifts.Repaired(ctx, Kind, k.ID, s.Clock.Now()); err != nil {
+		return err
+	}
+	held, err := tx.Resources.Forget(ctx, j.lease)
+	if err == nil && !held {
+		err = change.ErrLeaseLost
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Keys.Remove(ctx, k.ID)
+}
+
+// abandon is the T2 of an attempt that is given up: the desired state goes back to what
+// it was, and the reconciler is to see to it at once.
+func (s *Service) abandon(ctx context.Context, j job, failure error) (k AccessKey, err error) {
+	err = s.inKey(ctx, j, func(ctx context.Context, tx Tx, now AccessKey) error {
+		k = now
+		won, err := tx.Operations.End(ctx, j.operation.ID, operation.Outcome{
+			State: operation.Abandoned, Failure: operation.FailureOf(failure), At: s.Clock.Now(),
+		})
+		if err == nil && !won {
+			err = change.ErrAlreadyEnded
+		}
+		if err != nil {
+			return err
+		}
+		was := k.State
+		if err := goBack(&k, *j.operation); err != nil {
+			return err
+		}
+		k.Unsure, k.SightedAt, k.UpdatedAt = k.Unsure || j.acted || change.InDoubt(failure), time.Time{}, s.Clock.Now()
+		if k.Version, err = tx.Keys.Save(ctx, k); err != nil {
+			return err
+		}
+		due := s.Clock.Now()
+		if k.Generation, err = tx.Resources.Touch(ctx, k.Ref(), k.Backend, due); err != nil {
+			return err
+		}
+		if was == Creating {
+			// Should the identity be why, the reconciler finds out.
+			if _, err := tx.Access.Touch(ctx, k.AccountID, k.Backend, due); err != nil {
+				return err
+			}
+		}
+		if err := tx.Record.Audit(ctx, audit.Entry{
+			Action: Kind + "." + verbOf(was), Severity: audit.Warning, Outcome: audit.Failed,
+			Reason: operation.FailureOf(failure).Reason, Target: target(k), AccountID: k.AccountID,
+		}); err != nil {
+			return err
+		}
+		return s.release(ctx, tx, j, reconcile.Next{DueAt: &due, Conditions: s.conditions(k, j, failure)})
+	})
+	if err == nil {
+		s.Wake(k.Ref())
+	}
+	return k, err
+}
+
+// goBack makes the key what it was before the operation. The secret of one that was never
+// handed over is destroyed.
+func goBack(k *AccessKey, o operation.Operation) error {
+	if o.Previous == nil {
+		k.Desired, k.State, k.SecretUntil = Absent, Vanishing, time.Time{}
+		return nil
+	}
+	var back previous
+	if err := json.Unmarshal(o.Previous, &back); err != nil {
+		return fmt.Errorf("decode what operation %s goes back to: %w", o.ID, err)
+	}
+	k.Desired, k.State = Present, back.State
+	return nil
+}
+
+// recordDrift records what was found different where it should have been alike.
+func (s *Service) recordDrift(ctx context.Context, tx Tx, was State, k AccessKey, j job) error {
+	now := s.Clock.Now()
+	if was == Ready && j.operation == nil && (!k.Unsure || j.lost) {
+		for _, d := range j.found {
+			fresh, err := tx.Drifts.Record(ctx, drift.New(now, drift.Finding{
+				AccountID: k.AccountID, ResourceKind: Kind, ResourceID: k.ID,
+				Kind: d.kind, Field: d.field, Desired: d.desired, Observed: d.observed,
+			}))
+			if err != nil {
+				return err
+			}
+			if !fresh {
+				continue
+			}
+			if err := tx.Record.Audit(ctx, audit.Entry{
+				Action: Kind + ".drift", Severity: audit.Warning, Outcome: audit.Succeeded, Reason: string(d.kind),
+				Target: target(k), AccountID: k.AccountID,
+				Before: map[string]any{"field": d.field, "value": d.desired}, After: map[string]any{"field": d.field, "value": d.observed},
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	if j.lost || !j.background {
+		return nil
+	}
+	_, err := tx.Drifts.Repaired(ctx, Kind, k.ID, now)
+	return err
+}
+
+// save writes the key: with a new version when its owner can see a change.
+func (s *Service) save(ctx context.Context, tx Tx, was State, k *AccessKey, j job) error {
+	if was == k.State && j.operation == nil {
+		return tx.Keys.Note(ctx, *k)
+	}
+	k.UpdatedAt = s.Clock.Now()
+	version, err := tx.Keys.Save(ctx, *k)
+	k.Version = version
+	return err
+}
+
+// release gives the lease back. An attempt that never got it has nothing to give.
+func (s *Service) release(ctx context.Context, tx Tx, j job, next reconcile.Next) error {
+	if j.lease.Fence == 0 {
+		return nil
+	}
+	held, err := tx.Resources.Release(ctx, j.lease, next)
+	if err == nil && !held {
+		err = change.ErrLeaseLost
+	}
+	return err
+}
+
+// conditions say how the key is after an attempt.
+func (s *Service) conditions(k AccessKey, j job, failure error) []reconcile.Condition {
+	now := s.Clock.Now()
+	ready := reconcile.Condition{Type: conditionReady, Status: k.State == Ready, Reason: "AS_WANTED", Message: "the backend has the key as wanted"}
+	switch {
+	case failure != nil:
+		ready.Reason, ready.Message = operation.FailureOf(failure).Reason, operation.FailureOf(failure).Message
+		ready.Status = k.State == Ready && !change.InDoubt(failure)
+	case k.State == Lost:
+		ready.Reason = "KEY_LOST"
+		ready.Message = "the backend has lost the key, and without its secret it cannot be made again; delete it and make another"
+	case k.State != Ready:
+		ready.Reason, ready.Message = string(k.State), "the key is not to be there"
+	case k.expired(now):
+		ready.Status, ready.Reason, ready.Message = false, "EXPIRED", "the key has ended"
+	}
+	drifted := reconcile.Condition{Type: conditionDrifted, Reason: "NONE_FOUND", Message: "no difference was found"}
+	if j.operation == nil && len(j.found) > 0 && (!k.Unsure || j.lost) {
+		d := j.found[0]
+		drifted.Status, drifted.Reason = j.lost, string(d.kind)
+		drifted.Message = fmt.Sprintf("%s: wanted %s, found %s", fieldOr(d.field), d.desired, d.observed)
+		if !j.lost {
+			drifted.Message += "; repaired"
+		}
+	}
+	list := reconcile.SetCondition(j.lease.Conditions, ready, now)
+	return reconcile.SetCondition(list, drifted, now)
+}
+
+func fieldOr(field string) string {
+	if field == "" {
+		return "the key"
+	}
+	return field
+}
+
+// inKey runs a T2 on the key as it is by now, locked. One that is gone, or that is wanted
+// otherwise by now, is for the next attempt.
+func (s *Service) inKey(ctx context.Context, j job, fn func(ctx context.Context, tx Tx, k AccessKey) error) error {
+	return s.Store.InAccount(ctx, j.key.AccountID, func(ctx context.Context, tx Tx) error {
+		k, ok, err := tx.Keys.ByID(ctx, j.key.ID)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return change.ErrLeaseLost
+		}
+		if k.Generation != j.key.Generation {
+			return errChanged
+		}
+		return fn(ctx, tx, k)
+	})
+}

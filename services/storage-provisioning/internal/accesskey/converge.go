@@ -1,0 +1,204 @@
+package accesskey
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/operation"
+	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+)
+
+// lateExpiry is how much later than asked for a key may end: a backend takes no expiry
+// nearer than a quarter of an hour, also of a key that is made late.
+const lateExpiry = minLifetime + time.Minute
+
+// job is one attempt to bring a backend to what is recorded.
+type job struct {
+	key AccessKey
+	// operation is the open one; nil when there is none.
+	operation *operation.Operation
+	lease     reconcile.Lease
+	// background says that the reconciler acts, not the call itself.
+	background bool
+
+	// found is what was different at the first look.
+	found []difference
+	// acted says that the backend was changed.
+	acted bool
+	// lost says that the key is not there and cannot be made again.
+	lost bool
+}
+
+// difference is one way in which the backend is not as wanted.
+type difference struct {
+	kind                     drift.Kind
+	field, desired, observed string
+}
+
+// converge brings the backend to what is wanted. It is the same for the call itself and
+// for the reconciler, and may be repeated and broken off anywhere.
+func (s *Service) converge(ctx context.Context, j *job) error {
+	if j.background && j.operation != nil && j.key.State == Creating && !keepsSecret(j.operation) {
+		return errNobodysSecret
+	}
+	keys, err := s.Backends.Keys(j.key.Backend)
+	if err != nil {
+		return err
+	}
+	switch {
+	case j.key.State == Deleting:
+		return s.switchOff(ctx, j, keys)
+	case j.key.Desired == Absent || j.key.expired(s.Clock.Now()):
+		return s.remove(ctx, j, keys)
+	default:
+		return s.make(ctx, j, keys)
+	}
+}
+
+// switchOff makes the backend refuse the key, in a way that can be undone.
+func (s *Service) switchOff(ctx context.Context, j *job, keys Keys) error {
+	revision, err := j.key.revision(false)
+	if err != nil {
+		return err
+	}
+	j.acted = true
+	_, err = keys.ReviseKey(ctx, revision)
+	return err
+}
+
+// remove removes the key if it is there, and looks whether it is gone.
+func (s *Service) remove(ctx context.Context, j *job, keys Keys) error {
+	had, err := keys.ObserveKey(ctx, j.key.KeyID)
+	if err != nil || !had.Exists {
+		return err
+	}
+	j.acted = true
+	return keys.RemoveKey(ctx, j.key.KeyID)
+}
+
+// make makes the key, or brings the one that is there to what is wanted.
+func (s *Service) make(ctx context.Context, j *job, keys Keys) error {
+	identity, err := s.Principals.Identity(ctx, j.key.AccountID, j.key.Backend)
+	if err != nil {
+		return err
+	}
+	had, err := keys.ObserveKey(ctx, j.key.KeyID)
+	if err != nil {
+		return err
+	}
+	j.found, err = differences(j.key, had, identity.User)
+	switch {
+	case err != nil:
+		return err
+	case had.Exists && had.User != identity.User:
+		// Somebody removed ours and put another one there. It is never touched.
+		j.lost = true
+		if j.operation != nil {
+			return errForeign
+		}
+		return nil
+	case len(j.found) > 0:
+		if err := s.write(ctx, j, keys, identity, had.Exists); err != nil || j.lost {
+			return err
+		}
+	}
+	if j.operation == nil || j.key.Secret == "" {
+		return nil
+	}
+	return s.try(ctx, j, keys)
+}
+
+// write puts the key as it is wanted: whole while we have its secret, without it after.
+func (s *Service) write(ctx context.Context, j *job, keys Keys, identity principal.Principal, exists bool) error {
+	revision, err := j.key.revision(true)
+	if err != nil {
+		return err
+	}
+	if j.key.Secret != "" {
+		j.acted = true
+		return keys.PutKey(ctx, principal.KeySpec{
+			User: identity.User, ID: j.key.KeyID, Secret: j.key.Secret, Policy: revision.Policy,
+			ExpireTime: j.key.ExpireTime, Description: "primecloud " + j.key.ID,
+		})
+	}
+	if exists {
+		j.acted = true
+		exists, err = keys.ReviseKey(ctx, revision)
+	}
+	j.lost = !exists && err == nil
+	return err
+}
+
+// try uses the new key on one of its buckets before anybody else does.
+func (s *Service) try(ctx context.Context, j *job, keys Keys) error {
+	err := keys.TryKey(ctx, j.key.KeyID, j.key.Secret, j.key.Grants[0].Bucket)
+	switch {
+	case err == nil, errors.Is(err, errBucketVanished):
+		// Whoever hears that the bucket is gone was let in.
+		return nil
+	case errs.KindOf(err) == errs.FailedPrecondition:
+		// The account's identity may have been changed behind our back: the end of this
+		// attempt has it looked at.
+		return errUntried.Wrap(err)
+	default:
+		return err
+	}
+}
+
+// errBucketVanished is what a backend answers about a bucket that is not there.
+var errBucketVanished = errs.New(errs.Aborted, "BUCKET_CONFLICT", "")
+
+// revision returns what the key is to be, without its secret.
+func (k AccessKey) revision(enabled bool) (Revision, error) {
+	document, err := policy.Key(k.Grants)
+	if err != nil {
+		return Revision{}, fmt.Errorf("write the policy of %s: %w", k.ID, err)
+	}
+	return Revision{ID: k.KeyID, Policy: document, Enabled: enabled, ExpireTime: k.ExpireTime}, nil
+}
+
+// differences lists in words how the observed key is not the recorded one.
+func differences(k AccessKey, o principal.Key, user string) ([]difference, error) {
+	if !o.Exists {
+		return []difference{{drift.Missing, "", "present", "absent"}}, nil
+	}
+	want, err := k.revision(true)
+	if err != nil {
+		return nil, err
+	}
+	var found []difference
+	if o.User != user {
+		found = append(found, difference{drift.Different, "user", "the account's own", "another"})
+	}
+	if !o.Enabled {
+		found = append(found, difference{drift.Different, "enabled", "on", "off"})
+	}
+	if !policy.Same(want.Policy, o.Policy) {
+		found = append(found, difference{drift.Different, "grants", "as recorded", "other"})
+	}
+	if !expiryMet(k.ExpireTime, o.ExpireTime) {
+		found = append(found, difference{drift.Different, "expire_time", inTime(k.ExpireTime), inTime(o.ExpireTime)})
+	}
+	return found, nil
+}
+
+func expiryMet(want, have time.Time) bool {
+	if want.IsZero() || have.IsZero() {
+		return want.IsZero() && have.IsZero()
+	}
+	late := have.Sub(want)
+	return late > -time.Second && late < lateExpiry
+}
+
+func inTime(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

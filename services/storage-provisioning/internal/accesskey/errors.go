@@ -1,0 +1,42 @@
+package accesskey
+
+import (
+	"fmt"
+
+	"github.com/primecloud/primecloud/pkg/errs"
+)
+
+// What the use cases answer besides the errors of their ports.
+var (
+	// ErrNotFound hides whether a key is absent or another account's.
+	ErrNotFound = errs.New(errs.NotFound, "ACCESS_KEY_NOT_FOUND", "the account has no access key of this id")
+	// ErrSecretGone is answered to a repetition after the secret was destroyed.
+	ErrSecretGone = errs.New(errs.FailedPrecondition, "SECRET_GONE",
+		"the secret of this access key is no longer kept; make a new key")
+	// ErrETagMismatch refuses a change of what the caller has not seen.
+	ErrETagMismatch = errs.New(errs.Aborted, "ETAG_MISMATCH",
+		"the access key changed since it was read; read it again and retry")
+
+	errGrantInvalid = errs.New(errs.InvalidArgument, "GRANT_INVALID",
+		"the grants do not name buckets of the account that a key can reach; see the violations")
+	errExpireTimeInvalid = errs.New(errs.InvalidArgument, "EXPIRE_TIME_INVALID",
+		"an access key ends 15 minutes to 365 days ahead, or never").WithViolation(errs.Violation{
+		Field: "expire_time", Rule: "RANGE", Description: "must lie 15 minutes to 365 days ahead"})
+	errRequestInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "a field breaks a rule; see the violations")
+	// errForeign says that the backend has a key of this id that is not ours.
+	errForeign = errs.New(errs.FailedPrecondition, "BACKEND_REJECTED",
+		"the backend has another key in the place of this one; make a new key")
+	// errUntried says that the backend does not take the new key.
+	errUntried = errs.New(errs.Unavailable, "BACKEND_UNAVAILABLE",
+		"the backend does not accept the new key yet; retry with the same idempotency key")
+	// errNobodysSecret gives up a creation whose caller is gone.
+	errNobodysSecret = errs.New(errs.FailedPrecondition, "SECRET_GONE",
+		"the call that asked for this key was lost, and nobody could learn its secret any more; make a new key")
+	// errChanged means that something else is wanted by now than what the attempt was for.
+	errChanged = errs.New(errs.Aborted, "OPERATION_IN_PROGRESS", "the access key is wanted otherwise by now")
+)
+
+// grantViolation is one grant that cannot be given.
+func grantViolation(index int, field, rule, ask string) errs.Violation {
+	return errs.Violation{Field: fmt.Sprintf("grants[%d].%s", index, field), Rule: rule, Description: ask}
+}

@@ -1,0 +1,46 @@
+package accesskey
+
+import (
+	"context"
+	"errors"
+
+	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+)
+
+// Handle brings one key to what is recorded: the reconciler's way in. An operation that
+// its call has left open is rolled forward, except a creation whose secret nobody could
+// ever learn; what the backend refuses for good is given up as the call would have.
+func (s *Service) Handle(ctx context.Context, lease reconcile.Lease) (reconcile.Result, error) {
+	err := s.attend(ctx, lease)
+	if errors.Is(err, errChanged) {
+		return reconcile.Result{After: 1}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{Released: true}, nil
+}
+
+// attend makes one attempt under the lease. Without an error the lease has been given back.
+func (s *Service) attend(ctx context.Context, lease reconcile.Lease) error {
+	k, open, ok, err := s.Store.Load(ctx, lease.Ref)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return change.ErrLeaseLost
+	}
+	j := job{key: k, operation: open, lease: lease, background: true}
+	failure := s.converge(ctx, &j)
+	switch {
+	case failure == nil:
+		_, err = s.succeed(ctx, j)
+		return err
+	case j.operation != nil && !change.InDoubt(failure):
+		_, err = s.abandon(ctx, j, failure)
+		return err
+	default:
+		return failure
+	}
+}

@@ -1,0 +1,172 @@
+package accesskey
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/audit"
+	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/operation"
+	"github.com/primecloud/primecloud/pkg/page"
+	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+)
+
+// SettleAfter is how long after an attempt that was given up the backend must be seen as
+// wanted once more: a server that was paused applies late what it had been asked.
+const SettleAfter = 2 * time.Second
+
+// Deps is what the use cases need. All must be set, but Wake.
+type Deps struct {
+	Store      Store
+	Backends   Backends
+	Principals Principals
+	Runner     *change.Runner
+	Pages      *page.Codec
+	Clock      clock.Clock
+	// Wake asks the reconciler of this process to look at a resource now; may be nil.
+	Wake func(reconcile.Ref)
+}
+
+// Service is the use cases of access keys.
+type Service struct{ Deps }
+
+// NewService returns the use cases.
+func NewService(d Deps) *Service {
+	if d.Wake == nil {
+		d.Wake = func(reconcile.Ref) {}
+	}
+	return &Service{Deps: d}
+}
+
+// Done is how a call that changes a key ended.
+type Done struct {
+	// AccessKey is the key after the change, with its secret after a creation; the zero
+	// value after a deletion that was repeated.
+	AccessKey AccessKey
+	// OperationID names the operation of the change.
+	OperationID string
+}
+
+// Get returns the account's key of that id, without its secret.
+func (s *Service) Get(ctx context.Context, accountID, id string) (AccessKey, error) {
+	k, ok, err := s.Store.Get(ctx, accountID, id)
+	if err == nil && !ok {
+		err = ErrNotFound
+	}
+	return k, err
+}
+
+// ListMethod is the list that page tokens are bound to.
+const ListMethod = "/primecloud.storage.v1.AccessKeyService/ListAccessKeys"
+
+// List returns a page of the account's keys, oldest first and without their secrets, and
+// the token of the next page.
+func (s *Service) List(ctx context.Context, accountID string, size int32, token string) ([]AccessKey, string, error) {
+	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
+	if err != nil {
+		return nil, "", err
+	}
+	binding := page.Binding{Method: ListMethod, Account: accountID}
+	position, err := s.Pages.Decode(token, binding)
+	if err != nil {
+		return nil, "", err
+	}
+	query := Query{AccountID: accountID, Limit: limit + 1}
+	if len(position) == 1 {
+		query.After = position[0]
+	}
+	list, err := s.Store.List(ctx, query)
+	if err != nil || len(list) <= limit {
+		return list, "", err
+	}
+	list = list[:limit]
+	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+}
+
+// run makes the attempt of a change whose T1 is committed, and ends its operation.
+func (s *Service) run(ctx context.Context, begun change.Begun, k AccessKey) (Done, error) {
+	j := job{key: k, operation: &begun.Operation}
+	failure := s.Runner.Attempt(ctx, &begun, func(ctx context.Context) error {
+		return s.converge(ctx, &j)
+	})
+	j.lease = begun.Lease
+	done := Done{OperationID: begun.Operation.ID}
+	failure = change.ForCaller(failure)
+	err := s.Runner.Settle(ctx, begun.Window, func(ctx context.Context) error {
+		var err error
+		if failure != nil {
+			done.AccessKey, err = s.abandon(ctx, j, failure)
+		} else {
+			done.AccessKey, err = s.succeed(ctx, j)
+		}
+		return err
+	})
+	if err != nil {
+		s.Wake(k.Ref())
+		known, unknown := s.outcome(ctx, begun, k)
+		if errors.Is(unknown, change.ErrOutcomeUnknown) {
+			return Done{}, change.ErrOutcomeUnknown.Wrap(errors.Join(failure, err))
+		}
+		return known, unknown
+	}
+	if failure == nil && k.Desired == Present {
+		// The record may not have the secret any more; its owner is told it all the same.
+		done.AccessKey.Secret = k.Secret
+	}
+	return done, failure
+}
+
+// outcome tells how an operation ended that somebody else has ended, or that may have
+// ended without our hearing of it.
+func (s *Service) outcome(ctx context.Context, begun change.Begun, k AccessKey) (Done, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), begun.Window.Lease.Sub(s.Clock.Now()))
+	defer cancel()
+	o, err := s.Store.Operation(ctx, begun.Operation.AccountID, begun.Operation.ID)
+	switch {
+	case err != nil:
+		return Done{}, change.ErrOutcomeUnknown.Wrap(err)
+	case o.State == operation.Abandoned:
+		return Done{}, change.Failed(o)
+	case o.State != operation.Succeeded:
+		return Done{}, change.ErrOutcomeUnknown
+	case k.State == Deleting:
+		return Done{OperationID: o.ID}, nil
+	}
+	now, ok, err := s.Store.Get(ctx, k.AccountID, k.ID)
+	if err != nil || !ok {
+		return Done{}, change.ErrOutcomeUnknown.Wrap(err)
+	}
+	// Succeeded, and its secret is the one of this call.
+	now.Secret = k.Secret
+	return Done{AccessKey: now, OperationID: o.ID}, nil
+}
+
+// verbOf names what is being done to a key in this state.
+func verbOf(s State) string {
+	if s == Deleting {
+		return "delete"
+	}
+	return "create"
+}
+
+func target(k AccessKey) audit.Target {
+	return audit.Target{Kind: Kind, ID: k.ID, Name: k.DisplayName}
+}
+
+// described is a key as the audit trail shows it: neither its secret nor its access key id.
+func described(k AccessKey) map[string]any {
+	grants := make([]any, 0, len(k.Grants))
+	for _, g := range k.Grants {
+		grants = append(grants, string(g.Permission)+" "+g.Bucket)
+	}
+	expires := "never"
+	if !k.ExpireTime.IsZero() {
+		expires = k.ExpireTime.UTC().Format(time.RFC3339)
+	}
+	return map[string]any{
+		"display_name": k.DisplayName, "backend": k.Backend, "customer_reference": k.CustomerReference,
+		"grants": grants, "expire_time": expires,
+	}
+}

@@ -1,0 +1,105 @@
+package accesskey
+
+import (
+	"context"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/operation"
+	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+)
+
+// Rows are the access keys of the account, in the transaction.
+type Rows interface {
+	// Insert writes a new key, id and secret sealed.
+	Insert(ctx context.Context, k AccessKey) error
+	// ByID returns a key without its secret, and locks it.
+	ByID(ctx context.Context, id string) (k AccessKey, ok bool, err error)
+	// Save writes the key with one version more, which it returns. A zero SecretUntil
+	// destroys the secret.
+	Save(ctx context.Context, k AccessKey) (version int64, err error)
+	// Note writes what only reconciliation keeps (SecretUntil, Unsure, SightedAt) and
+	// leaves the version. A zero SecretUntil destroys the secret.
+	Note(ctx context.Context, k AccessKey) error
+	// Remove removes the key.
+	Remove(ctx context.Context, id string) error
+	// Buckets returns those of the named buckets that are the account's.
+	Buckets(ctx context.Context, names []string) ([]GrantedBucket, error)
+}
+
+// Access is the account's identity on a backend, in the transaction.
+type Access interface {
+	// Touch raises the identity's generation, which it returns, and sets when it is due.
+	Touch(ctx context.Context, accountID, backend string, due time.Time) (int64, error)
+}
+
+// Tx is a transaction of the account.
+type Tx struct {
+	change.Tx
+	Keys   Rows
+	Access Access
+	Drifts drift.Rows
+}
+
+// Query asks for a page of an account's keys, oldest first.
+type Query struct {
+	AccountID string
+	// After is the last id of the page before; empty for the first page.
+	After string
+	// Limit is how many at most.
+	Limit int
+}
+
+// Store keeps access keys.
+type Store interface {
+	// InAccount runs fn in a transaction in which only that account's rows exist. fn may
+	// run several times.
+	InAccount(ctx context.Context, accountID string, fn func(ctx context.Context, tx Tx) error) error
+	// Get returns the account's visible key of that id, without its secret.
+	Get(ctx context.Context, accountID, id string) (k AccessKey, ok bool, err error)
+	// Load returns a key, visible or not, with its secret as long as that is kept, and with
+	// its open operation, if it has one.
+	Load(ctx context.Context, ref reconcile.Ref) (k AccessKey, open *operation.Operation, ok bool, err error)
+	// List returns visible keys of one page, oldest first, without their secrets.
+	List(ctx context.Context, query Query) ([]AccessKey, error)
+	// Operation returns an operation of the account.
+	Operation(ctx context.Context, accountID, id string) (operation.Operation, error)
+}
+
+// Principals is what a key needs of its account's identity.
+type Principals interface {
+	// Identity returns the account's identity once it is on the backend as recorded.
+	Identity(ctx context.Context, accountID, backend string) (principal.Principal, error)
+}
+
+// Revision changes a key without its secret.
+type Revision struct {
+	// ID is the S3 access key id.
+	ID string
+	// Policy is the inline policy document. It is always written, since leaving it out
+	// would widen the key to what its user can.
+	Policy []byte
+	// Enabled says whether it works.
+	Enabled bool
+	// ExpireTime is when it ends; zero for never.
+	ExpireTime time.Time
+}
+
+// Keys is the part of a backend that keeps keys. Every method may be repeated. Ids stay
+// out of errors and spans. Errors are classified as those of bucket.BackendReader.
+type Keys interface {
+	principal.Keys
+	// ReviseKey changes a key; an absent one is no error, and exists is false.
+	ReviseKey(ctx context.Context, revision Revision) (exists bool, err error)
+	// TryKey uses the key as its owner would, on a bucket that it may read or write.
+	TryKey(ctx context.Context, id, secret, bucket string) error
+}
+
+// Backends finds a backend by its name.
+type Backends interface {
+	// Keys returns the keys of the backend of that name, and an error BACKEND_UNKNOWN for
+	// a name that is not configured.
+	Keys(name string) (Keys, error)
+}
