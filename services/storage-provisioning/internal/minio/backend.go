@@ -26,6 +26,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/primecloud/primecloud/pkg/port"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 )
@@ -65,7 +66,7 @@ var (
 	_ bucket.BackendReader = (*Backend)(nil)
 	_ bucket.BackendWriter = (*Backend)(nil)
 	_ principal.Users      = (*Backend)(nil)
-	_ principal.Keys       = (*Backend)(nil)
+	_ accesskey.Keys       = (*Backend)(nil)
 )
 
 // New checks the configuration and returns the backend. It does not call it: a MinIO that

@@ -9,6 +9,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/testkit"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
@@ -203,5 +204,51 @@ func keys(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 				t.Error("it works")
 			}
 		}
+	})
+	t.Run("a key is switched off and on again without its secret, and keeps its bounds", func(t *testing.T) {
+		one := newTenant(t, b, name("b-"))
+		revision := accesskey.Revision{ID: one.key, Policy: inline(one.bucket, policy.ReadWrite)}
+		for range 2 {
+			exists, err := b.ReviseKey(ctx, revision)
+			must(t, err)
+			if !exists {
+				t.Error("it does not exist")
+			}
+		}
+		if err := tryPut(ctx, s3(t, s.Address(), s.Region, one.key, one.keySecret), one.bucket, "k"); err == nil {
+			t.Error("a key that is off works")
+		} else {
+			t.Logf("a key that is off gets %s", code(err))
+		}
+		if k, err := b.ObserveKey(ctx, one.key); err != nil || !k.Exists || k.Enabled {
+			t.Errorf("%+v, %v", k, err)
+		}
+		revision.Enabled, revision.ExpireTime, revision.Policy = true, time.Now().Add(time.Hour), inline(one.bucket, policy.Read)
+		_, err := b.ReviseKey(ctx, revision)
+		must(t, err)
+		must(t, b.TryKey(ctx, one.key, one.keySecret, one.bucket))
+		k, err := b.ObserveKey(ctx, one.key)
+		must(t, err)
+		if !k.Enabled || k.ExpireTime.IsZero() || !policy.Same(k.Policy, revision.Policy) {
+			t.Errorf("%+v", k)
+		}
+		revision.ExpireTime = time.Time{}
+		_, err = b.ReviseKey(ctx, revision)
+		must(t, err)
+		if k, err := b.ObserveKey(ctx, one.key); err != nil || !k.ExpireTime.IsZero() || !policy.Same(k.Policy, revision.Policy) {
+			t.Errorf("%+v, %v", k, err)
+		}
+	})
+	t.Run("revising an absent key says that it is absent", func(t *testing.T) {
+		exists, err := b.ReviseKey(ctx, accesskey.Revision{ID: name("K"), Policy: inline("acme", policy.Read)})
+		must(t, err)
+		if exists {
+			t.Error("it exists")
+		}
+	})
+	t.Run("revising without a policy is refused, since it would widen the key", func(t *testing.T) {
+		one := newTenant(t, b, name("b-"))
+		_, err := b.ReviseKey(ctx, accesskey.Revision{ID: one.key})
+		refused(t, err, errs.FailedPrecondition, "BACKEND_REJECTED")
 	})
 }

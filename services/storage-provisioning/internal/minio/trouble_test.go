@@ -17,6 +17,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/port"
 	"github.com/primecloud/primecloud/pkg/testkit"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
@@ -53,6 +54,10 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 		"ObserveKey":   func(ctx context.Context) error { _, err := b.ObserveKey(ctx, secretKey); return err },
 		"PutKey": func(ctx context.Context) error {
 			return b.PutKey(ctx, principal.KeySpec{User: secretUser, ID: secretKey, Secret: secretWord, Policy: []byte(`{}`)})
+		},
+		"ReviseKey": func(ctx context.Context) error {
+			_, err := b.ReviseKey(ctx, accesskey.Revision{ID: secretKey, Policy: []byte(`{}`), Enabled: true})
+			return err
 		},
 		"RemoveKey": func(ctx context.Context) error { return b.RemoveKey(ctx, secretKey) },
 		"TryKey":    func(ctx context.Context) error { return b.TryKey(ctx, secretKey, secretWord, "acme") },
