@@ -8,6 +8,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/bus"
 	"github.com/primecloud/primecloud/pkg/event"
 	"github.com/primecloud/primecloud/pkg/lifecycle"
+	"github.com/primecloud/primecloud/pkg/outbox"
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/revoke"
 	"github.com/primecloud/primecloud/services/identity/internal/events"
@@ -32,6 +33,7 @@ type background struct {
 	service   *Service
 	conn      *bus.Conn
 	publisher *revoke.Publisher
+	relay     *outbox.Relay
 }
 
 // newBackground connects to NATS, or begins to try.
@@ -43,9 +45,15 @@ func newBackground(ctx context.Context, s *Service) (*background, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &background{service: s, conn: conn, publisher: revoke.NewPublisher(revoke.PublisherConfig{
-		JetStream: conn.JetStream(), Since: s.since, Clock: d.Clock, Logger: d.Telemetry.Logger,
-	})}, nil
+	return &background{
+		service: s, conn: conn,
+		publisher: revoke.NewPublisher(revoke.PublisherConfig{
+			JetStream: conn.JetStream(), Since: s.since, Clock: d.Clock, Logger: d.Telemetry.Logger,
+		}),
+		relay: outbox.NewRelay(s.db, conn.JetStream(), outbox.RelayConfig{Noun: events.Noun}, outbox.Deps{
+			Meter: d.Telemetry.Meter, Logger: d.Telemetry.Logger, Clock: d.Clock,
+		}),
+	}, nil
 }
 
 // since reads the revocations after an epoch as they travel.
@@ -62,6 +70,7 @@ func (s *Service) since(ctx context.Context, epoch int64) (revoke.Snapshot, erro
 
 // committed has what a commit left behind sent now rather than in a moment.
 func (b *background) committed(revoked bool) {
+	b.relay.Nudge()
 	if revoked {
 		b.publisher.Nudge()
 	}
@@ -78,6 +87,7 @@ func (b *background) details() map[string]func(context.Context) error {
 func (b *background) components() []lifecycle.Component {
 	parts := []lifecycle.Component{
 		{Name: "nats", Stop: func(context.Context) error { b.conn.Close(); return nil }},
+		{Name: "outbox", Run: b.relay.Run},
 		{Name: "revocations", Run: b.publisher.Run},
 	}
 	for _, noun := range b.service.config.AuditNouns {

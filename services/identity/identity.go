@@ -79,6 +79,9 @@ func New(ctx context.Context, c Config, d Deps) (*Service, error) {
 		return nil, err
 	}
 	if err := s.build(ctx); err != nil {
+		if s.bus != nil {
+			s.bus.conn.Close()
+		}
 		s.db.Close()
 		return nil, err
 	}
