@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
@@ -29,7 +30,7 @@ type Ports struct {
 	Reader bucket.BackendReader
 	Writer bucket.BackendWriter
 	Users  principal.Users
-	Keys   principal.Keys
+	Keys   accesskey.Keys
 	Signer object.Signer
 }
 
@@ -82,4 +83,10 @@ func (r *Registry) Backend(name string) (bucket.Backend, error) {
 func (r *Registry) Principals(name string) (principal.Backend, error) {
 	name, ports, err := r.Ports(name)
 	return principal.Backend{Name: name, Users: ports.Users, Keys: ports.Keys}, err
+}
+
+// Keys returns a backend as access keys see it.
+func (r *Registry) Keys(name string) (accesskey.Keys, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Keys, err
 }

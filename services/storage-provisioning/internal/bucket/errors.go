@@ -35,3 +35,9 @@ var (
 	errRuleInvalid = errs.New(errs.InvalidArgument, "LIFECYCLE_RULE_INVALID",
 		"a lifecycle rule is not one that the backend can apply; see the violations")
 )
+
+// NotUpdatable refuses a field of the update mask by its name.
+func NotUpdatable(path string) error {
+	return ErrFieldNotUpdatable.WithViolation(errs.Violation{
+		Field: "update_mask", Rule: "FIELD_NOT_UPDATABLE", Description: "drop " + path + " from the mask"})
+}

@@ -36,6 +36,8 @@ const (
 	AccessKeyState_ACCESS_KEY_STATE_READY AccessKeyState = 2
 	// Being removed.
 	AccessKeyState_ACCESS_KEY_STATE_DELETING AccessKeyState = 3
+	// The backend has lost it and its secret is no longer kept: make another one.
+	AccessKeyState_ACCESS_KEY_STATE_LOST AccessKeyState = 4
 )
 
 // Enum value maps for AccessKeyState.
@@ -45,12 +47,14 @@ var (
 		1: "ACCESS_KEY_STATE_CREATING",
 		2: "ACCESS_KEY_STATE_READY",
 		3: "ACCESS_KEY_STATE_DELETING",
+		4: "ACCESS_KEY_STATE_LOST",
 	}
 	AccessKeyState_value = map[string]int32{
 		"ACCESS_KEY_STATE_UNSPECIFIED": 0,
 		"ACCESS_KEY_STATE_CREATING":    1,
 		"ACCESS_KEY_STATE_READY":       2,
 		"ACCESS_KEY_STATE_DELETING":    3,
+		"ACCESS_KEY_STATE_LOST":        4,
 	}
 )
 
@@ -402,12 +406,13 @@ const file_primecloud_storage_v1_access_key_proto_rawDesc = "" +
 	"\n" +
 	"permission\x18\x02 \x01(\x0e2!.primecloud.storage.v1.PermissionB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\n" +
-	"permission*\x8c\x01\n" +
+	"permission*\xa7\x01\n" +
 	"\x0eAccessKeyState\x12 \n" +
 	"\x1cACCESS_KEY_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19ACCESS_KEY_STATE_CREATING\x10\x01\x12\x1a\n" +
 	"\x16ACCESS_KEY_STATE_READY\x10\x02\x12\x1d\n" +
-	"\x19ACCESS_KEY_STATE_DELETING\x10\x03*n\n" +
+	"\x19ACCESS_KEY_STATE_DELETING\x10\x03\x12\x19\n" +
+	"\x15ACCESS_KEY_STATE_LOST\x10\x04*n\n" +
 	"\n" +
 	"Permission\x12\x1a\n" +
 	"\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x13\n" +

@@ -8,6 +8,26 @@ import (
 	"time"
 )
 
+type AccessKey struct {
+	ID                string
+	AccountID         string
+	Backend           string
+	DisplayName       string
+	CustomerReference string
+	KeyID             []byte
+	Secret            []byte
+	SecretUntil       *time.Time
+	Grants            []byte
+	ExpireTime        *time.Time
+	Desired           string
+	State             string
+	Version           int64
+	Unsure            bool
+	SightedAt         *time.Time
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+}
+
 type Bucket struct {
 	ID                   string
 	AccountID            string

@@ -60,3 +60,34 @@ alter table principal force row level security;
 create policy tenant on principal using (
     account_id = nullif(current_setting('app.account_id', true), '')
     or current_setting('app.scope', true) = 'system');
+
+-- Tenants' S3 credentials. The key id is sealed like the secret; the secret is null once it was destroyed.
+create table access_key (
+    id                 text primary key,
+    account_id         text        not null,
+    backend            text        not null,
+    display_name       text        not null,
+    customer_reference text        not null,
+    key_id             bytea       not null,
+    secret             bytea,
+    secret_until       timestamptz,
+    grants             jsonb       not null,
+    expire_time        timestamptz,
+    desired            text        not null check (desired in ('PRESENT', 'ABSENT')),
+    state              text        not null check (state in ('CREATING', 'READY', 'LOST', 'DELETING', 'VANISHING')),
+    version            bigint      not null,
+    -- An attempt was given up whose last request may still be applied.
+    unsure             boolean     not null,
+    -- When the backend was first seen as wanted since.
+    sighted_at         timestamptz,
+    created_at         timestamptz not null,
+    updated_at         timestamptz not null,
+    check (secret_until is not null or secret is null)
+);
+create index access_key_account on access_key (account_id, id);
+create index access_key_secret on access_key (secret_until) where secret is not null;
+alter table access_key enable row level security;
+alter table access_key force row level security;
+create policy tenant on access_key using (
+    account_id = nullif(current_setting('app.account_id', true), '')
+    or current_setting('app.scope', true) = 'system');

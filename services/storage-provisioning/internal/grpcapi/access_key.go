@@ -1,0 +1,100 @@
+package grpcapi
+
+import (
+	"context"
+	"time"
+
+	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
+)
+
+type accessKeys struct {
+	storagev1.UnimplementedAccessKeyServiceServer
+	use *accesskey.Service
+}
+
+func (s *accessKeys) CreateAccessKey(ctx context.Context, r *storagev1.CreateAccessKeyRequest) (*storagev1.CreateAccessKeyResponse, error) {
+	in := accesskey.NewAccessKey{
+		AccountID: r.GetAccountId(), DisplayName: r.GetDisplayName(), CustomerReference: r.GetCustomerReference(),
+		Grants: all(r.GetGrants(), grantOf),
+	}
+	if r.GetExpireTime() != nil {
+		// The backend keeps whole seconds.
+		in.ExpireTime = r.GetExpireTime().AsTime().Truncate(time.Second)
+	}
+	done, err := s.use.Create(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.CreateAccessKeyResponse{
+		AccessKey: accessKey(done.AccessKey), SecretAccessKey: done.AccessKey.Secret,
+	}, begun(ctx, done.OperationID)
+}
+
+func (s *accessKeys) GetAccessKey(ctx context.Context, r *storagev1.GetAccessKeyRequest) (*storagev1.GetAccessKeyResponse, error) {
+	k, err := s.use.Get(ctx, r.GetAccountId(), r.GetKeyId())
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.GetAccessKeyResponse{AccessKey: accessKey(k)}, nil
+}
+
+func (s *accessKeys) ListAccessKeys(ctx context.Context, r *storagev1.ListAccessKeysRequest) (*storagev1.ListAccessKeysResponse, error) {
+	list, next, err := s.use.List(ctx, r.GetAccountId(), r.GetPageSize(), r.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.ListAccessKeysResponse{AccessKeys: all(list, accessKey), NextPageToken: next}, nil
+}
+
+func (s *accessKeys) DeleteAccessKey(ctx context.Context, r *storagev1.DeleteAccessKeyRequest) (*storagev1.DeleteAccessKeyResponse, error) {
+	done, err := s.use.Delete(ctx, r.GetAccountId(), r.GetKeyId(), r.GetEtag())
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.DeleteAccessKeyResponse{}, begun(ctx, done.OperationID)
+}
+
+// accessKey returns a key as its owner sees it, without its secret.
+func accessKey(k accesskey.AccessKey) *storagev1.AccessKey {
+	return &storagev1.AccessKey{
+		Id: k.ID, AccountId: k.AccountID, DisplayName: k.DisplayName, Backend: k.Backend, CustomerReference: k.CustomerReference,
+		AccessKeyId: k.KeyID, Grants: all(k.Grants, grant), ExpireTime: stamp(k.ExpireTime), State: accessKeyStates[k.State],
+		Generation: k.Generation, ObservedGeneration: k.Observed, Conditions: conditions(k.Conditions), Etag: k.ETag(),
+		CreateTime: stamp(k.CreatedAt), UpdateTime: stamp(k.UpdatedAt),
+	}
+}
+
+// AccessKeyChanged returns a key as an event carries it: neither its secret nor its id on
+// the backend.
+func AccessKeyChanged(k accesskey.AccessKey) *storagev1.AccessKeyChanged {
+	return &storagev1.AccessKeyChanged{AccountId: k.AccountID, KeyId: k.ID, DisplayName: k.DisplayName, Backend: k.Backend}
+}
+
+var accessKeyStates = map[accesskey.State]storagev1.AccessKeyState{
+	accesskey.Creating:  storagev1.AccessKeyState_ACCESS_KEY_STATE_CREATING,
+	accesskey.Ready:     storagev1.AccessKeyState_ACCESS_KEY_STATE_READY,
+	accesskey.Lost:      storagev1.AccessKeyState_ACCESS_KEY_STATE_LOST,
+	accesskey.Deleting:  storagev1.AccessKeyState_ACCESS_KEY_STATE_DELETING,
+	accesskey.Vanishing: storagev1.AccessKeyState_ACCESS_KEY_STATE_DELETING,
+}
+
+var permissions = map[policy.Permission]storagev1.Permission{
+	policy.Read:      storagev1.Permission_PERMISSION_READ,
+	policy.Write:     storagev1.Permission_PERMISSION_WRITE,
+	policy.ReadWrite: storagev1.Permission_PERMISSION_READ_WRITE,
+}
+
+func grant(g policy.Grant) *storagev1.Grant {
+	return &storagev1.Grant{Bucket: g.Bucket, Permission: permissions[g.Permission]}
+}
+
+func grantOf(g *storagev1.Grant) policy.Grant {
+	for permission, wire := range permissions {
+		if wire == g.GetPermission() {
+			return policy.Grant{Bucket: g.GetBucket(), Permission: permission}
+		}
+	}
+	return policy.Grant{Bucket: g.GetBucket()}
+}

@@ -1,0 +1,191 @@
+package grpcapi
+
+import (
+	"context"
+
+	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+)
+
+type buckets struct {
+	storagev1.UnimplementedBucketServiceServer
+	use *bucket.Service
+}
+
+func (s *buckets) CreateBucket(ctx context.Context, r *storagev1.CreateBucketRequest) (*storagev1.CreateBucketResponse, error) {
+	rules, err := rulesOf(r.GetLifecycleRules())
+	if err != nil {
+		return nil, err
+	}
+	done, err := s.use.Create(ctx, bucket.NewBucket{
+		AccountID: r.GetAccountId(), Name: r.GetName(), Backend: r.GetBackend(), CustomerReference: r.GetCustomerReference(),
+		Spec: bucket.Spec{Versioning: versioningOf(r.GetVersioning()), QuotaBytes: r.GetQuotaBytes(), Lifecycle: rules},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.CreateBucketResponse{Bucket: Bucket(done.Bucket)}, begun(ctx, done.OperationID)
+}
+
+func (s *buckets) GetBucket(ctx context.Context, r *storagev1.GetBucketRequest) (*storagev1.GetBucketResponse, error) {
+	b, err := s.use.Get(ctx, r.GetAccountId(), r.GetBucket())
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.GetBucketResponse{Bucket: Bucket(b)}, nil
+}
+
+func (s *buckets) ListBuckets(ctx context.Context, r *storagev1.ListBucketsRequest) (*storagev1.ListBucketsResponse, error) {
+	list, next, err := s.use.List(ctx, bucket.Query{
+		AccountID: r.GetAccountId(), Backend: r.GetBackend(), CustomerReference: r.GetCustomerReference(),
+	}, r.GetPageSize(), r.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.ListBucketsResponse{Buckets: all(list, Bucket), NextPageToken: next}, nil
+}
+
+func (s *buckets) UpdateBucket(ctx context.Context, r *storagev1.UpdateBucketRequest) (*storagev1.UpdateBucketResponse, error) {
+	changes, err := changesOf(r)
+	if err != nil {
+		return nil, err
+	}
+	done, err := s.use.Update(ctx, r.GetAccountId(), r.GetBucketName(), r.GetEtag(), changes)
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.UpdateBucketResponse{Bucket: Bucket(done.Bucket)}, begun(ctx, done.OperationID)
+}
+
+func (s *buckets) DeleteBucket(ctx context.Context, r *storagev1.DeleteBucketRequest) (*storagev1.DeleteBucketResponse, error) {
+	done, err := s.use.Delete(ctx, r.GetAccountId(), r.GetBucket(), r.GetEtag())
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.DeleteBucketResponse{}, begun(ctx, done.OperationID)
+}
+
+func (s *buckets) ReconcileBucket(ctx context.Context, r *storagev1.ReconcileBucketRequest) (*storagev1.ReconcileBucketResponse, error) {
+	b, err := s.use.Reconcile(ctx, r.GetAccountId(), r.GetBucket())
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.ReconcileBucketResponse{Bucket: Bucket(b)}, nil
+}
+
+// changesOf returns the fields that the mask names. Without a mask these are the ones that
+// are set (AIP-134); "*" names all that can be changed.
+func changesOf(r *storagev1.UpdateBucketRequest) (bucket.Changes, error) {
+	b := r.GetBucket()
+	rules, err := rulesOf(b.GetLifecycleRules())
+	if err != nil {
+		return bucket.Changes{}, err
+	}
+	versioning, quota, reference := versioningOf(b.GetVersioning()), b.GetQuotaBytes(), b.GetCustomerReference()
+	var changes bucket.Changes
+	paths := r.GetUpdateMask().GetPaths()
+	if len(paths) == 0 {
+		paths = setFields(b)
+	}
+	for _, path := range paths {
+		switch path {
+		case "versioning":
+			changes.Versioning = &versioning
+		case "quota_bytes":
+			changes.QuotaBytes = &quota
+		case "lifecycle_rules":
+			changes.Lifecycle = &rules
+		case "customer_reference":
+			changes.CustomerReference = &reference
+		case "*":
+			changes = bucket.Changes{Versioning: &versioning, QuotaBytes: &quota, Lifecycle: &rules, CustomerReference: &reference}
+		default:
+			return bucket.Changes{}, bucket.NotUpdatable(path)
+		}
+	}
+	return changes, nil
+}
+
+func setFields(b *storagev1.Bucket) []string {
+	var paths []string
+	if b.GetVersioning() != storagev1.Versioning_VERSIONING_UNSPECIFIED {
+		paths = append(paths, "versioning")
+	}
+	if b.GetQuotaBytes() != 0 {
+		paths = append(paths, "quota_bytes")
+	}
+	if len(b.GetLifecycleRules()) > 0 {
+		paths = append(paths, "lifecycle_rules")
+	}
+	if b.GetCustomerReference() != "" {
+		paths = append(paths, "customer_reference")
+	}
+	return paths
+}
+
+// Bucket returns a bucket as it travels.
+func Bucket(b bucket.Bucket) *storagev1.Bucket {
+	return &storagev1.Bucket{
+		Id: b.ID, AccountId: b.AccountID, Name: b.Name, Backend: b.Backend, CustomerReference: b.CustomerReference,
+		Versioning: versioning[b.Spec.Versioning], QuotaBytes: b.Spec.QuotaBytes, LifecycleRules: all(b.Spec.Lifecycle, rule),
+		State: bucketStates[b.State], Generation: b.Generation, ObservedGeneration: b.Observed,
+		Conditions: conditions(b.Conditions), Etag: b.ETag(), CreateTime: stamp(b.CreatedAt), UpdateTime: stamp(b.UpdatedAt),
+	}
+}
+
+var bucketStates = map[bucket.State]storagev1.BucketState{
+	bucket.Creating: storagev1.BucketState_BUCKET_STATE_CREATING,
+	bucket.Ready:    storagev1.BucketState_BUCKET_STATE_READY,
+	bucket.Updating: storagev1.BucketState_BUCKET_STATE_UPDATING,
+	bucket.Deleting: storagev1.BucketState_BUCKET_STATE_DELETING,
+	// The last thing an event tells of a bucket.
+	bucket.Vanishing: storagev1.BucketState_BUCKET_STATE_DELETING,
+	bucket.Conflict:  storagev1.BucketState_BUCKET_STATE_CONFLICT,
+}
+
+var versioning = map[bucket.Versioning]storagev1.Versioning{
+	bucket.VersioningOff:       storagev1.Versioning_VERSIONING_OFF,
+	bucket.VersioningEnabled:   storagev1.Versioning_VERSIONING_ENABLED,
+	bucket.VersioningSuspended: storagev1.Versioning_VERSIONING_SUSPENDED,
+}
+
+func versioningOf(v storagev1.Versioning) bucket.Versioning {
+	switch v {
+	case storagev1.Versioning_VERSIONING_ENABLED:
+		return bucket.VersioningEnabled
+	case storagev1.Versioning_VERSIONING_SUSPENDED:
+		return bucket.VersioningSuspended
+	default:
+		return bucket.VersioningOff
+	}
+}
+
+func rule(r bucket.Rule) *storagev1.LifecycleRule {
+	return &storagev1.LifecycleRule{
+		Id: r.ID, Prefix: r.Prefix, Disabled: r.Disabled,
+		ExpireAfterDays: int32(r.ExpireAfterDays), ExpireNoncurrentAfterDays: int32(r.ExpireNoncurrentAfterDays),
+	}
+}
+
+func rulesOf(list []*storagev1.LifecycleRule) ([]bucket.Rule, error) {
+	rules := make([]bucket.Rule, len(list))
+	for i, r := range list {
+		if r.GetAbortIncompleteUploadAfterDays() != 0 {
+			return nil, bucket.ErrAbortUnsupported(i)
+		}
+		rules[i] = bucket.Rule{
+			ID: r.GetId(), Prefix: r.GetPrefix(), Disabled: r.GetDisabled(),
+			ExpireAfterDays: int(r.GetExpireAfterDays()), ExpireNoncurrentAfterDays: int(r.GetExpireNoncurrentAfterDays()),
+		}
+	}
+	return rules, nil
+}
+
+// all converts a list.
+func all[T, P any](list []T, convert func(T) P) []P {
+	out := make([]P, len(list))
+	for i, v := range list {
+		out[i] = convert(v)
+	}
+	return out
+}

@@ -1,0 +1,66 @@
+// Package grpcapi is storage's side of the contract: each method converts, calls one use
+// case, and converts back. It decides nothing; who may call and what a request must look
+// like was settled by the interceptors before it gets here.
+package grpcapi
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/pkg/rpc"
+	operationv1 "github.com/primecloud/primecloud/proto/gen/primecloud/operation/v1"
+	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
+)
+
+// UseCases are what the methods call.
+type UseCases struct {
+	Buckets    *bucket.Service
+	AccessKeys *accesskey.Service
+	Operations *operationview.Service
+	Drifts     *drift.Service
+	Backends   *backend.Registry
+}
+
+// Register puts every service of storage on the server.
+func Register(server grpc.ServiceRegistrar, u UseCases) {
+	storagev1.RegisterBucketServiceServer(server, &buckets{use: u.Buckets})
+	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys})
+	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
+	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})
+	storagev1.RegisterBackendServiceServer(server, &backends{use: u.Backends})
+}
+
+// begun tells the caller which operation its call is.
+func begun(ctx context.Context, operationID string) error {
+	if operationID == "" {
+		return nil
+	}
+	return rpc.SetOperationID(ctx, operationID)
+}
+
+// stamp returns a time as it travels; the zero time is absent.
+func stamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+func conditions(list []reconcile.Condition) []*operationv1.Condition {
+	out := make([]*operationv1.Condition, len(list))
+	for i, c := range list {
+		out[i] = &operationv1.Condition{
+			Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message, TransitionTime: stamp(c.Since),
+		}
+	}
+	return out
+}

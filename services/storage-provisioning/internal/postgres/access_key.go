@@ -1,0 +1,188 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/primecloud/primecloud/pkg/operation"
+	"github.com/primecloud/primecloud/pkg/operation/pgoperation"
+	"github.com/primecloud/primecloud/pkg/pg"
+	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/pkg/seal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
+)
+
+// AccessKeys implements accesskey.Store.
+type AccessKeys struct{ *base }
+
+var _ accesskey.Store = (*AccessKeys)(nil)
+
+// InAccount runs fn in the scope of the account.
+func (s *AccessKeys) InAccount(ctx context.Context, accountID string, fn func(context.Context, accesskey.Tx) error) error {
+	return s.inAccount(ctx, accountID, func(ctx context.Context, t *transaction) error {
+		return fn(ctx, accesskey.Tx{Tx: t.change(), Keys: keyRows{t}, Access: access{t}, Drifts: driftRows{t}})
+	})
+}
+
+// Get returns the account's visible key, without its secret.
+func (s *AccessKeys) Get(ctx context.Context, accountID, id string) (accesskey.AccessKey, bool, error) {
+	row, err := s.readIn(accountID).LoadAccessKey(ctx, id)
+	k, ok, err := s.accessKeyOf(ctx, row, err, false)
+	if !ok || !k.Visible() {
+		return accesskey.AccessKey{}, false, err
+	}
+	return k, true, nil
+}
+
+// Load returns a key with its secret, as long as that is kept, and its open operation.
+func (s *AccessKeys) Load(ctx context.Context, ref reconcile.Ref) (k accesskey.AccessKey, open *operation.Operation, ok bool, err error) {
+	err = s.inAccount(ctx, ref.AccountID, func(ctx context.Context, t *transaction) error {
+		row, err := t.q.LoadAccessKey(ctx, ref.ID)
+		if k, ok, err = s.accessKeyOf(ctx, row, err, true); err != nil || !ok {
+			return err
+		}
+		o, found, err := pgoperation.Open(ctx, t.tx, operation.Resource{Kind: accesskey.Kind, ID: ref.ID})
+		if open = nil; found {
+			open = &o
+		}
+		return err
+	})
+	return k, open, ok, err
+}
+
+// List returns visible keys of one page, oldest first, without their secrets.
+func (s *AccessKeys) List(ctx context.Context, q accesskey.Query) ([]accesskey.AccessKey, error) {
+	rows, err := s.readIn(q.AccountID).ListAccessKeys(ctx, db.ListAccessKeysParams{
+		AccountID: q.AccountID, After: q.After, Count: int32(q.Limit),
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]accesskey.AccessKey, len(rows))
+	for i, row := range rows {
+		if list[i], _, err = s.accessKeyOf(ctx, db.LoadAccessKeyRow(row), nil, false); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// Operation returns an operation of the account.
+func (s *AccessKeys) Operation(ctx context.Context, accountID, id string) (operation.Operation, error) {
+	return pgoperation.Get(ctx, s.DB.Read(pg.Account(accountID)), id)
+}
+
+// DestroySecrets destroys secrets that are not to be kept any more, at most limit of them.
+func (s *AccessKeys) DestroySecrets(ctx context.Context, limit int) (count int64, err error) {
+	err = s.in(ctx, pg.System("destroy kept secrets"), func(ctx context.Context, t *transaction) error {
+		now := s.Clock.Now()
+		count, err = t.q.DestroyAccessKeySecrets(ctx, db.DestroyAccessKeySecretsParams{Now: &now, Count: int32(limit)})
+		return err
+	})
+	return count, err
+}
+
+// keyRows implements accesskey.Rows.
+type keyRows struct{ *transaction }
+
+// Insert writes a new key, id and secret sealed.
+func (r keyRows) Insert(ctx context.Context, k accesskey.AccessKey) error {
+	keyID, err := r.Sealer.Seal(ctx, []byte(k.KeyID), keyPlace(k.AccountID, k.ID, "key_id"))
+	if err != nil {
+		return err
+	}
+	secret, err := r.Sealer.Seal(ctx, []byte(k.Secret), keyPlace(k.AccountID, k.ID, "secret"))
+	if err != nil {
+		return err
+	}
+	grants, err := json.Marshal(k.Grants)
+	if err != nil {
+		return fmt.Errorf("encode the grants of access key %s: %w", k.ID, err)
+	}
+	return r.q.InsertAccessKey(ctx, db.InsertAccessKeyParams{
+		ID: k.ID, AccountID: k.AccountID, Backend: k.Backend, DisplayName: k.DisplayName, CustomerReference: k.CustomerReference,
+		KeyID: keyID, Secret: secret, SecretUntil: orNull(k.SecretUntil), Grants: grants, ExpireTime: orNull(k.ExpireTime),
+		Desired: string(k.Desired), State: string(k.State), Version: k.Version, CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
+	})
+}
+
+// ByID returns a key without its secret, and locks it.
+func (r keyRows) ByID(ctx context.Context, id string) (accesskey.AccessKey, bool, error) {
+	id, err := r.q.LockAccessKey(ctx, id)
+	if err != nil {
+		return r.accessKeyOf(ctx, db.LoadAccessKeyRow{}, err, false)
+	}
+	row, err := r.q.LoadAccessKey(ctx, id)
+	return r.accessKeyOf(ctx, row, err, false)
+}
+
+// Save writes the key with one version more.
+func (r keyRows) Save(ctx context.Context, k accesskey.AccessKey) (int64, error) {
+	return r.q.SaveAccessKey(ctx, db.SaveAccessKeyParams{
+		ID: k.ID, SecretUntil: orNull(k.SecretUntil), Desired: string(k.Desired), State: string(k.State),
+		Unsure: k.Unsure, SightedAt: orNull(k.SightedAt), UpdatedAt: k.UpdatedAt,
+	})
+}
+
+// Note writes what only reconciliation keeps.
+func (r keyRows) Note(ctx context.Context, k accesskey.AccessKey) error {
+	return r.q.NoteAccessKey(ctx, db.NoteAccessKeyParams{
+		ID: k.ID, SecretUntil: orNull(k.SecretUntil), Unsure: k.Unsure, SightedAt: orNull(k.SightedAt),
+	})
+}
+
+// Remove removes the key.
+func (r keyRows) Remove(ctx context.Context, id string) error { return r.q.RemoveAccessKey(ctx, id) }
+
+// Buckets returns those of the named buckets that are the account's.
+func (r keyRows) Buckets(ctx context.Context, names []string) ([]accesskey.GrantedBucket, error) {
+	rows, err := r.q.BucketsForGrants(ctx, names)
+	list := make([]accesskey.GrantedBucket, len(rows))
+	for i, row := range rows {
+		list[i] = accesskey.GrantedBucket{Name: row.Name, Backend: row.Backend, Usable: row.Usable}
+	}
+	return list, err
+}
+
+func keyPlace(accountID, id, column string) seal.Context {
+	return seal.Context{Tenant: accountID, Table: "access_key", Column: column, Row: id}
+}
+
+// accessKeyOf returns a key with its id in the clear, and its secret too when asked for.
+func (b *base) accessKeyOf(ctx context.Context, row db.LoadAccessKeyRow, err error, withSecret bool) (accesskey.AccessKey, bool, error) {
+	if pg.NoRows(err) {
+		return accesskey.AccessKey{}, false, nil
+	}
+	if err != nil {
+		return accesskey.AccessKey{}, false, err
+	}
+	r := row.AccessKey
+	k := accesskey.AccessKey{
+		ID: r.ID, AccountID: r.AccountID, Backend: r.Backend, DisplayName: r.DisplayName, CustomerReference: r.CustomerReference,
+		SecretUntil: orZero(r.SecretUntil), ExpireTime: orZero(r.ExpireTime),
+		Desired: accesskey.Desired(r.Desired), State: accesskey.State(r.State), Version: r.Version,
+		Generation: row.Generation, Observed: row.Observed, Unsure: r.Unsure, SightedAt: orZero(r.SightedAt),
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+	if err := json.Unmarshal(r.Grants, &k.Grants); err != nil {
+		return accesskey.AccessKey{}, false, fmt.Errorf("decode the grants of access key %s: %w", r.ID, err)
+	}
+	if err := json.Unmarshal(row.Conditions, &k.Conditions); err != nil {
+		return accesskey.AccessKey{}, false, fmt.Errorf("decode the conditions of access key %s: %w", r.ID, err)
+	}
+	keyID, err := b.Sealer.Open(ctx, r.KeyID, keyPlace(r.AccountID, r.ID, "key_id"))
+	if err != nil {
+		return accesskey.AccessKey{}, false, err
+	}
+	k.KeyID = string(keyID)
+	if withSecret && r.Secret != nil {
+		secret, err := b.Sealer.Open(ctx, r.Secret, keyPlace(r.AccountID, r.ID, "secret"))
+		if err != nil {
+			return accesskey.AccessKey{}, false, err
+		}
+		k.Secret = string(secret)
+	}
+	return k, true, nil
+}

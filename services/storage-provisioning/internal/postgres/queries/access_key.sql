@@ -1,0 +1,47 @@
+-- name: InsertAccessKey :exec
+insert into access_key (id, account_id, backend, display_name, customer_reference, key_id, secret, secret_until, grants,
+    expire_time, desired, state, version, unsure, sighted_at, created_at, updated_at)
+values (@id, @account_id, @backend, @display_name, @customer_reference, @key_id, @secret, @secret_until, @grants,
+    @expire_time, @desired, @state, @version, false, null, @created_at, @updated_at);
+
+-- name: LockAccessKey :one
+select id from access_key where id = @id for no key update;
+
+-- name: LoadAccessKey :one
+select sqlc.embed(access_key), coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
+where access_key.id = @id;
+
+-- name: ListAccessKeys :many
+select sqlc.embed(access_key), coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
+where access_key.account_id = @account_id and access_key.id > @after
+  and (access_key.desired = 'PRESENT' or access_key.state = 'DELETING')
+order by access_key.id
+limit @count;
+
+-- name: SaveAccessKey :one
+update access_key
+set secret = case when @secret_until::timestamptz is null then null else secret end, secret_until = @secret_until,
+    desired = @desired, state = @state, version = version + 1, unsure = @unsure, sighted_at = @sighted_at, updated_at = @updated_at
+where id = @id
+returning version;
+
+-- name: NoteAccessKey :exec
+update access_key
+set secret = case when @secret_until::timestamptz is null then null else secret end, secret_until = @secret_until,
+    unsure = @unsure, sighted_at = @sighted_at
+where id = @id;
+
+-- name: RemoveAccessKey :exec
+delete from access_key where id = @id;
+
+-- name: BucketsForGrants :many
+select name, backend, (state in ('READY', 'UPDATING'))::boolean as usable from bucket
+where name = any(@names::text[]) and (desired = 'PRESENT' or state = 'DELETING');
+
+-- name: DestroyAccessKeySecrets :execrows
+update access_key set secret = null, secret_until = null
+where id in (select k.id from access_key k where k.secret is not null and k.secret_until <= @now and k.state <> 'CREATING' limit @count);
