@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/primecloud/primecloud/pkg/access"
@@ -100,11 +101,11 @@ func (s *Server) limit(ctx context.Context, began time.Time) (context.Context, c
 
 // admit decides whether the handler gets to see the call: steps 7 to 10.
 func (c *call) admit(ctx context.Context, request any) (context.Context, error) {
-	if c.method.own {
-		if c.method == c.methods.other {
-			return ctx, errUnimplemented
-		}
+	if c.foreign() {
 		return ctx, nil
+	}
+	if c.method.rule == nil {
+		return ctx, errUnimplemented
 	}
 	ctx, err := c.authenticate(ctx)
 	if err == nil {
@@ -212,11 +213,24 @@ func (c *call) key(ctx context.Context, request any) (context.Context, error) {
 	return idempotency.NewContext(ctx, k), nil
 }
 
+// foreign reports whether the method is one of gRPC's own services, health and reflection:
+// their errors are what their clients expect and stay as they are.
+func (c *call) foreign() bool { return c.method.own && c.method != c.methods.other }
+
+func isStatus(err error) bool {
+	_, is := status.FromError(err)
+	return is
+}
+
 // end translates the error, logs the call and ends its span.
 func (c *call) end(ctx context.Context, err error) error {
 	ended := ending{err: err, took: time.Since(c.began)}
 	var answer error
-	if err != nil {
+	switch {
+	case err == nil:
+	case c.foreign() && isStatus(err):
+		answer, ended.code = err, status.Code(err)
+	default:
 		s := ToStatus(err, Domain(c.server.config.Noun), c.requestID)
 		answer, ended.code, ended.reason = s.Err(), s.Code(), classify(err).Reason()
 	}
@@ -259,12 +273,12 @@ func (c *call) log(ctx context.Context, ended ending) {
 
 func (c *call) level(ended ending) slog.Level {
 	switch {
+	case c.foreign() && ended.reason == "":
+		return slog.LevelDebug
 	case ended.code == codes.Internal || ended.code == codes.Unknown || ended.code == codes.DataLoss:
 		return slog.LevelError
 	case ended.code == codes.Unavailable || ended.code == codes.DeadlineExceeded:
 		return slog.LevelWarn
-	case c.method.own:
-		return slog.LevelDebug
 	default:
 		return slog.LevelInfo
 	}

@@ -26,9 +26,17 @@ func (s *Server) channel(from origin) (*inprocgrpc.Channel, error) {
 	}
 	inner := &inprocgrpc.Channel{}
 	inner.WithServerUnaryInterceptor(func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		if !s.inFlight.enter() {
+			return nil, errStopped
+		}
+		defer s.inFlight.leave()
 		return s.unary(ctx, from, request, info.FullMethod, handler)
 	})
 	inner.WithServerStreamInterceptor(func(impl any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		if !s.inFlight.enter() {
+			return errStopped
+		}
+		defer s.inFlight.leave()
 		return s.stream(stream, from, info.FullMethod, func(wrapped grpc.ServerStream) error { return handler(impl, wrapped) })
 	})
 	s.mu.Lock()
@@ -54,16 +62,12 @@ func (c *channel) Invoke(ctx context.Context, method string, request, response a
 	if err != nil {
 		return err
 	}
-	if !c.server.inFlight.enter() {
-		return errStopped
-	}
-	defer c.server.inFlight.leave()
 	ctx, cancel := c.client.outgoing(ctx)
 	defer cancel()
 	return FromStatus(inner.Invoke(ctx, method, request, response, options...))
 }
 
-// NewStream opens a stream. It counts as in flight until its context ends.
+// NewStream opens a stream.
 func (c *channel) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, options ...grpc.CallOption) (grpc.ClientStream, error) {
 	inner, err := c.open()
 	if err != nil {

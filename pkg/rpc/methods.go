@@ -78,11 +78,12 @@ func (m *methods) warm(services []protoreflect.ServiceDescriptor) error {
 	for _, service := range services {
 		for i := range service.Methods().Len() {
 			d := service.Methods().Get(i)
-			if !hasRules(d.Input(), map[protoreflect.FullName]bool{}) {
+			served, found := m.byName[fmt.Sprintf("/%s/%s", service.FullName(), d.Name())]
+			if !found || !hasRules(d.Input(), map[protoreflect.FullName]bool{}) {
 				continue
 			}
 			inputs = append(inputs, d.Input())
-			m.byName[fmt.Sprintf("/%s/%s", service.FullName(), d.Name())].validate = true
+			served.validate = true
 		}
 	}
 	validator, err := protovalidate.New(protovalidate.WithMessageDescriptors(inputs...), protovalidate.WithDisableLazy())

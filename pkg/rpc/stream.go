@@ -36,11 +36,11 @@ func (s *Server) stream(inner grpc.ServerStream, from origin, name string, handl
 // admitStream checks the caller before there is a request: for an account's method as if
 // the request named the caller's own account.
 func (c *call) admitStream(ctx context.Context) (context.Context, error) {
-	if c.method.own {
-		if c.method == c.methods.other {
-			return ctx, errUnimplemented
-		}
+	if c.foreign() {
 		return ctx, nil
+	}
+	if c.method.rule == nil {
+		return ctx, errUnimplemented
 	}
 	ctx, err := c.authenticate(ctx)
 	if err == nil {
@@ -69,7 +69,7 @@ func (s *checkedStream) RecvMsg(m any) error {
 		return err
 	}
 	c := s.call
-	if c.method.own {
+	if c.foreign() {
 		return nil
 	}
 	if err := access.Decide(c.method.rule, &c.principal, accountOf(m)); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/primecloud/primecloud/pkg/clock"
@@ -116,6 +117,8 @@ type world struct {
 	buckets   *buckets
 	tokens    *tokens
 	lines     *lines
+	// streaming replaces the bucket service.
+	streaming *grpc.ServiceDesc
 
 	mu       sync.Mutex
 	refusals []refusal
@@ -148,7 +151,11 @@ func start(t testing.TB, changes ...func(*world)) *world {
 	if w.server, err = rpc.NewServer(w.config, w.deps); err != nil {
 		t.Fatal(err)
 	}
-	storagev1.RegisterBucketServiceServer(w.server, w.buckets)
+	if w.streaming != nil {
+		w.server.RegisterService(w.streaming, w.buckets)
+	} else {
+		storagev1.RegisterBucketServiceServer(w.server, w.buckets)
+	}
 	identityv1.RegisterTokenServiceServer(w.server, w.tokens)
 	identityv1.RegisterSessionServiceServer(w.server, &sessions{})
 	ended := make(chan error, 1)
@@ -289,3 +296,22 @@ func (l *lines) all(t testing.TB) []map[string]any {
 	l.raw.Reset()
 	return found
 }
+
+// rawKeySet calls a public method through a client that adds nothing.
+func rawKeySet(t testing.TB, w *world) error {
+	t.Helper()
+	client, err := w.files(t, "").ClientTLS(pki.Peer{Service: "storage-provisioning"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := grpc.NewClient(w.config.Listener.Addr().String(), grpc.WithTransportCredentials(credentials.NewTLS(client)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = identityv1.NewTokenServiceClient(conn).GetKeySet(context.Background(), &identityv1.GetKeySetRequest{})
+	return err
+}
+
+// afterAMoment gives what should not happen the time to happen.
+func afterAMoment() <-chan time.Time { return time.After(50 * time.Millisecond) }
