@@ -28,15 +28,6 @@ type Signed struct {
 	ExpireTime time.Time
 }
 
-// Credentials are an account's keys on one backend. Ids and secrets alike stay out of
-// errors, logs and spans.
-type Credentials struct {
-	// User and UserSecret are the account's user: it may write where the account may.
-	User, UserSecret string
-	// Reader and ReaderSecret are the hidden key under the user that reads objects.
-	Reader, ReaderSecret string
-}
-
 // Upload is what to sign an upload for.
 type Upload struct {
 	// User and Secret are the account's user.

@@ -1,0 +1,182 @@
+package object
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+)
+
+// How long a URL works.
+const (
+	DefaultLifetime = 15 * time.Minute
+	minLifetime     = time.Minute
+	maxLifetime     = time.Hour
+)
+
+const maxName = 255
+
+// Buckets finds buckets of accounts.
+type Buckets interface {
+	// Get returns the account's visible bucket of that name.
+	Get(ctx context.Context, accountID, name string) (b bucket.Bucket, ok bool, err error)
+}
+
+// Principals is what a URL needs of its account's identity.
+type Principals interface {
+	// Identity returns the account's identity once it is on the backend as recorded.
+	Identity(ctx context.Context, accountID, backend string) (principal.Principal, error)
+}
+
+// Backends finds a backend by its name.
+type Backends interface {
+	// Signer returns the signer of the backend of that name, and an error BACKEND_UNKNOWN
+	// for a name that is not configured.
+	Signer(name string) (Signer, error)
+}
+
+// Deps is what the use cases need.
+type Deps struct {
+	Buckets    Buckets
+	Principals Principals
+	Backends   Backends
+}
+
+// Service is the use cases of objects.
+type Service struct{ Deps }
+
+// NewService returns the use cases.
+func NewService(d Deps) *Service { return &Service{Deps: d} }
+
+// NewURL asks for a URL.
+type NewURL struct {
+	AccountID, Bucket, Key string
+	// Lifetime is DefaultLifetime when zero.
+	Lifetime time.Duration
+	// ContentType must be declared by an upload; empty for any.
+	ContentType string
+	// DownloadName is the file name that a browser saves a download under; empty for none.
+	DownloadName string
+}
+
+// PresignUpload returns a URL that puts one object, signed with credentials that can do
+// nothing else.
+func (s *Service) PresignUpload(ctx context.Context, in NewURL) (Signed, error) {
+	if err := in.check(); err != nil {
+		return Signed{}, err
+	}
+	session, err := policy.Upload(in.Bucket, in.Key)
+	switch {
+	case errors.Is(err, policy.ErrTooLong):
+		return Signed{}, errTooLong(err)
+	case err != nil:
+		return Signed{}, errNotExact(err)
+	}
+	identity, signer, err := s.find(ctx, in)
+	if err != nil {
+		return Signed{}, err
+	}
+	return signer.PresignUpload(ctx, Upload{
+		User: identity.User, Secret: identity.UserSecret, Policy: session,
+		Bucket: in.Bucket, Key: in.Key, ContentType: in.ContentType, Lifetime: in.lifetime(),
+	})
+}
+
+// PresignDownload returns a URL that gets one object, signed by a key that can only read.
+func (s *Service) PresignDownload(ctx context.Context, in NewURL) (Signed, error) {
+	if err := in.check(); err != nil {
+		return Signed{}, err
+	}
+	identity, signer, err := s.find(ctx, in)
+	if err != nil {
+		return Signed{}, err
+	}
+	return signer.PresignDownload(ctx, Download{
+		Reader: identity.ReaderKey, Secret: identity.ReaderSecret,
+		Bucket: in.Bucket, Key: in.Key, Disposition: in.disposition(), Lifetime: in.lifetime(),
+	})
+}
+
+// find returns the account's identity where the bucket lives. A bucket that is not there
+// yet, or that stands in conflict, has no URLs.
+func (s *Service) find(ctx context.Context, in NewURL) (principal.Principal, Signer, error) {
+	b, ok, err := s.Buckets.Get(ctx, in.AccountID, in.Bucket)
+	switch {
+	case err != nil:
+		return principal.Principal{}, nil, err
+	case !ok || b.State == bucket.Creating:
+		return principal.Principal{}, nil, bucket.ErrNotFound
+	case b.State == bucket.Deleting:
+		return principal.Principal{}, nil, bucket.ErrDeleting
+	case !b.Reachable():
+		return principal.Principal{}, nil, bucket.ErrConflict
+	}
+	signer, err := s.Backends.Signer(b.Backend)
+	if err != nil {
+		return principal.Principal{}, nil, err
+	}
+	identity, err := s.Principals.Identity(ctx, in.AccountID, b.Backend)
+	return identity, signer, err
+}
+
+func (in NewURL) lifetime() time.Duration {
+	if in.Lifetime == 0 {
+		return DefaultLifetime
+	}
+	// Signatures know whole seconds.
+	return in.Lifetime.Truncate(time.Second)
+}
+
+// disposition returns the header that makes a browser save the object.
+func (in NewURL) disposition() string {
+	if in.DownloadName == "" {
+		return ""
+	}
+	return mime.FormatMediaType("attachment", map[string]string{"filename": in.DownloadName})
+}
+
+// check reports what about a request can never be.
+func (in NewURL) check() error {
+	if err := CheckKey(in.Key); err != nil {
+		return err
+	}
+	refusal := errRequestInvalid
+	refuse := func(field, rule, ask string) {
+		refusal = refusal.WithViolation(errs.Violation{Field: field, Rule: rule, Description: ask})
+	}
+	if l := in.lifetime(); l < minLifetime || l > maxLifetime {
+		refuse("lifetime", "RANGE", fmt.Sprintf("must lie between %s and %s", minLifetime, maxLifetime))
+	}
+	if _, _, err := mime.ParseMediaType(in.ContentType); in.ContentType != "" && (err != nil || !printable(in.ContentType) || len(in.ContentType) > maxName) {
+		refuse("content_type", "MEDIA_TYPE", "must be a media type, such as text/plain")
+	}
+	if n := in.DownloadName; n != "" && (!utf8.ValidString(n) || utf8.RuneCountInString(n) > maxName ||
+		strings.ContainsFunc(n, unicode.IsControl) || strings.ContainsAny(n, `/\`)) {
+		refuse("download_name", "FILE_NAME", "must be a file name of 255 characters at most, without slashes and control characters")
+	}
+	if refusal == errRequestInvalid {
+		return nil
+	}
+	return refusal
+}
+
+var errRequestInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "a field breaks a rule; see the violations")
+
+// printable reports whether a header may carry the value as it is.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
