@@ -74,16 +74,16 @@ func (s *Service) PresignUpload(ctx context.Context, in NewURL) (Signed, error) 
 	if err := in.check(); err != nil {
 		return Signed{}, err
 	}
+	identity, signer, err := s.find(ctx, in)
+	if err != nil {
+		return Signed{}, err
+	}
 	session, err := policy.Upload(in.Bucket, in.Key)
 	switch {
 	case errors.Is(err, policy.ErrTooLong):
 		return Signed{}, errTooLong(err)
 	case err != nil:
 		return Signed{}, errNotExact(err)
-	}
-	identity, signer, err := s.find(ctx, in)
-	if err != nil {
-		return Signed{}, err
 	}
 	return signer.PresignUpload(ctx, Upload{
 		User: identity.User, Secret: identity.UserSecret, Policy: session,
