@@ -94,6 +94,8 @@ func (b *background) components() []lifecycle.Component {
 		parts = append(parts, lifecycle.Component{Name: consumer(noun), Run: func(ctx context.Context) error {
 			return b.conn.Consume(ctx, bus.Consumer{
 				Name: consumer(noun), Noun: noun, Subjects: []string{event.Type(noun, "audit", "recorded")}, DB: b.service.db,
+				// An entry that fails by itself lies or is malformed, and does so for ever.
+				MaxFailures: 3,
 				Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
 					return events.RecordAudit(ctx, postgres.AppenderIn(tx), e)
 				},

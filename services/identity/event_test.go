@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/primecloud/primecloud/pkg/bus"
+	"github.com/primecloud/primecloud/pkg/event"
 	"github.com/primecloud/primecloud/pkg/event/envelope"
 	"github.com/primecloud/primecloud/pkg/revoke"
 	"github.com/primecloud/primecloud/pkg/testkit"
@@ -170,14 +170,7 @@ func TestNothing_is_lost_while_NATS_is_down_or_when_its_store_is_gone(t *testing
 // watch returns what other services see of revocations.
 func (w *world) watch() *revoke.View {
 	w.t.Helper()
-	conn, err := nats.Connect(w.nats.URL())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	js, err := jetstream.New(conn)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	js := w.broker("test")
 	service := clientsOf(w.dial("storage-provisioning"))
 	view := revoke.NewView(revoke.Config{Clock: w.clock, Fetch: func(ctx context.Context) (revoke.Snapshot, error) {
 		answer, err := service.GetRevocationSnapshot(ctx, &identityv1.GetRevocationSnapshotRequest{})
@@ -198,7 +191,6 @@ func (w *world) watch() *revoke.View {
 		if err := <-ended; err != nil {
 			w.t.Error(err)
 		}
-		conn.Close()
 	})
 	return view
 }
@@ -225,15 +217,7 @@ func TestRevocations_reach_other_services_through_NATS(t *testing.T) {
 func TestEvents_tell_of_accounts_as_they_are(t *testing.T) {
 	w := newWorld(t)
 	acme := w.login("anna").account("Acme")
-	conn, err := nats.Connect(w.nats.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := w.broker("test")
 	testkit.Eventually(t, 10*time.Second, func() error {
 		stream, err := js.Stream(testkit.Context(t), "IDENTITY")
 		if err != nil {
@@ -256,4 +240,65 @@ func TestEvents_tell_of_accounts_as_they_are(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// ofStorage is an event of storage-provisioning that brings an audit entry.
+func ofStorage(t *testing.T, id, about string, entry *auditv1.AuditEntry) []byte {
+	t.Helper()
+	payload, err := proto.Marshal(&auditv1.AuditRecorded{AuditEntry: entry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := envelope.Encode(event.Event{
+		ID: id, Type: "primecloud.storage.audit.recorded.v1", AccountID: about, Time: entry.GetTime().AsTime(),
+		Aggregate:   event.Aggregate{Kind: "audit_entry", ID: entry.GetId(), Version: 1},
+		PayloadType: "primecloud.audit.v1.AuditRecorded", Payload: payload,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestAudit_entries_of_other_services_are_stored_once_and_lies_are_put_aside(t *testing.T) {
+	w := newWorld(t)
+	anna := w.login("anna")
+	acme, other := anna.account("Acme").GetId(), anna.account("Other").GetId()
+	anna.eventually(acme, "account.create SUCCEEDED")
+	js := w.broker("test")
+	if _, err := bus.EnsureStream(testkit.Context(t), js, "storage"); err != nil {
+		t.Fatal(err)
+	}
+	publish := func(raw []byte) {
+		t.Helper()
+		if _, err := js.Publish(testkit.Context(t), "primecloud.storage.audit.recorded.v1", raw); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entry := &auditv1.AuditEntry{
+		Id: "aud_1", AccountId: acme, Time: timestamppb.New(time.Now().Add(time.Second)), Service: "storage-provisioning",
+		Action: "bucket.create", Outcome: auditv1.AuditEntry_OUTCOME_FAILED, Actor: &auditv1.AuditEntry_Actor{Kind: "person", Id: anna.id},
+	}
+	genuine := ofStorage(t, "evt_1", acme, entry)
+	// Without a message id JetStream takes the copy, so the consumer must know it.
+	publish(genuine)
+	publish(genuine)
+	publish(ofStorage(t, "evt_2", other, entry))
+	publish([]byte("nonsense"))
+	anna.eventually(acme, "account.create SUCCEEDED", "bucket.create FAILED")
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if n := w.rows(`select count(*) from identity.dead_letter`); n != 2 {
+			return fmt.Errorf("%d events were put aside", n)
+		}
+		return nil
+	})
+	if _, actions, err := anna.trail(other); err != nil || !slices.Equal(actions, []string{"account.create SUCCEEDED"}) {
+		t.Errorf("the other account's trail has %v, %v", actions, err)
+	}
+	// A refused message is never acknowledged.
+	brief, cancel := context.WithTimeout(testkit.Context(t), time.Second)
+	defer cancel()
+	if _, err := w.broker("identity").Publish(brief, "primecloud.storage.audit.recorded.v1", genuine); err == nil {
+		t.Error("identity may speak for storage")
+	}
 }

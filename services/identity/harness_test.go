@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/grpc"
 
 	"github.com/primecloud/primecloud/pkg/clock"
@@ -70,7 +72,12 @@ type world struct {
 // newWorld starts everything and runs the service.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, clock: &shifted{}, database: testkit.NewDatabase(t, postgres.Schema, postgres.Migrations()), nats: testkit.NATS(t)}
+	w := &world{t: t, clock: &shifted{}, database: testkit.NewDatabase(t, postgres.Schema, postgres.Migrations())}
+	// The service has the rights that it says it needs, and the test has all.
+	granted, all := identity.Permissions([]string{"identity", "storage"}), []string{">"}
+	w.nats = testkit.NATS(t,
+		servers.NATSUser{Name: "identity", Password: "identity", Publish: granted.Publish, Subscribe: granted.Subscribe},
+		servers.NATSUser{Name: "test", Password: "test", Publish: all, Subscribe: all})
 	cfg := servers.DexConfig{ClientID: clientID, ClientSecret: "secret", RedirectURLs: []string{callback}}
 	for _, name := range people {
 		cfg.Users = append(cfg.Users, servers.DexUser{Email: name + "@example.com", Password: name, UserID: name, Username: name})
@@ -86,6 +93,7 @@ func newWorld(t *testing.T) *world {
 	}
 	source := config.Source{
 		"PRIMECLOUD_IDENTITY_DATABASE_URL": w.database.AppURL.Reveal(), "PRIMECLOUD_IDENTITY_NATS_URL": w.nats.URL(),
+		"PRIMECLOUD_IDENTITY_NATS_USER": "identity", "PRIMECLOUD_IDENTITY_NATS_PASSWORD": "identity",
 		"PRIMECLOUD_IDENTITY_SEAL_KEYSET": keyset, "PRIMECLOUD_IDENTITY_PAGE_KEY": strings.Repeat("k", 32),
 		"PRIMECLOUD_IDENTITY_OIDC_ISSUER": w.dex.Issuer, "PRIMECLOUD_IDENTITY_OIDC_CLIENT_ID": clientID,
 	}
@@ -333,4 +341,19 @@ func (w *world) behind(sql string, args ...any) {
 	if tag, err := conn.Exec(testkit.Context(w.t), sql, args...); err != nil || tag.RowsAffected() != 1 {
 		w.t.Fatalf("%s touched %d rows: %v", sql, tag.RowsAffected(), err)
 	}
+}
+
+// broker connects to NATS as somebody.
+func (w *world) broker(user string) jetstream.JetStream {
+	w.t.Helper()
+	conn, err := nats.Connect(w.nats.URL(), nats.UserInfo(user, user))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return js
 }
