@@ -90,3 +90,9 @@ func (r *Registry) Keys(name string) (accesskey.Keys, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Keys, err
 }
+
+// Signer returns a backend as objects see it.
+func (r *Registry) Signer(name string) (object.Signer, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Signer, err
+}

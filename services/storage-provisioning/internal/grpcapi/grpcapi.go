@@ -18,6 +18,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
 )
 
@@ -25,6 +26,7 @@ import (
 type UseCases struct {
 	Buckets    *bucket.Service
 	AccessKeys *accesskey.Service
+	Objects    *object.Service
 	Operations *operationview.Service
 	Drifts     *drift.Service
 	Backends   *backend.Registry
@@ -34,6 +36,7 @@ type UseCases struct {
 func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterBucketServiceServer(server, &buckets{use: u.Buckets})
 	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys})
+	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})
 	storagev1.RegisterBackendServiceServer(server, &backends{use: u.Backends})

@@ -1,0 +1,37 @@
+package grpcapi
+
+import (
+	"context"
+
+	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
+)
+
+type objects struct {
+	storagev1.UnimplementedObjectServiceServer
+	use *object.Service
+}
+
+func (s *objects) PresignUpload(ctx context.Context, r *storagev1.PresignUploadRequest) (*storagev1.PresignUploadResponse, error) {
+	signed, err := s.use.PresignUpload(ctx, object.NewURL{
+		AccountID: r.GetAccountId(), Bucket: r.GetBucket(), Key: r.GetKey(),
+		Lifetime: r.GetLifetime().AsDuration(), ContentType: r.GetContentType(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.PresignUploadResponse{
+		Method: signed.Method, Url: signed.URL, Headers: signed.Headers, ExpireTime: stamp(signed.ExpireTime),
+	}, nil
+}
+
+func (s *objects) PresignDownload(ctx context.Context, r *storagev1.PresignDownloadRequest) (*storagev1.PresignDownloadResponse, error) {
+	signed, err := s.use.PresignDownload(ctx, object.NewURL{
+		AccountID: r.GetAccountId(), Bucket: r.GetBucket(), Key: r.GetKey(),
+		Lifetime: r.GetLifetime().AsDuration(), DownloadName: r.GetDownloadName(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &storagev1.PresignDownloadResponse{Method: signed.Method, Url: signed.URL, ExpireTime: stamp(signed.ExpireTime)}, nil
+}
