@@ -1,0 +1,239 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/primecloud/primecloud/gateway/internal/admission"
+	"github.com/primecloud/primecloud/gateway/internal/call"
+	"github.com/primecloud/primecloud/gateway/internal/clientaddr"
+	"github.com/primecloud/primecloud/gateway/internal/docs"
+	"github.com/primecloud/primecloud/gateway/internal/edge"
+	"github.com/primecloud/primecloud/gateway/internal/fault"
+	"github.com/primecloud/primecloud/gateway/internal/login"
+	"github.com/primecloud/primecloud/gateway/internal/ratelimit"
+	"github.com/primecloud/primecloud/gateway/internal/secure"
+	"github.com/primecloud/primecloud/gateway/internal/trail"
+	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/id"
+)
+
+// handler is every request's way through the gateway, in the order of ServeHTTP.
+type handler struct {
+	clock      clock.Clock
+	addresses  *clientaddr.Finder
+	headers    *secure.Headers
+	cors       *secure.CORS
+	trail      *trail.Trail
+	admission  *admission.Admission
+	edge       *edge.Edge
+	login      *login.Login
+	loginLimit *ratelimit.Limiter
+	docs       *docs.Docs
+	health     http.Handler
+	timeout    time.Duration
+	draining   atomic.Bool
+}
+
+// exchange is one request and its response: the call, and the writer that remembers the
+// status. They are one allocation.
+type exchange struct {
+	http.ResponseWriter
+	call   call.Call
+	status int
+}
+
+// WriteHeader notes the status.
+func (e *exchange) WriteHeader(status int) {
+	if e.status == 0 {
+		e.status = status
+	}
+	e.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes that a response without a status is a success.
+func (e *exchange) Write(p []byte) (int, error) {
+	if e.status == 0 {
+		e.status = http.StatusOK
+	}
+	return e.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
+
+// ServeHTTP answers a request.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	e := &exchange{ResponseWriter: w}
+	k := &e.call
+	h.begin(e, r)
+	ctx, span := h.trail.Begin(r)
+	defer func() {
+		if cause := recover(); cause != nil {
+			if cause == http.ErrAbortHandler { //nolint:errorlint // it is never wrapped
+				panic(cause)
+			}
+			k.Failure = errs.New(errs.Internal, "INTERNAL", "panic").Wrap(fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
+			if e.status == 0 {
+				fault.Write(e, k.RequestID, k.Failure)
+			}
+		}
+		h.trail.End(ctx, span, trail.Ending{Call: k, Method: r.Method, Status: e.status, Took: time.Since(began)})
+	}()
+	if h.cors.Answer(e, r) {
+		return
+	}
+	h.route(ctx, e, r)
+}
+
+// begin fills the call with what the request says of itself, and sets the headers of
+// every response.
+func (h *handler) begin(e *exchange, r *http.Request) {
+	header := e.Header()
+	e.call = call.Call{
+		RequestID: requestID(r, h.clock), Address: h.addresses.Of(r), UserAgent: visible(r.Header.Get("User-Agent")), Response: header,
+	}
+	h.headers.Set(header)
+	header["X-Request-Id"] = []string{e.call.RequestID}
+}
+
+// route sends the request where its path belongs.
+func (h *handler) route(ctx context.Context, e *exchange, r *http.Request) {
+	k := &e.call
+	path := r.URL.Path
+	switch {
+	case path == "/v1/me/csrf":
+		k.Route = path
+		if h.only(e, r, http.MethodGet) && h.admit(ctx, e, r) {
+			h.login.CSRF(e, r, k)
+		}
+	case strings.HasPrefix(path, "/v1/"):
+		if h.admit(ctx, e, r) {
+			h.edge.Serve(ctx, e, r, k)
+		}
+	case strings.HasPrefix(path, "/auth/"):
+		h.auth(ctx, e, r)
+	case path == "/healthz" || path == "/readyz":
+		k.Route = path
+		if h.only(e, r, http.MethodGet) {
+			h.health.ServeHTTP(e, r.WithContext(ctx))
+		}
+	case path == "/":
+		k.Route = path
+		if h.only(e, r, http.MethodGet) {
+			e.Header().Set("Location", "/docs")
+			e.WriteHeader(http.StatusSeeOther)
+		}
+	case h.docs.Has(path):
+		k.Route = path
+		if h.only(e, r, http.MethodGet) {
+			h.docs.ServeHTTP(e, r)
+		}
+	default:
+		h.fail(e, fault.ErrRoute)
+	}
+}
+
+// admit finds out who calls, and answers those beyond their budget.
+func (h *handler) admit(ctx context.Context, e *exchange, r *http.Request) bool {
+	if err := h.admission.Admit(ctx, e, r, &e.call); err != nil {
+		h.fail(e, err)
+		return false
+	}
+	return true
+}
+
+// auth serves the login routes, with a budget per address.
+func (h *handler) auth(ctx context.Context, e *exchange, r *http.Request) {
+	k := &e.call
+	decision := h.loginLimit.Take(ratelimit.Key(k.Address), h.clock.Now())
+	h.loginLimit.Tell(e.Header(), decision)
+	if !decision.Allowed {
+		h.fail(e, ratelimit.ErrLimited.WithRetryAfter(decision.RetryAfter))
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
+	defer cancel()
+	k.Route = r.URL.Path
+	switch r.URL.Path {
+	case "/auth/login":
+		if h.only(e, r, http.MethodGet) {
+			h.login.Begin(ctx, e, r, k)
+		}
+	case "/auth/callback":
+		if h.only(e, r, http.MethodGet) {
+			h.login.Callback(ctx, e, r, k)
+		}
+	case "/auth/logout":
+		if h.only(e, r, http.MethodPost) {
+			h.login.Logout(ctx, e, r, k)
+		}
+	default:
+		k.Route = ""
+		h.fail(e, fault.ErrRoute)
+	}
+}
+
+// only refuses other methods than the one that a route of ours takes.
+func (h *handler) only(e *exchange, r *http.Request, method string) bool {
+	if r.Method == method || r.Method == http.MethodHead && method == http.MethodGet {
+		return true
+	}
+	e.Header().Set("Allow", method)
+	h.fail(e, fault.ErrMethod)
+	return false
+}
+
+func (h *handler) fail(e *exchange, err error) {
+	e.call.Failure = err
+	fault.Write(e, e.call.RequestID, err)
+}
+
+// maxRequestID is the longest request id of a client that is kept.
+const maxRequestID = 128
+
+// requestID returns the client's id of the request when it is fit to be logged, or a new one.
+func requestID(r *http.Request, clock clock.Clock) string {
+	if sent := r.Header["X-Request-Id"]; len(sent) == 1 && sent[0] != "" && len(sent[0]) <= maxRequestID {
+		fit := true
+		for i := range len(sent[0]) {
+			switch c := sent[0][i]; {
+			case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
+			default:
+				fit = false
+			}
+		}
+		if fit {
+			return sent[0]
+		}
+	}
+	return id.New("req", clock.Now())
+}
+
+// maxUserAgent is how much of a user agent is kept.
+const maxUserAgent = 256
+
+// visible makes a user agent fit for metadata: visible ASCII and blanks.
+func visible(agent string) string {
+	if len(agent) > maxUserAgent {
+		agent = agent[:maxUserAgent]
+	}
+	for i := range len(agent) {
+		if agent[i] < 0x20 || agent[i] >= 0x7f {
+			return strings.Map(func(c rune) rune {
+				if c < 0x20 || c >= 0x7f {
+					return '?'
+				}
+				return c
+			}, agent)
+		}
+	}
+	return agent
+}
