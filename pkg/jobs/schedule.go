@@ -3,110 +3,121 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/primecloud/primecloud/pkg/pg"
 )
 
-// schedule is something to be done every so often.
+// schedule is work that recurs.
 type schedule struct {
 	name  string
 	every time.Duration
-	do    func(ctx context.Context, at time.Time) error
+	run   func(ctx context.Context, scheduledFor time.Time) error
 }
 
-// Schedule says what is to be done every so often. Each slot is a row, so however many
-// replicas tick, and whenever they start, it is done once per slot; a slot in which no
-// process ran is left out. at is the slot's beginning. It is called before the component starts.
-func (r *Runner) Schedule(name string, every time.Duration, do func(ctx context.Context, at time.Time) error) {
-	r.schedules = append(r.schedules, schedule{name: name, every: every, do: do})
+// ticking are the goroutines that watch the clock.
+type ticking struct {
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
 }
 
-// scheduled is the job of one slot.
-type scheduled struct {
-	Job string    `json:"job"`
-	At  time.Time `json:"at"`
+// keepRuns is how long past runs are kept, for looking at.
+const keepRuns = 90 * 24 * time.Hour
+
+// Schedule runs f once for each multiple of every since the Unix epoch, by our clock,
+// however many replicas watch it: a row per run (job, scheduled for) decides. Runs that
+// fell due while nobody was there are not made up for, except the latest one. A run that
+// fails or dies is tried again like any job, until the next one is due. Call it before Start.
+func (r *Runner) Schedule(name string, every time.Duration, f func(ctx context.Context, scheduledFor time.Time) error) error {
+	if name == "" || every < time.Second || f == nil {
+		return fmt.Errorf("schedule %q: it needs a name, a second or more, and work", name)
+	}
+	if _, taken := r.schedules[name]; taken {
+		return fmt.Errorf("schedule %q is there already", name)
+	}
+	r.schedules[name] = &schedule{name: name, every: every, run: f}
+	return nil
 }
 
-// Kind names the job to River.
-func (scheduled) Kind() string { return "scheduled" }
+func (r *Runner) startSchedules(ctx context.Context) {
+	ctx, r.ticking.cancel = context.WithCancel(ctx)
+	for _, s := range r.schedules {
+		r.ticking.wait.Go(func() { r.watch(ctx, s) })
+	}
+}
 
-// tick puts what is due into rows, until ctx is done.
-func (r *Runner) tick(ctx context.Context) error {
+func (r *Runner) stopSchedules() {
+	if r.ticking.cancel != nil {
+		r.ticking.cancel()
+	}
+	r.ticking.wait.Wait()
+}
+
+// watch records each run that falls due.
+func (r *Runner) watch(ctx context.Context, s *schedule) {
 	for {
-		for _, s := range r.schedules {
-			if err := r.begin(ctx, s); err != nil && ctx.Err() == nil {
-				r.deps.Logger.WarnContext(ctx, "schedule not begun, trying again", "job", s.name, "error", err)
-			}
+		now := r.deps.Clock.Now()
+		slot := now.Truncate(s.every)
+		wait := slot.Add(s.every).Sub(now)
+		if err := r.record(ctx, s, slot, now); err != nil && ctx.Err() == nil {
+			r.deps.Logger.WarnContext(ctx, "a scheduled run could not be recorded and is tried again", "schedule", s.name, "error", err)
+			wait = min(wait, time.Second)
 		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-r.deps.Clock.After(r.config.Tick):
+			return
+		case <-r.deps.Clock.After(wait):
 		}
 	}
 }
 
-// begin makes the row and the job of the present slot unless they are there.
-func (r *Runner) begin(ctx context.Context, s schedule) error {
-	now := r.deps.Clock.Now()
-	slot := now.Truncate(s.every)
-	return r.db.InTx(ctx, pg.System("begin a schedule"), func(ctx context.Context, tx *pg.Tx) error {
-		tag, err := tx.Exec(ctx, `INSERT INTO schedule_run (job, scheduled_for, started_at) VALUES ($1, $2, $3)
-			ON CONFLICT DO NOTHING`, s.name, slot, now)
+// record claims a run and asks for its job, in one transaction; whoever comes second does nothing.
+func (r *Runner) record(ctx context.Context, s *schedule, slot, now time.Time) error {
+	return r.db.InTx(ctx, pg.System("schedule "+s.name), func(ctx context.Context, tx *pg.Tx) error {
+		tag, err := tx.Exec(ctx, `-- name: RecordRun :execrows
+			insert into schedule_run (job, scheduled_for, started_at) values ($1, $2, $3) on conflict do nothing`, s.name, slot, now)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		return r.InsertTx(ctx, tx, scheduled{Job: s.name, At: slot}, time.Time{})
+		if err := r.InsertTx(ctx, tx, tickArgs{Schedule: s.name, ScheduledFor: slot}, time.Time{}); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `-- name: SweepRuns :exec
+			delete from schedule_run where job = $1 and scheduled_for < $2`, s.name, now.Add(-max(keepRuns, 2*s.every)))
+		return err
 	})
 }
 
-// runScheduled does one slot's work. A process of another version may know other schedules:
-// what this one does not know is tried again, maybe by another.
-func (r *Runner) runScheduled(ctx context.Context, slot scheduled) error {
-	for _, s := range r.schedules {
-		if s.name != slot.Job {
-			continue
-		}
-		if err := s.do(ctx, slot.At); err != nil {
-			return err
-		}
-		return r.exec(ctx, "end a schedule",
-			`UPDATE schedule_run SET finished_at = $3 WHERE job = $1 AND scheduled_for = $2`, slot.Job, slot.At, r.deps.Clock.Now())
+// tickArgs is the job of one run.
+type tickArgs struct {
+	Schedule     string    `json:"schedule"`
+	ScheduledFor time.Time `json:"scheduled_for"`
+}
+
+// Kind names the job.
+func (tickArgs) Kind() string { return "schedule_tick" }
+
+// tick does one run, unless a later one has taken its place.
+func (r *Runner) tick(ctx context.Context, args tickArgs) error {
+	s, ok := r.schedules[args.Schedule]
+	if !ok {
+		// Another version of the service, which knows it, may get it next time.
+		return fmt.Errorf("schedule %q is not known here", args.Schedule)
 	}
-	return fmt.Errorf("this process knows no schedule %q", slot.Job)
-}
-
-// Run is one slot of a schedule.
-type Run struct {
-	// Job is the schedule's name, ScheduledFor the slot's beginning.
-	Job          string
-	ScheduledFor time.Time
-	// StartedAt is when the slot was begun, FinishedAt when its work was done, if it was.
-	StartedAt  time.Time
-	FinishedAt *time.Time
-}
-
-// Runs returns the latest slots of a schedule, newest first.
-func (r *Runner) Runs(ctx context.Context, name string, limit int) ([]Run, error) {
-	rows, err := r.db.Read(pg.System("read schedules")).Query(ctx,
-		`SELECT job, scheduled_for, started_at, finished_at FROM schedule_run WHERE job = $1 ORDER BY scheduled_for DESC LIMIT $2`, name, limit)
-	if err != nil {
-		return nil, err
+	var finished, overtaken bool
+	err := r.db.Read(pg.System("schedule "+s.name)).QueryRow(ctx, `-- name: LookAtRun :one
+		select exists (select from schedule_run where job = $1 and scheduled_for = $2 and finished_at is not null),
+		       exists (select from schedule_run where job = $1 and scheduled_for > $2)`, s.name, args.ScheduledFor).Scan(&finished, &overtaken)
+	if err != nil || finished || overtaken {
+		return err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByPos[Run])
-}
-
-// Forget removes the rows of slots that ended before the given time.
-func (r *Runner) Forget(ctx context.Context, before time.Time) error {
-	return r.exec(ctx, "forget schedules", `DELETE FROM schedule_run WHERE finished_at < $1`, before)
-}
-
-func (r *Runner) exec(ctx context.Context, reason, statement string, args ...any) error {
-	return r.db.InTx(ctx, pg.System(reason), func(ctx context.Context, tx *pg.Tx) error {
-		_, err := tx.Exec(ctx, statement, args...)
+	if err := s.run(ctx, args.ScheduledFor); err != nil {
+		return fmt.Errorf("schedule %s: %w", s.name, err)
+	}
+	return r.db.InTx(ctx, pg.System("schedule "+s.name), func(ctx context.Context, tx *pg.Tx) error {
+		_, err := tx.Exec(ctx, `-- name: FinishRun :exec
+			update schedule_run set finished_at = $3 where job = $1 and scheduled_for = $2`, s.name, args.ScheduledFor, r.deps.Clock.Now())
 		return err
 	})
 }
