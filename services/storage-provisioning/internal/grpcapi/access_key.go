@@ -11,10 +11,14 @@ import (
 
 type accessKeys struct {
 	storagev1.UnimplementedAccessKeyServiceServer
-	use *accesskey.Service
+	use   *accesskey.Service
+	fresh func(context.Context) error
 }
 
 func (s *accessKeys) CreateAccessKey(ctx context.Context, r *storagev1.CreateAccessKeyRequest) (*storagev1.CreateAccessKeyResponse, error) {
+	if err := s.fresh(ctx); err != nil {
+		return nil, err
+	}
 	in := accesskey.NewAccessKey{
 		AccountID: r.GetAccountId(), DisplayName: r.GetDisplayName(), CustomerReference: r.GetCustomerReference(),
 		Grants: all(r.GetGrants(), grantOf),

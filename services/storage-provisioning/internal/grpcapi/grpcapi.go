@@ -20,6 +20,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 )
 
 // UseCases are what the methods call.
@@ -27,16 +28,21 @@ type UseCases struct {
 	Buckets    *bucket.Service
 	AccessKeys *accesskey.Service
 	Objects    *object.Service
+	// Principals is for the reconciler; no method calls it.
+	Principals *principal.Service
 	Operations *operationview.Service
 	Drifts     *drift.Service
 	Backends   *backend.Registry
+	// Fresh fails while it is not known whether logins were revoked. What makes something
+	// that outlives a token asks it first.
+	Fresh func(ctx context.Context) error
 }
 
 // Register puts every service of storage on the server.
 func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterBucketServiceServer(server, &buckets{use: u.Buckets})
-	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys})
-	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects})
+	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, fresh: u.Fresh})
+	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})
 	storagev1.RegisterBackendServiceServer(server, &backends{use: u.Backends})

@@ -9,11 +9,15 @@ import (
 
 type objects struct {
 	storagev1.UnimplementedObjectServiceServer
-	use *object.Service
+	use   *object.Service
+	fresh func(context.Context) error
 }
 
 func (s *objects) PresignUpload(ctx context.Context, r *storagev1.PresignUploadRequest) (*storagev1.PresignUploadResponse, error) {
-	signed, err := s.use.PresignUpload(ctx, object.NewURL{
+	if err := s.fresh(ctx); err != nil {
+		return nil, err
+	}
+	url, err := s.use.PresignUpload(ctx, object.NewURL{
 		AccountID: r.GetAccountId(), Bucket: r.GetBucket(), Key: r.GetKey(),
 		Lifetime: r.GetLifetime().AsDuration(), ContentType: r.GetContentType(),
 	})
@@ -21,17 +25,20 @@ func (s *objects) PresignUpload(ctx context.Context, r *storagev1.PresignUploadR
 		return nil, err
 	}
 	return &storagev1.PresignUploadResponse{
-		Method: signed.Method, Url: signed.URL, Headers: signed.Headers, ExpireTime: stamp(signed.ExpireTime),
+		Method: url.Method, Url: url.URL, Headers: url.Headers, ExpireTime: stamp(url.ExpireTime),
 	}, nil
 }
 
 func (s *objects) PresignDownload(ctx context.Context, r *storagev1.PresignDownloadRequest) (*storagev1.PresignDownloadResponse, error) {
-	signed, err := s.use.PresignDownload(ctx, object.NewURL{
+	if err := s.fresh(ctx); err != nil {
+		return nil, err
+	}
+	url, err := s.use.PresignDownload(ctx, object.NewURL{
 		AccountID: r.GetAccountId(), Bucket: r.GetBucket(), Key: r.GetKey(),
 		Lifetime: r.GetLifetime().AsDuration(), DownloadName: r.GetDownloadName(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &storagev1.PresignDownloadResponse{Method: signed.Method, Url: signed.URL, ExpireTime: stamp(signed.ExpireTime)}, nil
+	return &storagev1.PresignDownloadResponse{Method: url.Method, Url: url.URL, ExpireTime: stamp(url.ExpireTime)}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
 )
@@ -50,4 +51,12 @@ func (r driftRows) Repaired(ctx context.Context, kind, id string, at time.Time) 
 // GoneExtras closes the open findings of what nobody made and is gone.
 func (r driftRows) GoneExtras(ctx context.Context, kind, place string, still []string, at time.Time) (int64, error) {
 	return r.q.GoneExtras(ctx, db.GoneExtrasParams{At: &at, ResourceKind: kind, Place: place, Still: still})
+}
+
+// Sweep removes findings that were repaired before the given moment, at most limit of them.
+func (s *Drifts) Sweep(ctx context.Context, repairedBefore time.Time, limit int) error {
+	return s.in(ctx, pg.System("sweep drift"), func(ctx context.Context, t *transaction) error {
+		_, err := t.q.SweepDrifts(ctx, db.SweepDriftsParams{RepairedBefore: &repairedBefore, Count: int32(limit)})
+		return err
+	})
 }

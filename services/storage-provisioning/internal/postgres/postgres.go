@@ -70,6 +70,8 @@ type Stores struct {
 	Resources *pgreconcile.Store
 	// Leases takes leases for this process.
 	Leases *Leases
+
+	base *base
 }
 
 // New returns the stores.
@@ -77,7 +79,7 @@ func New(c Config) *Stores {
 	b := &base{Config: c, resources: pgreconcile.New(c.DB, c.Clock)}
 	return &Stores{
 		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Drifts: &Drifts{b}, Operations: &Operations{b},
-		Resources: b.resources, Leases: &Leases{b},
+		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}
 }
 
@@ -132,4 +134,13 @@ func orZero(t *time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC()
+}
+
+// WakeAll makes every managed resource due now, for a pass over everything.
+func (s *Stores) WakeAll(ctx context.Context) error {
+	return s.base.in(ctx, pg.System("pass over everything"), func(ctx context.Context, t *transaction) error {
+		now := t.Clock.Now()
+		_, err := t.q.WakeAllResources(ctx, &now)
+		return err
+	})
 }

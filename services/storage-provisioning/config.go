@@ -1,0 +1,124 @@
+package storage
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/config"
+	"github.com/primecloud/primecloud/pkg/observe"
+	"github.com/primecloud/primecloud/pkg/page"
+	"github.com/primecloud/primecloud/pkg/pki"
+)
+
+// Config is what an operator sets.
+type Config struct {
+	Listen      string `env:"PRIMECLOUD_STORAGE_LISTEN" default:"127.0.0.1:7002" doc:"Address that the gRPC server listens on."`
+	AdminListen string `env:"PRIMECLOUD_STORAGE_ADMIN_LISTEN" default:"127.0.0.1:7102" doc:"Address for /metrics, /healthz and /readyz."`
+	PKICert     string `env:"PRIMECLOUD_STORAGE_PKI_CERT" doc:"PEM file with this service's own certificate."`
+	PKIKey      string `env:"PRIMECLOUD_STORAGE_PKI_KEY" doc:"PEM file with the key of that certificate."`
+	PKICA       string `env:"PRIMECLOUD_STORAGE_PKI_CA" doc:"PEM file with the authority that other processes' certificates come from."`
+
+	DatabaseURL      config.Secret `env:"PRIMECLOUD_STORAGE_DATABASE_URL" required:"true" doc:"PostgreSQL URL of the serving role, storage_app."`
+	DatabaseOwnerURL config.Secret `env:"PRIMECLOUD_STORAGE_DATABASE_OWNER_URL" doc:"PostgreSQL URL of the owner, storage_owner; for migrate alone."`
+	DatabaseConns    int64         `env:"PRIMECLOUD_STORAGE_DATABASE_CONNS" default:"16" doc:"Most connections to PostgreSQL."`
+
+	NATSURL      string        `env:"PRIMECLOUD_STORAGE_NATS_URL" default:"nats://127.0.0.1:4222" doc:"Where NATS is."`
+	NATSUser     string        `env:"PRIMECLOUD_STORAGE_NATS_USER" doc:"User at NATS."`
+	NATSPassword config.Secret `env:"PRIMECLOUD_STORAGE_NATS_PASSWORD" doc:"Password of that user."`
+	NATSCA       string        `env:"PRIMECLOUD_STORAGE_NATS_CA" doc:"PEM file with the authority of the NATS server's certificate, if it speaks TLS."`
+
+	SealKeyset string        `env:"PRIMECLOUD_STORAGE_SEAL_KEYSET" required:"true" doc:"File with the keyset that seals the secrets of users and keys. Back it up with the database."`
+	PageKey    config.Secret `env:"PRIMECLOUD_STORAGE_PAGE_KEY" required:"true" doc:"Key that authenticates page tokens, 32 characters or more, the same for all replicas."`
+
+	IdentityTarget string `env:"PRIMECLOUD_STORAGE_IDENTITY_TARGET" default:"127.0.0.1:7001" doc:"Host and port of identity, which gives out the keys that tokens are verified with, and revocations."`
+	TokenIssuer    string `env:"PRIMECLOUD_STORAGE_TOKEN_ISSUER" default:"primecloud" doc:"Issuer that access tokens must name."`
+	TokenAudience  string `env:"PRIMECLOUD_STORAGE_TOKEN_AUDIENCE" default:"primecloud" doc:"Audience that access tokens must name."`
+	KeyCache       string `env:"PRIMECLOUD_STORAGE_KEY_CACHE" doc:"File that keeps the last key set, to start while identity is away; without one tokens cannot be verified until it answers."`
+
+	BackendName           string        `env:"PRIMECLOUD_STORAGE_BACKEND_NAME" default:"local" doc:"Name of the default backend in requests; never change it once it has buckets."`
+	BackendEndpoint       string        `env:"PRIMECLOUD_STORAGE_BACKEND_ENDPOINT" required:"true" doc:"Where this service reaches the default backend: http or https, host and port."`
+	BackendPublicEndpoint string        `env:"PRIMECLOUD_STORAGE_BACKEND_PUBLIC_ENDPOINT" doc:"Where clients reach it, through the door: what URLs are signed for. The other endpoint when empty."`
+	BackendRegion         string        `env:"PRIMECLOUD_STORAGE_BACKEND_REGION" default:"us-east-1" doc:"Region that requests to it are signed for."`
+	BackendAdminUser      string        `env:"PRIMECLOUD_STORAGE_BACKEND_ADMIN_USER" required:"true" secret:"true" doc:"Access key id of its administrator."`
+	BackendAdminPassword  config.Secret `env:"PRIMECLOUD_STORAGE_BACKEND_ADMIN_PASSWORD" required:"true" doc:"Secret of its administrator."`
+	MoreBackends          config.Secret `env:"PRIMECLOUD_STORAGE_MORE_BACKENDS" doc:"Further backends: a JSON list of objects with name, endpoint, public_endpoint, region, admin_user, admin_password."`
+
+	Attempt  time.Duration `env:"PRIMECLOUD_STORAGE_ATTEMPT" default:"10s" doc:"How long a call may work on a backend at most, whatever time its caller has."`
+	FullPass time.Duration `env:"PRIMECLOUD_STORAGE_FULL_PASS" default:"1h" doc:"How often everything is compared with the backends."`
+	Sweep    time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
+	Drain    time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
+
+	Observe observe.Config `prefix:"PRIMECLOUD_STORAGE_"`
+}
+
+// backendConfig is one backend in MoreBackends.
+type backendConfig struct {
+	Name           string `json:"name"`
+	Endpoint       string `json:"endpoint"`
+	PublicEndpoint string `json:"public_endpoint"`
+	Region         string `json:"region"`
+	AdminUser      string `json:"admin_user"`
+	AdminPassword  string `json:"admin_password"`
+}
+
+// backends returns all backends, the default one first.
+func (c Config) backends() ([]backendConfig, error) {
+	all := []backendConfig{{
+		Name: c.BackendName, Endpoint: c.BackendEndpoint, PublicEndpoint: c.BackendPublicEndpoint, Region: c.BackendRegion,
+		AdminUser: c.BackendAdminUser, AdminPassword: c.BackendAdminPassword.Reveal(),
+	}}
+	if c.MoreBackends == "" {
+		return all, nil
+	}
+	var more []backendConfig
+	if err := json.Unmarshal([]byte(c.MoreBackends.Reveal()), &more); err != nil {
+		// The error would quote what may be a secret.
+		return nil, errors.New("PRIMECLOUD_STORAGE_MORE_BACKENDS is no JSON list of backends")
+	}
+	return append(all, more...), nil
+}
+
+// Validate reports what a tag cannot say.
+func (c Config) Validate() error {
+	var problems []error
+	report := func(name, format string, args ...any) {
+		problems = append(problems, fmt.Errorf("PRIMECLOUD_STORAGE_"+name+" "+format, args...))
+	}
+	if len(c.PageKey.Reveal()) < page.MinKeyLength {
+		report("PAGE_KEY", "must have %d characters or more", page.MinKeyLength)
+	}
+	if n := len(c.pki()); n != 0 && n != 3 {
+		report("PKI_CERT", ", PKI_KEY and PKI_CA must all be set, or none")
+	}
+	if c.DatabaseConns < 2 {
+		report("DATABASE_CONNS", "must be 2 or more")
+	}
+	if c.Attempt < time.Second {
+		report("ATTEMPT", "must be a second or more")
+	}
+	if c.FullPass < time.Second || c.Sweep < 10*time.Millisecond {
+		report("FULL_PASS", "must be a second or more, and SWEEP 10 milliseconds or more")
+	}
+	if _, err := c.backends(); err != nil {
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// pki returns the files that are set.
+func (c Config) pki() []string {
+	var set []string
+	for _, file := range []string{c.PKICert, c.PKIKey, c.PKICA} {
+		if file != "" {
+			set = append(set, file)
+		}
+	}
+	return set
+}
+
+// PKI returns the files that this process is known by, and whether there are any.
+func (c Config) PKI() (pki.Files, bool) {
+	return pki.Files{Cert: c.PKICert, Key: c.PKIKey, CA: c.PKICA}, len(c.pki()) == 3
+}

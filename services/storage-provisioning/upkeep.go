@@ -1,0 +1,50 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/primecloud/primecloud/pkg/operation/pgoperation"
+	"github.com/primecloud/primecloud/pkg/pg"
+)
+
+const (
+	// upkeepEvery is how often kept secrets are destroyed and old rows swept.
+	upkeepEvery = time.Minute
+	// keepEnded is how long operations and repaired drift stay to be looked at.
+	keepEnded = 30 * 24 * time.Hour
+	// keepRuns is how long the runs of schedules stay.
+	keepRuns = 7 * 24 * time.Hour
+	// sweepBatch bounds one sweep of a table; the next one comes soon.
+	sweepBatch = 1000
+)
+
+// fullPass has everything compared with the backends: each resource by itself, through the
+// reconciler, and the names on each backend with the record.
+func (s *Service) fullPass(ctx context.Context, _ time.Time) error {
+	if err := s.stores.WakeAll(ctx); err != nil {
+		return err
+	}
+	var failures []error
+	for _, b := range s.backends.List() {
+		failures = append(failures, s.use.Buckets.PassOver(ctx, b.Name))
+	}
+	return errors.Join(failures...)
+}
+
+// upkeep destroys secrets whose window has ended and sweeps what nobody can need any more.
+// Every step is idempotent; a failed one is tried again.
+func (s *Service) upkeep(ctx context.Context, _ time.Time) error {
+	now := s.deps.Clock.Now()
+	destroyed, err := s.stores.AccessKeys.DestroySecrets(ctx, sweepBatch)
+	if destroyed > 0 {
+		s.deps.Telemetry.Logger.InfoContext(ctx, "kept secrets were destroyed", "count", destroyed)
+	}
+	failures := []error{err, s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch), s.bg.jobs.Forget(ctx, now.Add(-keepRuns))}
+	failures = append(failures, s.db.InTx(ctx, pg.System("sweep operations"), func(ctx context.Context, tx *pg.Tx) error {
+		_, err := pgoperation.Sweep(ctx, tx, now.Add(-keepEnded), now, sweepBatch)
+		return err
+	}))
+	return errors.Join(failures...)
+}
