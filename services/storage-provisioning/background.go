@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -72,17 +73,18 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 	if err != nil {
 		return nil, err
 	}
-	b.jobs, err = jobs.New(s.db, jobs.Config{Schema: postgres.Schema}, jobs.Deps{Logger: d.Telemetry.Logger, Clock: d.Clock})
+	b.jobs, err = jobs.New(s.db, jobs.Config{Schema: postgres.Schema}, jobs.Deps{Tracer: d.Telemetry.Tracer, Logger: d.Telemetry.Logger, Clock: d.Clock})
 	if err != nil {
 		return nil, err
 	}
-	jobs.Add(b.jobs, func(_ context.Context, w wakeUp) error {
-		b.loop.Wake(reconcile.Ref{Kind: w.ResourceKind, ID: w.ID, AccountID: w.AccountID})
-		return nil
-	})
-	b.jobs.Schedule("full_pass", c.FullPass, s.fullPass)
-	b.jobs.Schedule("upkeep", upkeepEvery, s.upkeep)
-	return b, nil
+	return b, errors.Join(
+		jobs.Add(b.jobs, func(_ context.Context, w wakeUp) error {
+			b.loop.Wake(reconcile.Ref{Kind: w.ResourceKind, ID: w.ID, AccountID: w.AccountID})
+			return nil
+		}),
+		b.jobs.Schedule("full_pass", c.FullPass, s.fullPass),
+		b.jobs.Schedule("upkeep", upkeepEvery, s.upkeep),
+	)
 }
 
 // wakeUp puts the job into the transaction.
@@ -126,6 +128,6 @@ func (b *background) components() []lifecycle.Component {
 		{Name: "revocations", Run: func(ctx context.Context) error { return t.view.Run(ctx, b.conn.JetStream()) }},
 		{Name: "outbox", Run: b.relay.Run},
 		{Name: "reconciler", Run: b.loop.Run},
-		b.jobs.Component(),
+		{Name: "jobs", Start: b.jobs.Start, Stop: b.jobs.Stop},
 	}
 }

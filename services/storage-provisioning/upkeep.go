@@ -14,8 +14,6 @@ const (
 	upkeepEvery = time.Minute
 	// keepEnded is how long operations and repaired drift stay to be looked at.
 	keepEnded = 30 * 24 * time.Hour
-	// keepRuns is how long the runs of schedules stay.
-	keepRuns = 7 * 24 * time.Hour
 	// sweepBatch bounds one sweep of a table; the next one comes soon.
 	sweepBatch = 1000
 )
@@ -41,7 +39,7 @@ func (s *Service) upkeep(ctx context.Context, _ time.Time) error {
 	if destroyed > 0 {
 		s.deps.Telemetry.Logger.InfoContext(ctx, "kept secrets were destroyed", "count", destroyed)
 	}
-	failures := []error{err, s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch), s.bg.jobs.Forget(ctx, now.Add(-keepRuns))}
+	failures := []error{err, s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch)}
 	failures = append(failures, s.db.InTx(ctx, pg.System("sweep operations"), func(ctx context.Context, tx *pg.Tx) error {
 		_, err := pgoperation.Sweep(ctx, tx, now.Add(-keepEnded), now, sweepBatch)
 		return err
