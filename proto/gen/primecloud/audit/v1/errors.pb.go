@@ -22,8 +22,8 @@ const (
 )
 
 // ErrorReason says which thing went wrong, in ErrorInfo.reason without the prefix
-// (`PERIOD_INVALID`), with domain `primecloud.audit`. Reasons of the shared mechanisms
-// stand in primecloud.options.v1.
+// (`PERIOD_INVALID`), with the domain of the process that holds the trail, at present
+// `primecloud.identity`. Reasons of the shared mechanisms stand in primecloud.options.v1.
 type ErrorReason int32
 
 const (
