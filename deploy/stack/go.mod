@@ -34,6 +34,7 @@ require (
 	github.com/power-devops/perfstat v0.0.0-20240221224432-82ca36839d55 // indirect
 	github.com/primecloud/primecloud/gateway v0.0.0
 	github.com/primecloud/primecloud/services/identity v0.0.0
+	github.com/primecloud/primecloud/services/storage-provisioning v0.0.0
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
@@ -66,3 +67,5 @@ replace github.com/primecloud/primecloud/pkg => ../../pkg
 replace github.com/primecloud/primecloud/gateway => ../../gateway
 
 replace github.com/primecloud/primecloud/services/identity => ../../services/identity
+
+replace github.com/primecloud/primecloud/services/storage-provisioning => ../../services/storage-provisioning

@@ -28,7 +28,7 @@ func (d *Demo) logIn(ctx context.Context) error {
 func (d *Demo) newAccount(ctx context.Context, name string) (string, error) {
 	var account struct{ ID, State string }
 	_, err := d.web.Call(ctx, http.MethodPost, "/v1/accounts", map[string]string{"displayName": name}, &account,
-		webclient.Key("demo-account-"+name+"-"+d.suffix))
+		webclient.Key("demo-account-"+strings.ReplaceAll(name, " ", "-")+"-"+d.suffix))
 	return account.ID, err
 }
 

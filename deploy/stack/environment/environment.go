@@ -33,6 +33,8 @@ const Database = "primecloud"
 // Region is the region that S3 signatures name.
 const Region = "local"
 
+const minioAdmin = "primecloud-root"
+
 // Client is the gateway's client id at Dex.
 const Client = "primecloud"
 
@@ -187,7 +189,7 @@ func (e *Environment) startMinIO(ctx context.Context) error {
 	var err error
 	e.MinIO, err = servers.StartMinIO(ctx, servers.MinIOConfig{
 		Dir: filepath.Join(e.cfg.Dir, "minio"), Port: e.cfg.Ports.MinIO, Setting: "PRIMECLOUD_STACK_MINIO_PORT",
-		RootUser: "primecloud-root", RootPassword: e.Secrets.Get("minio-root"), Region: Region,
+		RootUser: minioAdmin, RootPassword: e.Secrets.Get("minio-root"), Region: Region,
 	})
 	if err != nil {
 		return err
@@ -196,6 +198,11 @@ func (e *Environment) startMinIO(ctx context.Context) error {
 		Dir: filepath.Join(e.cfg.Dir, "door"), Port: e.cfg.Ports.Door, Setting: "PRIMECLOUD_STACK_S3_PORT", Upstream: e.MinIO.Address(),
 	})
 	return err
+}
+
+// MinIOAdmin is MinIO's administrator with the password.
+func (e *Environment) MinIOAdmin() (user, password string) {
+	return minioAdmin, e.Secrets.Get("minio-root")
 }
 
 func (e *Environment) startDex(ctx context.Context) error {

@@ -96,6 +96,26 @@ func (s Suite) Identity() (config.Source, error) {
 	return source, nil
 }
 
+// Storage are the settings of storage-provisioning.
+func (s Suite) Storage() (config.Source, error) {
+	const prefix = "PRIMECLOUD_STORAGE_"
+	source, err := s.service("storage-provisioning", "storage", prefix)
+	if err != nil {
+		return nil, err
+	}
+	user, password := s.Environment.MinIOAdmin()
+	source[prefix+"LISTEN"] = Address(s.Ports.Storage)
+	source[prefix+"ADMIN_LISTEN"] = Address(s.Ports.StorageAdmin)
+	source[prefix+"IDENTITY_TARGET"] = "dns:///" + Address(s.Ports.Identity)
+	source[prefix+"KEY_CACHE"] = filepath.Join(s.Dir, "storage-key-set.json")
+	source[prefix+"BACKEND_ENDPOINT"] = s.Environment.MinIO.Endpoint()
+	source[prefix+"BACKEND_PUBLIC_ENDPOINT"] = s.Environment.Door.Endpoint()
+	source[prefix+"BACKEND_REGION"] = environment.Region
+	source[prefix+"BACKEND_ADMIN_USER"] = user
+	source[prefix+"BACKEND_ADMIN_PASSWORD"] = password
+	return source, nil
+}
+
 // Gateway are the settings of the gateway.
 func (s Suite) Gateway() (config.Source, error) {
 	const prefix = "PRIMECLOUD_GATEWAY_"

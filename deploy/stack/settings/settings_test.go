@@ -11,6 +11,7 @@ import (
 	"github.com/primecloud/primecloud/gateway"
 	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/services/identity"
+	storage "github.com/primecloud/primecloud/services/storage-provisioning"
 )
 
 func TestEveryProcessAcceptsItsSettings(t *testing.T) {
@@ -47,6 +48,8 @@ func TestEveryProcessAcceptsItsSettings(t *testing.T) {
 	}
 	source, err := suite.Identity()
 	check("identity", source, err, &identity.Config{}, "PRIMECLOUD_IDENTITY_")
+	source, err = suite.Storage()
+	check("storage-provisioning", source, err, &storage.Config{}, "PRIMECLOUD_STORAGE_")
 	source, err = suite.Gateway()
 	check("gateway", source, err, &gateway.Config{}, "PRIMECLOUD_GATEWAY_")
 }

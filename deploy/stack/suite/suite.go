@@ -1,0 +1,151 @@
+// Package suite runs the whole of PrimeCloud in one process on one machine, each service
+// with its real listener on loopback and its real interceptors, around real third-party
+// servers. The gateway reaches the services in process, with the same interceptors.
+//
+// It guarantees that Run returns only when everything it started has ended, and that a
+// second start finds the data of the first.
+package suite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/primecloud/primecloud/deploy/stack/demo"
+	"github.com/primecloud/primecloud/deploy/stack/environment"
+	"github.com/primecloud/primecloud/deploy/stack/settings"
+	"github.com/primecloud/primecloud/pkg/bus"
+	"github.com/primecloud/primecloud/pkg/lifecycle"
+	"github.com/primecloud/primecloud/pkg/revoke"
+	"github.com/primecloud/primecloud/pkg/servers"
+	"github.com/primecloud/primecloud/services/identity"
+)
+
+// Config is what a developer sets; every setting has a default.
+type Config struct {
+	// Dir holds everything that survives a stop.
+	Dir string `env:"PRIMECLOUD_STACK_DIR" default:".local" doc:"Folder for data, secrets and logs."`
+	// LogLevel is that of every service.
+	LogLevel string `env:"PRIMECLOUD_STACK_LOG_LEVEL" default:"info" doc:"Least level that the services log: debug, info, warn or error."`
+	// Servers are the ports of the third-party servers.
+	Servers environment.Ports
+	// Processes are the ports of the suite's own processes.
+	Processes settings.Ports
+	// Volatile gives up durability against a crash of the machine, for tests.
+	Volatile bool `env:"-"`
+}
+
+// Suite is everything, running.
+type Suite struct {
+	config      Config
+	environment *environment.Environment
+	parts       parts
+}
+
+// TargetFile is where a running suite says where it is, in Dir.
+const TargetFile = "stack.json"
+
+// natsUsers are the services at the broker, each with what it may do there.
+func natsUsers() []servers.NATSUser {
+	identity := identity.Permissions([]string{"identity", "storage"})
+	storage := bus.PermissionsOf("storage", bus.MayReadBucket(revoke.Bucket))
+	return []servers.NATSUser{
+		{Name: "identity", Publish: identity.Publish, Subscribe: identity.Subscribe},
+		{Name: "storage", Publish: storage.Publish, Subscribe: storage.Subscribe},
+	}
+}
+
+// Start starts everything and returns when it answers.
+func Start(ctx context.Context, config Config, progress io.Writer) (*Suite, error) {
+	dir, err := filepath.Abs(config.Dir)
+	if err != nil {
+		return nil, err
+	}
+	config.Dir = dir
+	for _, folder := range []string{dir, filepath.Join(dir, "logs")} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return nil, fmt.Errorf("the stack's folder: %w", err)
+		}
+	}
+	s := &Suite{config: config, parts: parts{group: lifecycle.New(slog.New(slog.DiscardHandler))}}
+	s.environment, err = environment.Start(ctx, environment.Config{
+		Dir: dir, Ports: config.Servers, Callback: config.Processes.Callback(), Nouns: []string{"identity", "storage"},
+		NATSUsers: natsUsers(), Volatile: config.Volatile, Progress: progress,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.build(ctx); err != nil {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		return nil, errors.Join(err, s.close(closing))
+	}
+	return s, nil
+}
+
+// Target says where the suite is, for the demo and for tests.
+func (s *Suite) Target() demo.Target {
+	person := environment.People()[0]
+	user, password := s.environment.MinIOAdmin()
+	return demo.Target{
+		Gateway: s.config.Processes.GatewayURL(), S3: s.environment.Door.Endpoint(), Region: environment.Region,
+		MinIO: s.environment.MinIO.Endpoint(), MinIOUser: user, MinIOPassword: password,
+		Login: person.Email, Password: person.Password,
+	}
+}
+
+// Environment is what runs around the suite, for tests that stop a part of it.
+func (s *Suite) Environment() *environment.Environment { return s.environment }
+
+// announce leaves word for `demo` where this suite is.
+func (s *Suite) announce() error {
+	raw, err := json.MarshalIndent(s.Target(), "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.config.Dir, TargetFile), raw, 0o600)
+}
+
+// Running returns the target of a suite that runs on the folder, if one does.
+func Running(dir string) (demo.Target, bool, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, TargetFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return demo.Target{}, false, nil
+	}
+	if err != nil {
+		return demo.Target{}, false, err
+	}
+	var target demo.Target
+	return target, true, json.Unmarshal(raw, &target)
+}
+
+// Run serves until ctx is done or a part fails, then stops everything, the gateway first.
+// ready is called once all of it serves.
+func (s *Suite) Run(ctx context.Context, ready func()) error {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		if s.serving(waiting) == nil {
+			ready()
+		}
+	}()
+	err := errors.Join(s.announce(), s.parts.group.Run(ctx))
+	_ = os.Remove(filepath.Join(s.config.Dir, TargetFile))
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return errors.Join(err, s.close(closing))
+}
+
+func (s *Suite) close(ctx context.Context) error {
+	failed := []error{s.environment.Close(ctx)}
+	for _, file := range s.parts.logs {
+		failed = append(failed, file.Close())
+	}
+	return errors.Join(failed...)
+}
