@@ -31,7 +31,7 @@ func (s *shelf) RotateKeys(ctx context.Context, now time.Time, decide func([]acc
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys = append(keys, *fresh)
+	s.keys = append(s.keys, *fresh)
 	return nil
 }
 

@@ -93,9 +93,11 @@ func (m *memory) Membership(_ context.Context, _, userID string) (membership.Mem
 	}
 	return membership.Membership{}, membership.ErrNotFound
 }
+
 func (m *memory) HasUser(_ context.Context, userID string) (bool, error) {
 	return userID != "ghost", nil
 }
+
 func (m *memory) SaveMembership(_ context.Context, one membership.Membership) error {
 	m.members[one.UserID] = one
 	return nil
