@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -134,7 +135,7 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	telemetry := observe.Discard()
-	telemetry.Logger = testkit.Logger(w.t)
+	telemetry.Logger = slog.New(warnings{testkit.Logger(w.t).Handler()})
 	w.service, err = storage.New(testkit.Context(w.t), c, storage.Deps{
 		Telemetry: telemetry, Clock: clock.System(), Listener: listener, Identity: w.identity(),
 		Around: port.Around(w.calls.around),
@@ -161,6 +162,13 @@ func (w *world) start() {
 	w.objects, w.works = storagev1.NewObjectServiceClient(conn), storagev1.NewOperationServiceClient(conn)
 	w.drifts, w.backends = storagev1.NewDriftServiceClient(conn), storagev1.NewBackendServiceClient(conn)
 	testkit.Eventually(w.t, 20*time.Second, func() error { return w.service.Ready(testkit.Context(w.t)) })
+}
+
+// warnings drops what goes well.
+type warnings struct{ slog.Handler }
+
+func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
 // identity serves keys and revocations in process.

@@ -22,7 +22,7 @@ var nameRules = []nameRule{
 		return strings.ContainsFunc(n, func(r rune) bool { return !isAlphanumeric(r) && r != '.' && r != '-' })
 	}},
 	{"NAME_ENDS", "begin and end with a letter or a digit", func(n string) bool {
-		return n != "" && (!isAlphanumeric(rune(n[0])) || !isAlphanumeric(rune(n[len(n)-1])))
+		return n != strings.Trim(n, ".-")
 	}},
 	{"NAME_ADJACENT_DOTS", "put no two dots next to each other", func(n string) bool { return strings.Contains(n, "..") }},
 	// S3 itself takes these; virtual-hosted addresses and some backends do not.
