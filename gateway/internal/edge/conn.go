@@ -7,8 +7,10 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/primecloud/primecloud/gateway/internal/call"
 	"github.com/primecloud/primecloud/gateway/internal/fault"
@@ -20,8 +22,10 @@ import (
 // becomes a gRPC call: the metadata is written anew from the call, so that nothing a
 // client sends can slip into it.
 type conn struct {
-	inner grpc.ClientConnInterface
-	plans map[string]*plan
+	// service is the long name of who is at the other end.
+	service string
+	inner   grpc.ClientConnInterface
+	plans   map[string]*plan
 }
 
 // Invoke makes a unary call. The options of the generated handlers ask for headers that
@@ -49,7 +53,7 @@ func (c *conn) Invoke(ctx context.Context, method string, request, response any,
 		}
 	}
 	if err != nil {
-		return rpc.FromStatus(err)
+		return c.name(rpc.FromStatus(err))
 	}
 	p.tag(k, response)
 	return nil
@@ -80,6 +84,16 @@ func (c *conn) invoke(ctx context.Context, p *plan, bearer string, request, resp
 	return err
 }
 
+// name adds to an error of the connection itself, which no service has written, who it is
+// that cannot be reached.
+func (c *conn) name(err error) error {
+	e, ok := errs.As(err)
+	if !ok || e.Kind() != errs.Unavailable || len(status.Convert(err).Details()) > 0 {
+		return err
+	}
+	return e.With("dependency", c.service).Wrap(err)
+}
+
 // NewStream opens a stream. The contract has no streams over REST.
 func (c *conn) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
 	return nil, errs.New(errs.Unimplemented, "UNIMPLEMENTED", "streams are offered over gRPC only")
@@ -103,16 +117,42 @@ func (p *plan) admit(k *call.Call, request any) error {
 			return err
 		}
 	}
-	if k.IfMatch == "" || p.reads {
+	message, ok := request.(proto.Message)
+	if !ok || p.reads {
 		return nil
 	}
-	message, ok := request.(proto.Message)
-	if !ok || p.precondition == nil {
+	if p.mask != nil {
+		protoNames(message, p.mask)
+	}
+	if k.IfMatch == "" {
+		return nil
+	}
+	if p.precondition == nil {
 		return fault.ErrRequestInvalid.WithMessage("this method takes no If-Match header").
 			WithViolation(errs.Violation{Field: "If-Match", Rule: "NOT_SUPPORTED", Description: "leave it out"})
 	}
 	message.ProtoReflect().Set(p.precondition, protoreflect.ValueOfString(k.IfMatch))
 	return nil
+}
+
+// protoNames gives a mask that came as a parameter, in the names of JSON, the names of the
+// contract.
+func protoNames(message proto.Message, field protoreflect.FieldDescriptor) {
+	mask, ok := message.ProtoReflect().Get(field).Message().Interface().(*fieldmaskpb.FieldMask)
+	if !ok {
+		return
+	}
+	for i, path := range mask.GetPaths() {
+		var name strings.Builder
+		for _, c := range path {
+			if c >= 'A' && c <= 'Z' {
+				name.WriteByte('_')
+				c += 'a' - 'A'
+			}
+			name.WriteRune(c)
+		}
+		mask.Paths[i] = name.String()
+	}
 }
 
 // checkQuery refuses a parameter that the method does not know: a filter with a typing

@@ -90,7 +90,8 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		runtime.WithDisableHTTPMethodOverride(),
 		runtime.WithWriteContentLength(),
 	)
-	identity, storage := &conn{inner: config.Identity, plans: plans}, &conn{inner: config.Storage, plans: plans}
+	identity := &conn{service: "identity", inner: config.Identity, plans: plans}
+	storage := &conn{service: "storage-provisioning", inner: config.Storage, plans: plans}
 	return e, errors.Join(
 		identityv1.RegisterAccountServiceHandlerClient(ctx, e.mux, identityv1.NewAccountServiceClient(identity)),
 		identityv1.RegisterApiKeyServiceHandlerClient(ctx, e.mux, identityv1.NewApiKeyServiceClient(identity)),

@@ -21,6 +21,8 @@ type plan struct {
 	// precondition is the field of the request that takes the etag of If-Match; nil when
 	// there is none.
 	precondition protoreflect.FieldDescriptor
+	// mask is the field of the request that names what to change; nil when there is none.
+	mask protoreflect.FieldDescriptor
 	// body and etag lead from the response to the etag of the resource in it; nil when
 	// there is none.
 	body, etag protoreflect.FieldDescriptor
@@ -50,6 +52,9 @@ func planOf(rule *access.Rule, method protoreflect.MethodDescriptor) *plan {
 	p := &plan{public: rule.Level == access.Public, reads: rule.Idempotency == access.Read, query: map[string]bool{}}
 	if field := method.Input().Fields().ByName("etag"); field != nil && field.Kind() == protoreflect.StringKind {
 		p.precondition = field
+	}
+	if field := method.Input().Fields().ByName("update_mask"); field != nil && field.Message() != nil {
+		p.mask = field
 	}
 	http, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
 	if body := method.Output().Fields().ByName(protoreflect.Name(http.GetResponseBody())); body != nil && body.Message() != nil {
