@@ -58,7 +58,12 @@ func (s *Server) unary(ctx context.Context, from origin, request any, name strin
 	if err != nil {
 		return nil, err
 	}
-	return handler(ctx, request)
+	response, err = handler(ctx, request)
+	// A use case refuses too: a bad API key, a role above one's own, a missing grant.
+	if kind := errs.KindOf(err); err != nil && (kind == errs.Unauthenticated || kind == errs.PermissionDenied) {
+		c.refused(ctx, request, err)
+	}
+	return response, err
 }
 
 // begin gives the call its request id, deadline and span: steps 2 to 4 of the chain.

@@ -60,9 +60,10 @@ type ServerConfig struct {
 	MaxConnectionAge time.Duration
 	// MaxMessageBytes bounds a request; zero means 4 MiB.
 	MaxMessageBytes int
-	// OnRefusal hears of each call that authentication or authorisation refused, with the
-	// principal in ctx as far as it is known and the request, which is nil for streams. It
-	// is called in line with the call and so must be quick. May be nil.
+	// OnRefusal hears of each call that authentication or authorisation refused, in the
+	// chain or in the handler of a unary call, with the principal in ctx as far as it is
+	// known and the request, which is nil for streams. It is called in line with the call
+	// and so must be quick. May be nil.
 	OnRefusal func(ctx context.Context, method string, request proto.Message, err error)
 }
 
