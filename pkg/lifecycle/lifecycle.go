@@ -130,7 +130,7 @@ func (g *Group) start(ctx context.Context) ([]*process, error) {
 		if err := g.startOne(ctx, c); err != nil {
 			// Asked to stop while starting: that is no failure.
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-				return running, nil //nolint:nilerr // the caller asked for it
+				return running, nil
 			}
 			return running, err
 		}
