@@ -233,10 +233,10 @@ func TestSchedule_runs_each_slot_once_with_two_runners(t *testing.T) {
 	testkit.Eventually(t, 5*time.Second, func() error {
 		var n int
 		err := db.Read(pg.System("test")).QueryRow(t.Context(), "select count(*) from schedule_run where finished_at is not null").Scan(&n)
-		if err != nil || n != 4 {
-			return fmt.Errorf("%d runs are finished, %v", n, err)
+		if err == nil && n != 4 {
+			err = fmt.Errorf("%d runs are finished", n)
 		}
-		return nil
+		return err
 	})
 }
 

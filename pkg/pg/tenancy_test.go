@@ -194,8 +194,10 @@ func TestMigrate(t *testing.T) {
 		}
 	})
 	t.Run("a tenant's table without row-level security is refused", func(t *testing.T) {
-		err := pg.Migrate(testkit.Context(t), bootstrapped(t), pg.MigrateConfig{Schema: "storage",
-			Sets: []pg.MigrationSet{set("create table bucket (id text primary key, account_id text not null);\nalter table bucket enable row level security;")}})
+		err := pg.Migrate(testkit.Context(t), bootstrapped(t), pg.MigrateConfig{
+			Schema: "storage",
+			Sets:   []pg.MigrationSet{set("create table bucket (id text primary key, account_id text not null);\nalter table bucket enable row level security;")},
+		})
 		if err == nil || !strings.Contains(err.Error(), "bucket") {
 			t.Errorf("got %v", err)
 		}

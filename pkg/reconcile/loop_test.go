@@ -97,8 +97,10 @@ func TestLoop_plans_the_next_look_by_what_came_of_this_one(t *testing.T) {
 		"an error": {func(context.Context, reconcile.Lease) (reconcile.Result, error) {
 			return reconcile.Result{Observed: 5}, errors.New("boom")
 		}, 3, 0, 2 * time.Second, 4 * time.Second, false},
-		"a panic": {func(context.Context, reconcile.Lease) (reconcile.Result, error) { panic("boom") },
-			3, 0, 2 * time.Second, 4 * time.Second, false},
+		"a panic": {
+			func(context.Context, reconcile.Lease) (reconcile.Result, error) { panic("boom") },
+			3, 0, 2 * time.Second, 4 * time.Second, false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := &memory{due: []reconcile.Ref{ref(1)}, released: make(chan reconcile.Next, 1)}
@@ -125,7 +127,8 @@ func TestLoop_bounds_its_handlers_and_one_that_hangs_costs_only_itself(t *testin
 	store := &memory{due: due, released: make(chan reconcile.Next, 20)}
 	var mu sync.Mutex
 	atWork, most := 0, 0
-	_, stop := start(t, reconcile.Config{Store: store, Clock: clock.System(), Concurrency: 3, LeaseTTL: 500 * time.Millisecond, Interval: 10 * time.Millisecond,
+	_, stop := start(t, reconcile.Config{
+		Store: store, Clock: clock.System(), Concurrency: 3, LeaseTTL: 500 * time.Millisecond, Interval: 10 * time.Millisecond,
 		Handlers: map[string]reconcile.Handler{"bucket": func(ctx context.Context, l reconcile.Lease) (reconcile.Result, error) {
 			mu.Lock()
 			atWork++
@@ -136,7 +139,8 @@ func TestLoop_bounds_its_handlers_and_one_that_hangs_costs_only_itself(t *testin
 				<-ctx.Done() // until the lease is nearly over
 			}
 			return reconcile.Result{}, ctx.Err()
-		}}})
+		}},
+	})
 	failed := 0
 	for range due {
 		if next := receive(t, store.released); next.Failures > 0 {
@@ -153,12 +157,14 @@ func TestWake_during_an_attempt_brings_another_one_after_it(t *testing.T) {
 	store := &memory{released: make(chan reconcile.Next, 10)}
 	began, goOn := make(chan string, 10), make(chan struct{})
 	// The clock stands still: nothing but Wake sets the loop going.
-	loop, _ := start(t, reconcile.Config{Store: store, Clock: clock.NewManual(noon),
+	loop, _ := start(t, reconcile.Config{
+		Store: store, Clock: clock.NewManual(noon),
 		Handlers: map[string]reconcile.Handler{"bucket": func(_ context.Context, l reconcile.Lease) (reconcile.Result, error) {
 			began <- l.ID
 			<-goOn
 			return reconcile.Result{}, nil
-		}}})
+		}},
+	})
 	loop.Wake(ref(1))
 	receive(t, began)
 	for range 3 { // many wake-ups are one
@@ -185,12 +191,14 @@ func TestWake_during_an_attempt_brings_another_one_after_it(t *testing.T) {
 func TestLoop_gives_back_what_it_holds_when_it_is_stopped(t *testing.T) {
 	store := &memory{due: []reconcile.Ref{ref(1)}, released: make(chan reconcile.Next, 1)}
 	began := make(chan struct{})
-	_, stop := start(t, reconcile.Config{Store: store, Clock: clock.NewManual(noon),
+	_, stop := start(t, reconcile.Config{
+		Store: store, Clock: clock.NewManual(noon),
 		Handlers: map[string]reconcile.Handler{"bucket": func(ctx context.Context, _ reconcile.Lease) (reconcile.Result, error) {
 			close(began)
 			<-ctx.Done()
 			return reconcile.Result{}, ctx.Err()
-		}}})
+		}},
+	})
 	receive(t, began)
 	stop()
 	next := receive(t, store.released)

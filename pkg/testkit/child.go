@@ -66,7 +66,7 @@ func StartChild(t testing.TB, name string, env ...string) *Process {
 		t.Fatal(err)
 	}
 	p := &Process{t: t, name: name, lines: make(chan string, 1024), done: make(chan error, 1)}
-	p.cmd = exec.Command(self)
+	p.cmd = exec.CommandContext(t.Context(), self)
 	p.cmd.Env = append(append(os.Environ(), childName+"="+name), env...)
 	p.cmd.Stderr = &output{t: t}
 	stdout, err := p.cmd.StdoutPipe()

@@ -72,15 +72,14 @@ func entries(t *testing.T, db *pg.DB) []*auditv1.AuditEntry {
 	return list
 }
 
-func record(t *testing.T, ctx context.Context, log *auditlog.Log, db *pg.DB, e audit.Entry) error {
-	t.Helper()
+func record(ctx context.Context, log *auditlog.Log, db *pg.DB, e audit.Entry) error {
 	return db.InTx(ctx, pg.Account("acc_1"), func(ctx context.Context, tx *pg.Tx) error { return log.Record(ctx, tx, e) })
 }
 
 func TestRecord_takes_who_and_how_from_the_context(t *testing.T) {
 	db := testkit.DB(t, "storage")
 	log := auditlog.New("storage-provisioning", "storage", clock.NewManual(noon), testkit.Logger(t))
-	err := record(t, person(testkit.Context(t)), log, db, audit.Entry{
+	err := record(person(testkit.Context(t)), log, db, audit.Entry{
 		Action: "bucket.create", AccountID: "acc_1", Target: audit.Target{Kind: "bucket", ID: "bkt_1", Name: "photos"},
 		After: map[string]any{"quota_bytes": "100", "versioning": true, "rules": []string{"a", "b"}, "labels": map[string]string{"x": "y"}, "count": 3},
 	})
@@ -115,7 +114,7 @@ func TestRecord_takes_who_and_how_from_the_context(t *testing.T) {
 func TestRecord_names_the_service_for_background_work_and_warns_of_failures(t *testing.T) {
 	db := testkit.DB(t, "storage")
 	log := auditlog.New("storage-provisioning", "storage", clock.NewManual(noon), nil)
-	err := record(t, testkit.Context(t), log, db, audit.Entry{Action: "bucket.repair", AccountID: "acc_1", Outcome: audit.Failed})
+	err := record(testkit.Context(t), log, db, audit.Entry{Action: "bucket.repair", AccountID: "acc_1", Outcome: audit.Failed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +128,7 @@ func TestRecord_drops_what_looks_like_a_secret_and_says_so(t *testing.T) {
 	db := testkit.DB(t, "storage")
 	var logged bytes.Buffer
 	log := auditlog.New("storage-provisioning", "storage", clock.NewManual(noon), slog.New(slog.NewTextHandler(&logged, nil)))
-	err := record(t, testkit.Context(t), log, db, audit.Entry{
+	err := record(testkit.Context(t), log, db, audit.Entry{
 		Action: "access_key.create", AccountID: "acc_1",
 		Before: map[string]any{"Password": "hunter2"},
 		After: map[string]any{
@@ -166,7 +165,7 @@ func TestRecord_refuses_what_is_no_entry(t *testing.T) {
 		"another account":          {Action: "bucket.create", AccountID: "acc_2"},
 		"a value that is not JSON": {Action: "bucket.create", AccountID: "acc_1", After: map[string]any{"at": noon}},
 	} {
-		if err := record(t, testkit.Context(t), log, db, e); err == nil {
+		if err := record(testkit.Context(t), log, db, e); err == nil {
 			t.Errorf("%s was recorded", name)
 		}
 	}

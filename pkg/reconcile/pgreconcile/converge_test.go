@@ -120,10 +120,10 @@ func TestLoop_converges_everything_by_its_sweep_alone_with_two_replicas(t *testi
 		var behind int
 		err := db.Read(pg.System("test")).QueryRow(t.Context(), `select count(*) from managed_resource
 			where observed_generation <> generation or due_at is not null or lease_owner is not null`).Scan(&behind)
-		if err != nil || behind != 0 {
-			return fmt.Errorf("%d are behind, %v", behind, err)
+		if err == nil && behind != 0 {
+			err = fmt.Errorf("%d are behind", behind)
 		}
-		return nil
+		return err
 	})
 	t.Logf("converged in %s", time.Since(began))
 	cancel()

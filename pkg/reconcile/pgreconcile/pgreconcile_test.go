@@ -2,6 +2,7 @@ package pgreconcile_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -227,12 +228,14 @@ func TestWake_ups_that_come_while_leased_are_not_lost(t *testing.T) {
 		"a call at once":                      {wake(noon), nil, in(0)},
 		"a call after the end of the lease":   {wake(noon.Add(time.Hour)), nil, in(time.Hour)},
 		"a call later than the other look":    {wake(noon.Add(time.Hour)), in(time.Minute), in(time.Minute)},
-		"two calls": {func(w *world) {
-			wake(noon.Add(time.Hour))(w)
-			wake(noon.Add(time.Second))(w)
-			wake(noon.Add(2 * time.Hour))(w)
+		"two calls": {
+			func(w *world) {
+				wake(noon.Add(time.Hour))(w)
+				wake(noon.Add(time.Second))(w)
+				wake(noon.Add(2 * time.Hour))(w)
+			},
+			nil, in(time.Second),
 		},
-			nil, in(time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -276,14 +279,14 @@ func TestTouch_raises_the_generation_and_makes_due(t *testing.T) {
 
 func TestClaimIn_exists_only_once_its_transaction_has_committed(t *testing.T) {
 	w := newWorld(t)
-	rolledBack := fmt.Errorf("rolled back")
+	rolledBack := errors.New("rolled back")
 	err := w.db.InTx(testkit.Context(t), pg.Account("acc_1"), func(ctx context.Context, tx *pg.Tx) error {
 		if _, ok, err := w.ClaimIn(ctx, tx, "a", bucket, ttl); !ok || err != nil {
 			return fmt.Errorf("claimed %t, %w", ok, err)
 		}
 		return rolledBack
 	})
-	if err != rolledBack {
+	if !errors.Is(err, rolledBack) {
 		t.Fatal(err)
 	}
 	lease := w.mustClaim("b")
