@@ -333,6 +333,8 @@ func (w *world) gone(bucket string) {
 
 var removeLatest = client.RemoveObjectOptions{}
 
+var putOptions = client.PutObjectOptions{}
+
 func makeOptions(w *world) client.MakeBucketOptions {
 	return client.MakeBucketOptions{Region: w.minio.Region}
 }
