@@ -21,16 +21,23 @@ import (
 // running is the suite that all tests of this package share.
 var running *suite.Suite
 
+// TestMain runs every test twice: against the suite in one process, and against the same
+// suite as separate processes.
 func TestMain(m *testing.M) {
-	code, err := withSuite(m.Run)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	for _, separate := range []bool{false, true} {
+		fmt.Printf("=== the suite as separate processes: %v\n", separate)
+		code, err := withSuite(separate, m.Run)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		if code != 0 {
+			os.Exit(code)
+		}
 	}
-	os.Exit(code)
 }
 
-func withSuite(tests func() int) (code int, err error) {
+func withSuite(separate bool, tests func() int) (code int, err error) {
 	dir, err := os.MkdirTemp("", "primecloud-e2e-")
 	if err != nil {
 		return 1, err
@@ -46,7 +53,7 @@ func withSuite(tests func() int) (code int, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	running, err = suite.Start(ctx, suite.Config{
-		Dir: dir, LogLevel: "info", Volatile: true,
+		Dir: dir, LogLevel: "info", Volatile: true, Separate: separate,
 		Processes: settings.Ports{Gateway: ports[0], Identity: ports[1], Storage: ports[2], IdentityAdmin: ports[3], StorageAdmin: ports[4]},
 	}, os.Stderr)
 	if err != nil {

@@ -156,7 +156,7 @@ func (s *Suite) buildGateway(ctx context.Context, from settings.Suite) error {
 // serving returns once every part says that it is ready.
 func (s *Suite) serving(ctx context.Context) error {
 	for {
-		err := errors.Join(s.parts.identity.Ready(ctx), s.parts.storage.Ready(ctx), s.answers(ctx))
+		err := s.healthy(ctx)
 		if err == nil {
 			return nil
 		}
@@ -168,9 +168,9 @@ func (s *Suite) serving(ctx context.Context) error {
 	}
 }
 
-// answers asks the gateway whether it serves.
-func (s *Suite) answers(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.config.Processes.GatewayURL()+"/readyz", http.NoBody)
+// ready asks a part over HTTP whether it serves.
+func ready(ctx context.Context, base string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/readyz", http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (s *Suite) answers(ctx context.Context) error {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the gateway is not ready: HTTP %d", response.StatusCode)
+		return fmt.Errorf("%s is not ready: HTTP %d", base, response.StatusCode)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
-// Package suite runs the whole of PrimeCloud in one process on one machine, each service
-// with its real listener on loopback and its real interceptors, around real third-party
-// servers. The gateway reaches the services in process, with the same interceptors.
+// Package suite runs the whole of PrimeCloud on one machine around real third-party
+// servers, in one of two shapes: all in one process, each service with its real listener
+// on loopback and its real interceptors, where the gateway reaches the services in
+// process; or each service as a process of its own, as in production.
 //
 // It guarantees that Run returns only when everything it started has ended, and that a
 // second start finds the data of the first.
@@ -37,6 +38,8 @@ type Config struct {
 	Servers environment.Ports
 	// Processes are the ports of the suite's own processes.
 	Processes settings.Ports
+	// Separate runs each service as a process of its own, as in production, instead of all in one.
+	Separate bool `env:"PRIMECLOUD_STACK_SEPARATE" doc:"Run each service as a process of its own instead of all in one."`
 	// Volatile gives up durability against a crash of the machine, for tests.
 	Volatile bool `env:"-"`
 }
@@ -81,7 +84,11 @@ func Start(ctx context.Context, config Config, progress io.Writer) (*Suite, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := s.build(ctx); err != nil {
+	build := s.build
+	if config.Separate {
+		build = s.buildProcesses
+	}
+	if err := build(ctx); err != nil {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
 		return nil, errors.Join(err, s.close(closing))

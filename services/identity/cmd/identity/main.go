@@ -21,7 +21,7 @@ func main() {
 		Settings: []any{&identity.Config{}},
 		Healthcheck: func(ctx context.Context, environment config.Source) error {
 			var address struct {
-				Listen string `env:"PRIMECLOUD_IDENTITY_ADMIN_LISTEN" default:"127.0.0.1:7101"`
+				Listen string `env:"PRIMECLOUD_IDENTITY_ADMIN_LISTEN" default:"127.0.0.1:7101" doc:"Address for readiness."`
 			}
 			if err := config.Load(&address, environment); err != nil {
 				return err

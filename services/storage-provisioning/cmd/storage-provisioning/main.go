@@ -21,7 +21,7 @@ func main() {
 		Settings: []any{&storage.Config{}},
 		Healthcheck: func(ctx context.Context, environment config.Source) error {
 			var address struct {
-				Listen string `env:"PRIMECLOUD_STORAGE_ADMIN_LISTEN" default:"127.0.0.1:7102"`
+				Listen string `env:"PRIMECLOUD_STORAGE_ADMIN_LISTEN" default:"127.0.0.1:7102" doc:"Address for readiness."`
 			}
 			if err := config.Load(&address, environment); err != nil {
 				return err

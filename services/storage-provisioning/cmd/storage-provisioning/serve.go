@@ -60,7 +60,7 @@ func serve(ctx context.Context, environment config.Source) (err error) {
 // migrate needs the owner's URL and nothing else, so it is not strict about the rest.
 func migrate(ctx context.Context, environment config.Source) error {
 	var c struct {
-		OwnerURL config.Secret  `env:"PRIMECLOUD_STORAGE_DATABASE_OWNER_URL" required:"true"`
+		OwnerURL config.Secret  `env:"PRIMECLOUD_STORAGE_DATABASE_OWNER_URL" required:"true" doc:"PostgreSQL URL of the owner."`
 		Observe  observe.Config `prefix:"PRIMECLOUD_STORAGE_"`
 	}
 	if err := config.Load(&c, environment); err != nil {
