@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.bin:$(PATH)
 MODULES = $(shell go list -m -f '{{.Dir}}')
 GOTEST ?= go test -race -shuffle=on -timeout=20m
 
-.PHONY: help up reset demo test bench tools servers protos gen mod fmt lint verify build ci release
+.PHONY: help up reset demo test tools servers protos gen mod fmt lint verify build ci release
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,9 +24,6 @@ demo: servers ## do the main job through the public doors and print each step wi
 test: servers ## every test of every module, with the race detector, against the real servers
 	$(GOTEST) work
 
-bench: servers ## measure the suite beside bare programs and write docs/benchmarks.md
-	go run ./deploy/e2e/cmd/bench
-
 tools: ## build or fetch the pinned generators and linters
 	@$(INSTALL) tools >/dev/null
 
@@ -38,6 +35,7 @@ protos: ## fetch the third-party protos that the contract imports
 
 gen: tools protos ## regenerate everything that is generated
 	buf generate
+	go run ./deploy/e2e/cmd/openapi
 	for dir in services/*/; do if [ -f $$dir/sqlc.yaml ]; then (cd $$dir && sqlc generate) || exit 1; fi; done
 
 mod: ## bring go.work and all go.mod files in order

@@ -27,7 +27,7 @@ else
 fi
 links=$root/.bin
 
-tools="buf protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv2 grpcurl sqlc golangci-lint"
+tools="buf protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv3 grpcurl sqlc golangci-lint"
 servers="postgres nats-server minio dex caddy"
 
 say() { printf '%s\n' "$*" >&2; }
@@ -42,7 +42,7 @@ recipe() {
 	protoc-gen-go) package=google.golang.org/protobuf/cmd/protoc-gen-go ;;
 	protoc-gen-go-grpc) package=google.golang.org/grpc/cmd/protoc-gen-go-grpc ;;
 	protoc-gen-grpc-gateway) package=github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway ;;
-	protoc-gen-openapiv2) package=github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv2 ;;
+	protoc-gen-openapiv3) package=github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-openapiv3 ;;
 	grpcurl) package=github.com/fullstorydev/grpcurl/cmd/grpcurl ;;
 	sqlc) module=deploy/tools/sqlc package=github.com/sqlc-dev/sqlc/cmd/sqlc takes='some 2 minutes' ;;
 	golangci-lint)

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/health" // clients watch the health of each replica
@@ -47,6 +48,13 @@ type ClientConfig struct {
 	MaxMessageBytes int
 }
 
+// reconnect is how soon a server that was away is tried again: within seconds, where the
+// default waits up to two minutes.
+var reconnect = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 3 * time.Second},
+	MinConnectTimeout: 5 * time.Second,
+}
+
 // Dial returns a connection to a service of the suite. It connects in the background: a
 // server that is away fails calls, not Dial. Calls carry the request id and the trace of
 // their context, and fail with classified errors. Close the connection in the end.
@@ -73,6 +81,7 @@ func Dial(config ClientConfig, deps Deps) (*grpc.ClientConn, error) {
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDisableRetry(),
 		grpc.WithUserAgent("primecloud-" + config.Service),
+		grpc.WithConnectParams(reconnect),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(config.MaxMessageBytes)),
 		grpc.WithUnaryInterceptor(c.unary),

@@ -60,7 +60,7 @@ func limit(schema object, field protoreflect.FieldDescriptor) {
 		text(schema, s)
 	}
 	if n := rules.GetInt32(); n != nil {
-		number(schema, n.Gte, n.Lte)
+		number(schema, n)
 	}
 	if list := rules.GetRepeated(); list != nil {
 		if list.HasMinItems() {
@@ -90,11 +90,11 @@ func text(schema object, s *validate.StringRules) {
 	}
 }
 
-func number(schema object, low, high *int32) {
-	if low != nil {
-		schema["minimum"] = *low
+func number(schema object, n *validate.Int32Rules) {
+	if n.HasGte() {
+		schema["minimum"] = n.GetGte()
 	}
-	if high != nil {
-		schema["maximum"] = *high
+	if n.HasLte() {
+		schema["maximum"] = n.GetLte()
 	}
 }

@@ -153,10 +153,10 @@ func (s *Suite) buildGateway(ctx context.Context, from settings.Suite) error {
 	return nil
 }
 
-// serving returns once every part says that it is ready.
-func (s *Suite) serving(ctx context.Context) error {
-	for {
-		err := s.healthy(ctx)
+// until returns once the check passes; a nil check passes at once.
+func until(ctx context.Context, check func(context.Context) error) error {
+	for check != nil {
+		err := check(ctx)
 		if err == nil {
 			return nil
 		}
@@ -166,6 +166,7 @@ func (s *Suite) serving(ctx context.Context) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	return nil
 }
 
 // ready asks a part over HTTP whether it serves.

@@ -21,6 +21,9 @@ type program struct {
 	name     string
 	settings func() (config.Source, error)
 	migrates bool
+	// after says when to start it; nil means at once. Any order works: this one spares
+	// the first callers the wait for a connection.
+	after func(ctx context.Context) error
 }
 
 // buildProcesses builds each binary and makes each a part of the group that runs it as a
@@ -29,8 +32,12 @@ func (s *Suite) buildProcesses(ctx context.Context) error {
 	from := settings.Suite{Environment: s.environment, Dir: s.config.Dir, Ports: s.config.Processes, LogLevel: s.config.LogLevel}
 	programs := []program{
 		{name: "services/identity/cmd/identity", settings: from.Identity, migrates: true},
-		{name: "services/storage-provisioning/cmd/storage-provisioning", settings: from.Storage, migrates: true},
-		{name: "gateway/cmd/gateway", settings: from.Gateway},
+		{name: "services/storage-provisioning/cmd/storage-provisioning", settings: from.Storage, migrates: true, after: func(ctx context.Context) error {
+			return ready(ctx, "http://"+settings.Address(from.Ports.IdentityAdmin))
+		}},
+		{name: "gateway/cmd/gateway", settings: from.Gateway, after: func(ctx context.Context) error {
+			return ready(ctx, "http://"+settings.Address(from.Ports.StorageAdmin))
+		}},
 	}
 	root, err := servers.Root()
 	if err != nil {
@@ -60,6 +67,7 @@ func (s *Suite) buildProcesses(ctx context.Context) error {
 		}
 		s.parts.group.Add(lifecycle.Component{
 			Name: name, StopWithin: 30 * time.Second,
+			Start: func(ctx context.Context) error { return until(ctx, p.after) },
 			Run: func(ctx context.Context) error {
 				if err := s.command(ctx, log, source, binary, "serve").Run(); err != nil && ctx.Err() == nil {
 					return fmt.Errorf("%w; see %s", err, log.Name())

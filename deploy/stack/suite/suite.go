@@ -138,7 +138,7 @@ func (s *Suite) Run(ctx context.Context, ready func()) error {
 	waiting, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
-		if s.serving(waiting) == nil {
+		if until(waiting, s.healthy) == nil {
 			ready()
 		}
 	}()
