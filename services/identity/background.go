@@ -3,8 +3,7 @@ package identity
 import (
 	"context"
 
-	"google.golang.org/protobuf/proto"
-
+	"github.com/primecloud/primecloud/pkg/audit/auditlog"
 	"github.com/primecloud/primecloud/pkg/bus"
 	"github.com/primecloud/primecloud/pkg/event"
 	"github.com/primecloud/primecloud/pkg/lifecycle"
@@ -34,6 +33,7 @@ type background struct {
 	conn      *bus.Conn
 	publisher *revoke.Publisher
 	relay     *outbox.Relay
+	refusals  *auditlog.Refusals
 }
 
 // newBackground connects to NATS, or begins to try.
@@ -45,8 +45,12 @@ func newBackground(ctx context.Context, s *Service) (*background, error) {
 	if err != nil {
 		return nil, err
 	}
+	refusals, err := auditlog.NewRefusals(s.log, s.db, auditlog.RefusalDeps{Meter: d.Telemetry.Meter, Logger: d.Telemetry.Logger})
+	if err != nil {
+		return nil, err
+	}
 	return &background{
-		service: s, conn: conn,
+		service: s, conn: conn, refusals: refusals,
 		publisher: revoke.NewPublisher(revoke.PublisherConfig{
 			JetStream: conn.JetStream(), Since: s.since, Clock: d.Clock, Logger: d.Telemetry.Logger,
 		}),
@@ -76,8 +80,6 @@ func (b *background) committed(revoked bool) {
 	}
 }
 
-func (b *background) refused(context.Context, string, proto.Message, error) {}
-
 // details are the dependencies that /readyz shows and that decide nothing.
 func (b *background) details() map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{"nats": b.conn.Check}
@@ -89,6 +91,7 @@ func (b *background) components() []lifecycle.Component {
 		{Name: "nats", Stop: func(context.Context) error { b.conn.Close(); return nil }},
 		{Name: "outbox", Run: b.relay.Run},
 		{Name: "revocations", Run: b.publisher.Run},
+		{Name: "refusals", Run: b.refusals.Run},
 	}
 	for _, noun := range b.service.config.AuditNouns {
 		parts = append(parts, lifecycle.Component{Name: consumer(noun), Run: func(ctx context.Context) error {

@@ -123,7 +123,7 @@ func (s *Service) build(ctx context.Context) error {
 	}
 	s.server, err = rpc.NewServer(rpc.ServerConfig{
 		Service: Name, Noun: events.Noun, Listener: d.Listener, TLS: d.TLS, Authenticate: authenticator.Authenticate,
-		TrustedForwarders: []string{"gateway"}, OnRefusal: s.bus.refused,
+		TrustedForwarders: []string{"gateway"}, OnRefusal: s.bus.refusals.Refused,
 	}, rpc.Deps{Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter})
 	if err != nil {
 		return err

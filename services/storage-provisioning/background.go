@@ -5,8 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
+	"github.com/primecloud/primecloud/pkg/audit/auditlog"
 	"github.com/primecloud/primecloud/pkg/bus"
 	"github.com/primecloud/primecloud/pkg/jobs"
 	"github.com/primecloud/primecloud/pkg/lifecycle"
@@ -32,11 +31,12 @@ func Permissions() bus.Permissions {
 
 // background is what goes on besides calls: the reconciler, jobs, events out, revocations in.
 type background struct {
-	service *Service
-	conn    *bus.Conn
-	relay   *outbox.Relay
-	loop    *reconcile.Loop
-	jobs    *jobs.Runner
+	service  *Service
+	conn     *bus.Conn
+	relay    *outbox.Relay
+	loop     *reconcile.Loop
+	jobs     *jobs.Runner
+	refusals *auditlog.Refusals
 }
 
 // wakeUp is the job that has a resource looked at when an attempt's time is over.
@@ -73,6 +73,10 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 	if err != nil {
 		return nil, err
 	}
+	b.refusals, err = auditlog.NewRefusals(s.log, s.db, auditlog.RefusalDeps{Meter: d.Telemetry.Meter, Logger: d.Telemetry.Logger})
+	if err != nil {
+		return nil, err
+	}
 	b.jobs, err = jobs.New(s.db, jobs.Config{Schema: postgres.Schema}, jobs.Deps{Tracer: d.Telemetry.Tracer, Logger: d.Telemetry.Logger, Clock: d.Clock})
 	if err != nil {
 		return nil, err
@@ -91,8 +95,6 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 func (b *background) wakeUp(ctx context.Context, tx *pg.Tx, ref reconcile.Ref, at time.Time) error {
 	return b.jobs.InsertTx(ctx, tx, wakeUp{ResourceKind: ref.Kind, ID: ref.ID, AccountID: ref.AccountID}, at)
 }
-
-func (b *background) refused(context.Context, string, proto.Message, error) {}
 
 // details are the dependencies that /readyz shows and that decide nothing.
 func (b *background) details() map[string]func(context.Context) error {
@@ -127,6 +129,7 @@ func (b *background) components() []lifecycle.Component {
 		{Name: "keys", Run: t.keys.Run},
 		{Name: "revocations", Run: func(ctx context.Context) error { return t.view.Run(ctx, b.conn.JetStream()) }},
 		{Name: "outbox", Run: b.relay.Run},
+		{Name: "refusals", Run: b.refusals.Run},
 		{Name: "reconciler", Run: b.loop.Run},
 		{Name: "jobs", Start: b.jobs.Start, Stop: b.jobs.Stop},
 	}

@@ -66,6 +66,7 @@ type Service struct {
 	deps     Deps
 	db       *pg.DB
 	stores   *postgres.Stores
+	log      *auditlog.Log
 	backends *backend.Registry
 	use      grpcapi.UseCases
 	server   *rpc.Server
@@ -102,9 +103,9 @@ func (s *Service) build(ctx context.Context) error {
 		return err
 	}
 	owner := id.New("prc", d.Clock.Now())
-	log := auditlog.New(Name, events.Noun, d.Clock, d.Telemetry.Logger)
+	s.log = auditlog.New(Name, events.Noun, d.Clock, d.Telemetry.Logger)
 	s.stores = postgres.New(postgres.Config{
-		DB: s.db, Clock: d.Clock, Owner: owner, Sealer: sealer, Record: log.Record, Encode: events.Encoder(d.Clock, Name),
+		DB: s.db, Clock: d.Clock, Owner: owner, Sealer: sealer, Record: s.log.Record, Encode: events.Encoder(d.Clock, Name),
 		WakeUp: func(ctx context.Context, tx *pg.Tx, ref reconcile.Ref, at time.Time) error {
 			return s.bg.wakeUp(ctx, tx, ref, at)
 		},
@@ -125,7 +126,7 @@ func (s *Service) build(ctx context.Context) error {
 	}
 	s.server, err = rpc.NewServer(rpc.ServerConfig{
 		Service: Name, Noun: events.Noun, Listener: d.Listener, TLS: d.TLS, Authenticate: s.trust.authenticate,
-		TrustedForwarders: []string{"gateway"}, OnRefusal: s.bg.refused,
+		TrustedForwarders: []string{"gateway"}, OnRefusal: s.bg.refusals.Refused,
 	}, rpc.Deps{Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter})
 	if err != nil {
 		return err
