@@ -119,22 +119,32 @@ func (s *Service) make(ctx context.Context, j *job, backend Backend) error {
 	return s.shape(ctx, j, backend, NewSpec())
 }
 
-// shape sets what differs, all at once, and sees to the account's identity meanwhile.
+// shape sets what differs, and sees to the account's identity meanwhile. The settings go
+// one after the other: the backend keeps them in one document that it reads and writes
+// without a lock, so that of two at once one is lost.
 func (s *Service) shape(ctx context.Context, j *job, backend Backend, have Spec) error {
-	want, name := j.bucket.Spec, j.bucket.Name
-	var calls []func() error
-	for _, d := range specDifferences(want, have) {
+	return all([]func() error{
+		func() error { return set(ctx, j.bucket, backend, have) },
+		func() error { return s.grant(ctx, j) },
+	})
+}
+
+func set(ctx context.Context, b Bucket, backend Backend, have Spec) error {
+	for _, d := range specDifferences(b.Spec, have) {
+		var err error
 		switch d.Field {
 		case "versioning":
-			calls = append(calls, func() error { return backend.Writer.SetVersioning(ctx, name, versioningToSet(want.Versioning)) })
+			err = backend.Writer.SetVersioning(ctx, b.Name, versioningToSet(b.Spec.Versioning))
 		case "quota_bytes":
-			calls = append(calls, func() error { return backend.Writer.SetQuota(ctx, name, want.QuotaBytes) })
+			err = backend.Writer.SetQuota(ctx, b.Name, b.Spec.QuotaBytes)
 		default:
-			calls = append(calls, func() error { return backend.Writer.SetLifecycle(ctx, name, want.Lifecycle) })
+			err = backend.Writer.SetLifecycle(ctx, b.Name, b.Spec.Lifecycle)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	calls = append(calls, func() error { return s.grant(ctx, j) })
-	return all(calls)
+	return nil
 }
 
 // versioningToSet is what to ask for: off cannot be, so it is suspended.
