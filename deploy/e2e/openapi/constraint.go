@@ -1,6 +1,8 @@
 package openapi
 
 import (
+	"slices"
+
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -28,7 +30,9 @@ func constrain(schema object, name string) {
 			limit(property, field)
 			if required(field) {
 				listed, _ := schema["required"].([]string)
-				schema["required"] = sorted(append(listed, name))
+				listed = append(listed, name)
+				slices.Sort(listed)
+				schema["required"] = listed
 			}
 		}
 	}

@@ -10,12 +10,14 @@ package openapi
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"regexp"
-	"sort"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -114,9 +116,9 @@ func (d *document) add(generated fs.FS, file protoreflect.FileDescriptor) error 
 		}
 	}
 	methods := methodsOf(file)
-	for path, item := range part.Paths {
+	for _, path := range byLength(part.Paths) {
 		at := d.path(path)
-		for verb, raw := range item.(object) {
+		for verb, raw := range part.Paths[path].(object) {
 			operation := raw.(object)
 			id := operation["operationId"].(string)
 			m, ok := methods[id]
@@ -128,6 +130,14 @@ func (d *document) add(generated fs.FS, file protoreflect.FileDescriptor) error 
 		}
 	}
 	return nil
+}
+
+// byLength returns the paths, short ones first: of two that are one, the one with the
+// shorter names is kept.
+func byLength(paths object) []string {
+	names := slices.Collect(maps.Keys(paths))
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	return names
 }
 
 // path returns the key of a path, which is made if it is new. Two paths that differ in the
@@ -182,7 +192,3 @@ func methodsOf(file protoreflect.FileDescriptor) map[string]method {
 // oneLine joins the lines of a comment.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-func sorted(names []string) []string {
-	sort.Strings(names)
-	return names
-}
