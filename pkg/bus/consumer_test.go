@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/primecloud/primecloud/pkg/bus"
 	"github.com/primecloud/primecloud/pkg/errs"
@@ -175,14 +176,14 @@ func TestConsume_gives_the_handler_the_request_and_the_trace(t *testing.T) {
 	seen := make(chan string, 1)
 	w.consume(t, func(c *bus.Consumer) {
 		c.Handle = func(ctx context.Context, _ *pg.Tx, e event.Event) error {
-			seen <- observe.RequestID(ctx) + " " + string(e.Payload)
+			seen <- observe.RequestID(ctx) + " " + trace.SpanContextFromContext(ctx).TraceID().String() + " " + string(e.Payload)
 			return nil
 		}
 	})
 	w.publish(t, someEvent("e1"), "1")
 	select {
 	case got := <-seen:
-		if got != "req_e1 e1" {
+		if got != "req_e1 0123456789abcdef0123456789abcdef e1" {
 			t.Errorf("got %q", got)
 		}
 	case <-testkit.Context(t).Done():

@@ -18,14 +18,15 @@ import (
 // recognise looks whether the stream is the one we published to. If its store was lost it
 // is another one, and everything the outbox still holds becomes unpublished again: the new
 // stream remembers no ids, so the same ones go through, and consumers know what they had.
-func (r *Relay) recognise(ctx context.Context) error {
-	known, lastSeq, err := r.knownStream(ctx)
+// It reports whether anything waits to be published.
+func (r *Relay) recognise(ctx context.Context) (waiting bool, err error) {
+	known, lastSeq, waiting, err := r.look(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	stream, err := bus.EnsureStream(ctx, r.js, r.config.Noun)
 	if err != nil {
-		return err
+		return false, err
 	}
 	info := stream.CachedInfo()
 	created := info.Created.UTC().Format(time.RFC3339Nano)
@@ -38,11 +39,12 @@ func (r *Relay) recognise(ctx context.Context) error {
 	}
 	if found != known {
 		if err := r.adopt(ctx, known, found, info.State.LastSeq); err != nil {
-			return err
+			return false, err
 		}
+		waiting = true
 	}
 	r.incarnation = found
-	return nil
+	return waiting, nil
 }
 
 func split(incarnation string) (created string, losses int) {
@@ -51,19 +53,18 @@ func split(incarnation string) (created string, losses int) {
 	return created, losses
 }
 
-// knownStream is read before the stream is looked at: what other replicas publish between
-// the two only makes the stream longer than we expect.
-func (r *Relay) knownStream(ctx context.Context) (incarnation string, lastSeq uint64, err error) {
+// look reads what is known of the stream, and whether anything waits. It comes before the
+// look at the stream itself: what other replicas publish between the two only makes the
+// stream longer than we expect.
+func (r *Relay) look(ctx context.Context) (incarnation string, lastSeq uint64, waiting bool, err error) {
 	var last int64
-	err = r.db.Read(pg.System("relay")).QueryRow(ctx, `-- name: KnownStream :one
-		select incarnation, last_seq from relay_state where stream = $1`, r.stream).Scan(&incarnation, &last)
-	if pg.NoRows(err) {
-		return "", 0, nil
-	}
+	err = r.db.Read(pg.System("relay")).QueryRow(ctx, `-- name: LookAtOutbox :one
+		select coalesce(s.incarnation, ''), coalesce(s.last_seq, 0), exists (select from outbox where published_at is null)
+		from (select) one left join relay_state s on s.stream = $1`, r.stream).Scan(&incarnation, &last, &waiting)
 	if err != nil {
-		return "", 0, fmt.Errorf("read what is known of stream %s: %w", r.stream, err)
+		return "", 0, false, fmt.Errorf("look at the outbox of stream %s: %w", r.stream, err)
 	}
-	return incarnation, uint64(max(last, 0)), nil
+	return incarnation, uint64(max(last, 0)), waiting, nil
 }
 
 // adopt goes over from one incarnation to another, once for all replicas.

@@ -154,8 +154,10 @@ func errorText(err error) string {
 }
 
 // round makes sure of the stream and publishes one batch; more says that there may be more.
+// With nothing to publish it writes nothing.
 func (r *Relay) round(ctx context.Context) (more bool, err error) {
-	if err := r.recognise(ctx); err != nil {
+	waiting, err := r.recognise(ctx)
+	if err != nil || !waiting {
 		return false, err
 	}
 	err = r.db.InTx(ctx, pg.System("relay"), func(ctx context.Context, tx *pg.Tx) error {
