@@ -77,26 +77,11 @@ func (l *ledger) close() {
 	}
 }
 
-// complete reports whether nothing up to the epoch is missing. An epoch before ours is
-// complete only if the ledger stands where the truth stands.
-func (l *ledger) complete(epoch int64) bool {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.applied >= epoch
-}
-
 // epoch returns up to where nothing is missing.
 func (l *ledger) epoch() int64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.applied
-}
-
-// size returns how many subjects are marked.
-func (l *ledger) size() int {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return len(l.revoked)
 }
 
 // forget drops what no living token can depend on.
