@@ -90,6 +90,8 @@ func (c *cell) want(outcome string) (spec bucket.Spec, ok bool) {
 			return changed, true
 		}
 		return made, true
+	case refusedDelete:
+		return made, true
 	default:
 		return made, !done
 	}

@@ -1,6 +1,7 @@
 // Package faults_test kills storage-provisioning with SIGKILL before and after every step
-// of a bucket's creation, update and deletion, and holds what is left against the promise:
-// what a caller was told is what the system converges to.
+// of a bucket's creation, update and deletion, and of a deletion that must be refused, and
+// holds what is left against the promise: what a caller was told is what the system
+// converges to.
 //
 // The steps are not listed here: a run without a killer finds them, through the decorator
 // that stands around every call of a port and every commit. A real process dies at each; a

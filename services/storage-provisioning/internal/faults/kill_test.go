@@ -23,7 +23,7 @@ const (
 func TestKilled_at_any_step_a_change_of_a_bucket_converges_to_one_of_two_states(t *testing.T) {
 	w := newWorld(t)
 	var cells []*cell
-	for _, operation := range []string{"create", "update", "delete"} {
+	for _, operation := range []string{"create", "update", "delete", refusedDelete} {
 		for _, step := range w.record(operation) {
 			for _, after := range []bool{false, true} {
 				c := &cell{step: step, after: after}
@@ -68,9 +68,10 @@ func (w *world) record(operation string) []string {
 	w.t.Logf("%s takes %d steps: %s", operation, len(steps), strings.Join(steps, ", "))
 	// What is not enumerated is not tested: the ends of a change, and what it is for.
 	for _, step := range map[string][]string{
-		"create": {"postgres.commit#1", "minio.MakeBucket#1", "minio.MarkBucket#1", "minio.SetVersioning#1", "minio.PutUser#1"},
-		"update": {"postgres.commit#1", "minio.SetVersioning#1", "minio.SetQuota#1", "minio.SetLifecycle#1"},
-		"delete": {"postgres.commit#1", "minio.RemoveBucket#1"},
+		"create":      {"postgres.commit#1", "minio.MakeBucket#1", "minio.MarkBucket#1", "minio.SetVersioning#1", "minio.PutUser#1"},
+		"update":      {"postgres.commit#1", "minio.SetVersioning#1", "minio.SetQuota#1", "minio.SetLifecycle#1"},
+		"delete":      {"postgres.commit#1", "minio.RemoveBucket#1"},
+		refusedDelete: {"postgres.commit#1", "minio.CountContent#1", "postgres.commit#2"},
 	}[operation] {
 		if !slices.Contains(steps, step) {
 			w.t.Errorf("%s has no step %s", operation, step)
@@ -103,8 +104,8 @@ func (w *world) settle(cells []*cell) {
 // rested looks at a cell once.
 func (w *world) rested(c *cell) bool {
 	outcome, err := w.atRest(c)
-	if err == nil && c.again != "" && outcome != succeeded {
-		err = fmt.Errorf("the repeated call was told of success and is %s", outcome)
+	if err == nil && c.again != "" && outcome != c.call.told() {
+		err = fmt.Errorf("the repeated call was answered and its operation is %s", outcome)
 	}
 	if err != nil {
 		c.trouble = fmt.Errorf("not at rest: %w", err)
@@ -123,14 +124,17 @@ func (w *world) repeat(c *cell) {
 		return
 	}
 	c.again = "done now"
-	if c.outcome == succeeded {
+	switch {
+	case c.call.Operation == refusedDelete:
+		c.again = "refused with the reason"
+	case c.outcome == succeeded:
 		c.again = "told what was done"
 	}
-	if err := w.send(c.call, c.bearer); err != nil {
-		c.again, c.trouble = "refused", fmt.Errorf("the same call was refused: %w", err)
+	if err := c.call.judge(w.send(c.call, c.bearer)); err != nil {
+		c.again, c.trouble = "answered wrongly", fmt.Errorf("the answer to the same call: %w", err)
 		return
 	}
-	spec, there := c.want(succeeded)
+	spec, there := c.want(c.call.told())
 	var mark bucket.Mark
 	var visible int
 	err := w.rows.QueryRow(w.t.Context(), `select coalesce(min(id), ''), coalesce(min(account_id), ''), count(*)

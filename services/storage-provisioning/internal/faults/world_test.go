@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	client "github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/observe"
@@ -44,6 +46,8 @@ type world struct {
 	survivor *storage.Service
 	rows     *pgx.Conn
 	backend  *minio.Backend
+	// s3 is a client that knows nothing of us.
+	s3 *client.Client
 }
 
 func newWorld(t *testing.T) *world {
@@ -78,6 +82,13 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.backend.Close)
+	w.s3, err = client.New(storage.Address(), &client.Options{
+		Creds: credentials.NewStaticV4(storage.RootUser, storage.RootPassword, ""), Region: storage.Region,
+		BucketLookup: client.BucketLookupPath,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.survive()
 	return w
 }
@@ -130,6 +141,12 @@ func (w *world) newCall(operation string) (c call, bearer string) {
 		first := call{Operation: "create", Account: c.Account, Bucket: c.Bucket}
 		if err := w.send(first, bearer); err != nil {
 			w.t.Fatalf("create the bucket of a call to come: %v", err)
+		}
+	}
+	if operation == refusedDelete {
+		_, err := w.s3.PutObject(w.t.Context(), c.Bucket, "content", strings.NewReader("content"), 7, client.PutObjectOptions{})
+		if err != nil {
+			w.t.Fatal(err)
 		}
 	}
 	return c, bearer
