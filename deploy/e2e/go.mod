@@ -2,10 +2,16 @@ module github.com/primecloud/primecloud/deploy/e2e
 
 go 1.26.0
 
-require github.com/primecloud/primecloud/deploy/stack v0.0.0
+require (
+	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2
+	github.com/primecloud/primecloud/deploy/stack v0.0.0
+	github.com/primecloud/primecloud/pkg v0.0.0
+	github.com/primecloud/primecloud/proto v0.0.0
+	google.golang.org/genproto/googleapis/api v0.0.0-20261026165753-2ffab32bce7e
+	google.golang.org/protobuf v1.36.12
+)
 
 require (
-	buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go v1.36.12-20260825204119-511051f7f437.2 // indirect
 	buf.build/go/protovalidate v1.4.0 // indirect
 	cel.dev/cel-go v0.32.0 // indirect
 	cel.dev/expr v0.25.3 // indirect
@@ -48,8 +54,6 @@ require (
 	github.com/power-devops/perfstat v0.0.0-20240221224432-82ca36839d55 // indirect
 	github.com/pressly/goose/v3 v3.29.0 // indirect
 	github.com/primecloud/primecloud/gateway v0.0.0 // indirect
-	github.com/primecloud/primecloud/pkg v0.0.0 // indirect
-	github.com/primecloud/primecloud/proto v0.0.0 // indirect
 	github.com/primecloud/primecloud/services/identity v0.0.0 // indirect
 	github.com/primecloud/primecloud/services/storage-provisioning v0.0.0 // indirect
 	github.com/prometheus/client_golang v1.25.0 // indirect
@@ -101,10 +105,8 @@ require (
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
-	google.golang.org/genproto/googleapis/api v0.0.0-20261026165753-2ffab32bce7e // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20261026165753-2ffab32bce7e // indirect
 	google.golang.org/grpc v1.85.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 	gopkg.in/ini.v1 v1.67.3 // indirect
 )
 
