@@ -191,4 +191,3 @@ func methodsOf(file protoreflect.FileDescriptor) map[string]method {
 
 // oneLine joins the lines of a comment.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
