@@ -90,6 +90,7 @@ func (b *background) components() []lifecycle.Component {
 	parts := []lifecycle.Component{
 		{Name: "nats", Stop: func(context.Context) error { b.conn.Close(); return nil }},
 		{Name: "outbox", Run: b.relay.Run},
+		{Name: "refusals", Run: b.refusals.Run},
 		{Name: "revocations", Run: b.publisher.Run},
 		{Name: "refusals", Run: b.refusals.Run},
 	}

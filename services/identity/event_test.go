@@ -302,3 +302,31 @@ func TestAudit_entries_of_other_services_are_stored_once_and_lies_are_put_aside(
 		t.Error("identity may speak for storage")
 	}
 }
+
+func TestRefused_calls_are_in_the_trail_of_the_callers_account_and_others_are_counted(t *testing.T) {
+	w := newWorld(t)
+	anna, bert := w.login("anna"), w.login("bert")
+	acme, theirs := anna.account("Acme").GetId(), bert.account("Theirs").GetId()
+	if _, err := w.gateway().CreateMembership(anna.in(acme), &identityv1.CreateMembershipRequest{AccountId: acme, UserId: bert.id, Role: optionsv1.Role_ROLE_ADMIN}); err != nil {
+		t.Fatal(err)
+	}
+	asAdmin := bert.in(acme)
+	_, err := w.gateway().GetAccount(asAdmin, &identityv1.GetAccountRequest{AccountId: theirs})
+	wants(t, err, "NOT_FOUND")
+	_, err = w.gateway().DeleteMembership(asAdmin, &identityv1.DeleteMembershipRequest{AccountId: acme, UserId: anna.id})
+	wants(t, err, "ROLE_TOO_HIGH")
+	entries := anna.eventually(acme, "account.create SUCCEEDED", "membership.create SUCCEEDED", "account.get DENIED", "membership.delete DENIED")
+	if e := entries[2]; e.GetReason() != "NOT_FOUND" || e.GetActor().GetId() != bert.id || e.GetTarget().GetId() != theirs ||
+		e.GetSeverity() != auditv1.AuditEntry_SEVERITY_WARNING {
+		t.Errorf("the entry says %v", e)
+	}
+	bert.eventually(theirs, "account.create SUCCEEDED")
+	for range 3 {
+		_, err := w.machine("nonsense")
+		wants(t, err, "API_KEY_INVALID")
+	}
+	w.stop() // writes what is counted
+	if n := w.rows(`select sum(count)::int from identity.refusal_count where reason = 'API_KEY_INVALID' and address = '127.0.0.1'`); n != 3 {
+		t.Errorf("%d bad keys were counted", n)
+	}
+}
