@@ -15,17 +15,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/primecloud/primecloud/gateway/internal/fault"
+	"github.com/primecloud/primecloud/gateway/internal/jsonpb"
 	"github.com/primecloud/primecloud/pkg/errs"
 )
 
 // codec is the JSON of requests and responses. Fields without a value are written, so
 // that clients see every field; fields that are not known are refused, so that a typing
 // error does not pass for a wish.
-type codec struct{ encoder protojson.MarshalOptions }
-
-func newCodec() *codec {
-	return &codec{encoder: protojson.MarshalOptions{EmitUnpopulated: true}}
-}
+type codec struct{ encoders jsonpb.Encoders }
 
 // ContentType returns that of JSON.
 func (*codec) ContentType(any) string { return "application/json" }
@@ -36,7 +33,7 @@ func (c *codec) Marshal(v any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("edge: %T is no message", v)
 	}
-	return c.encoder.Marshal(message)
+	return c.encoders.Marshal(message)
 }
 
 // Unmarshal decodes a message.

@@ -83,7 +83,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	}
 	e := &Edge{config: config, routes: allRoutes(services)}
 	e.mux = runtime.NewServeMux(
-		runtime.WithMarshalerOption(runtime.MIMEWildcard, newCodec()),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, &codec{}),
 		runtime.WithErrorHandler(e.fail),
 		runtime.WithRoutingErrorHandler(e.astray),
 		runtime.WithDisablePathLengthFallback(),
