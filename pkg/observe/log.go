@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"go.opentelemetry.io/otel/trace"
@@ -13,7 +14,7 @@ import (
 )
 
 func newLogger(c Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: redact}
+	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: (&redactor{verdicts: map[string]bool{}}).redact}
 	var base slog.Handler = slog.NewJSONHandler(c.writer(), options)
 	if c.LogFormat == "text" {
 		base = slog.NewTextHandler(c.writer(), options)
@@ -74,7 +75,7 @@ func (h *handler) step(grouped bool, step func(slog.Handler) slog.Handler) slog.
 }
 
 func contextAttrs(ctx context.Context) []slog.Attr {
-	var attrs []slog.Attr
+	attrs := make([]slog.Attr, 0, 3)
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
@@ -104,21 +105,47 @@ var secretMarks = []string{
 	"credential", "accesskey", "apikey", "privatekey", "keyid", "session", "signature",
 }
 
+// redactor hides what must not be shown in a log.
+type redactor struct {
+	mu       sync.RWMutex
+	verdicts map[string]bool
+}
+
+const maxVerdicts = 1024
+
 // redact hides the value of an attribute whose key, or the name of whose group, looks
 // like a secret's.
-func redact(groups []string, a slog.Attr) slog.Attr {
-	if looksSecret(a.Key) {
+func (r *redactor) redact(groups []string, a slog.Attr) slog.Attr {
+	if r.looksSecret(a.Key) {
 		return slog.String(a.Key, config.Redacted)
 	}
 	for _, group := range groups {
-		if looksSecret(group) {
+		if r.looksSecret(group) {
 			return slog.String(a.Key, config.Redacted)
 		}
 	}
 	return a
 }
 
-func looksSecret(key string) bool {
+// looksSecret remembers what was said of a key: they are few, and every line has a dozen.
+// Beyond a limit it works each one out.
+func (r *redactor) looksSecret(key string) bool {
+	r.mu.RLock()
+	secret, known := r.verdicts[key]
+	r.mu.RUnlock()
+	if known {
+		return secret
+	}
+	secret = soundsSecret(key)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.verdicts) < maxVerdicts {
+		r.verdicts[key] = secret
+	}
+	return secret
+}
+
+func soundsSecret(key string) bool {
 	plain := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return unicode.ToLower(r)

@@ -257,7 +257,7 @@ func (c *call) log(ctx context.Context, ended ending) {
 	attrs = append(attrs,
 		slog.String("method", c.method.name),
 		slog.String("code", codeName(ended.code)),
-		slog.Float64("duration_ms", float64(ended.took.Microseconds())/1000),
+		slog.Int64("duration_us", ended.took.Microseconds()),
 		slog.String("principal", c.principal.Subject()),
 	)
 	if c.principal.AccountID != "" {

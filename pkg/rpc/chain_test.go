@@ -120,7 +120,7 @@ func TestLog_has_one_line_per_call(t *testing.T) {
 				t.Errorf("%s is %v, want %v", key, line[key], want)
 			}
 		}
-		if _, timed := line["duration_ms"].(float64); !timed {
+		if _, timed := line["duration_us"].(float64); !timed {
 			t.Errorf("no duration in %v", line)
 		}
 	})

@@ -26,8 +26,10 @@ import (
 func TestServer_does_not_start_with_a_method_that_is_not_in_the_contract(t *testing.T) {
 	for name, desc := range map[string]*grpc.ServiceDesc{
 		"an unknown service": {ServiceName: "primecloud.nonesuch.v1.Service", HandlerType: (*any)(nil)},
-		"an unknown method": {ServiceName: "primecloud.storage.v1.BucketService", HandlerType: (*any)(nil),
-			Methods: []grpc.MethodDesc{{MethodName: "Nonesuch"}}},
+		"an unknown method": {
+			ServiceName: "primecloud.storage.v1.BucketService", HandlerType: (*any)(nil),
+			Methods: []grpc.MethodDesc{{MethodName: "Nonesuch"}},
+		},
 		"a service without options": {ServiceName: "grpc.health.v1.Health2", HandlerType: (*any)(nil)},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,17 +42,16 @@ func newTelemetry(deps Deps, side string) (*telemetry, error) {
 
 // methodTelemetry is what of a method's telemetry can be made ahead.
 type methodTelemetry struct {
-	span    string
-	options []trace.SpanStartOption
+	span       string
+	attributes []attribute.KeyValue
 	// record has the options of the metric for each code.
 	record [codes.Unauthenticated + 1][]metric.RecordOption
 }
 
 func (t *telemetry) method(name string) methodTelemetry {
 	name = strings.TrimPrefix(name, "/")
-	m := methodTelemetry{span: name, options: []trace.SpanStartOption{
-		trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithAttributes(attribute.String("rpc.system.name", "grpc"), attribute.String("rpc.method", name)),
+	m := methodTelemetry{span: name, attributes: []attribute.KeyValue{
+		attribute.String("rpc.system.name", "grpc"), attribute.String("rpc.method", name),
 	}}
 	for code := range m.record {
 		m.record[code] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(
@@ -70,8 +69,15 @@ func (t *telemetry) start(ctx context.Context, m *methodTelemetry) (context.Cont
 		carrier := traceCarrier{parent: parent[0], state: first(metadata.ValueFromIncomingContext(ctx, headerTracestate))}
 		ctx = t.propagator.Extract(ctx, carrier)
 	}
-	return t.tracer.Start(ctx, m.span, m.options...)
+	ctx, span := t.tracer.Start(ctx, m.span, asServer...)
+	if span.IsRecording() {
+		span.SetAttributes(m.attributes...)
+	}
+	return ctx, span
 }
+
+// asServer marks a span; its attributes come later, for the few spans that are kept.
+var asServer = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
 
 // end ends the span and counts the call.
 func (t *telemetry) end(ctx context.Context, m *methodTelemetry, span trace.Span, ended ending) {
