@@ -21,7 +21,8 @@ var (
 		"the grants do not name buckets of the account that a key can reach; see the violations")
 	errExpireTimeInvalid = errs.New(errs.InvalidArgument, "EXPIRE_TIME_INVALID",
 		"an access key ends 15 minutes to 365 days ahead, or never").WithViolation(errs.Violation{
-		Field: "expire_time", Rule: "RANGE", Description: "must lie 15 minutes to 365 days ahead"})
+		Field: "expire_time", Rule: "RANGE", Description: "must lie 15 minutes to 365 days ahead",
+	})
 	errRequestInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "a field breaks a rule; see the violations")
 	// errForeign says that the backend has a key of this id that is not ours.
 	errForeign = errs.New(errs.FailedPrecondition, "BACKEND_REJECTED",

@@ -26,7 +26,8 @@ var (
 	// ErrBackendUnknown is for a backend that is not configured.
 	ErrBackendUnknown = errs.New(errs.InvalidArgument, "BACKEND_UNKNOWN",
 		"no such backend; list the backends").WithViolation(errs.Violation{
-		Field: "backend", Rule: "BACKEND_UNKNOWN", Description: "list the backends and name one of them"})
+		Field: "backend", Rule: "BACKEND_UNKNOWN", Description: "list the backends and name one of them",
+	})
 )
 
 var (
@@ -39,5 +40,6 @@ var (
 // NotUpdatable refuses a field of the update mask by its name.
 func NotUpdatable(path string) error {
 	return ErrFieldNotUpdatable.WithViolation(errs.Violation{
-		Field: "update_mask", Rule: "FIELD_NOT_UPDATABLE", Description: "drop " + path + " from the mask"})
+		Field: "update_mask", Rule: "FIELD_NOT_UPDATABLE", Description: "drop " + path + " from the mask",
+	})
 }

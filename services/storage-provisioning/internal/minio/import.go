@@ -42,7 +42,7 @@ func (b *Backend) importIAM(ctx context.Context, file string, entries map[string
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	// The client's own method cannot read the answer of an import that failed in part.
 	var said struct {
 		Added struct {

@@ -58,8 +58,10 @@ type sealed struct {
 
 func sealedColumns(r *db.Principal, p *principal.Principal) []sealed {
 	return []sealed{
-		{"user_name", &r.UserName, &p.User}, {"user_secret", &r.UserSecret, &p.UserSecret},
-		{"reader_key", &r.ReaderKey, &p.ReaderKey}, {"reader_secret", &r.ReaderSecret, &p.ReaderSecret},
+		{"user_name", &r.UserName, &p.User},
+		{"user_secret", &r.UserSecret, &p.UserSecret},
+		{"reader_key", &r.ReaderKey, &p.ReaderKey},
+		{"reader_secret", &r.ReaderSecret, &p.ReaderSecret},
 	}
 }
 
