@@ -165,3 +165,23 @@ func TestLogout_ends_the_session(t *testing.T) {
 		t.Errorf("a logout without a login got %d", a.status)
 	}
 }
+
+func TestOver_https_the_cookie_has_its_prefix_and_browsers_are_told_to_stay(t *testing.T) {
+	w := newWorld(t, set("PUBLIC_URL", "https://panel.example.com"))
+	secret := w.identity.session("usr_1")
+	c := w.client("Cookie", "__Host-primecloud_session="+secret)
+	a := c.get("/v1/me").ok(t)
+	if got := a.header.Get("Strict-Transport-Security"); !strings.Contains(got, "max-age=") {
+		t.Errorf("browsers are told %q", got)
+	}
+	w.client("Cookie", "primecloud_session="+secret).get("/v1/me").wants(t, 401, "LOGIN_REQUIRED")
+	// The proxy in front speaks to us under another name than browsers do.
+	a = c.do("POST", buckets, `{"name": "b1"}`, "X-CSRF-Token", c.csrfToken(), "Origin", "https://panel.example.com", "Sec-Fetch-Site", "same-origin").ok(t)
+	if a.status != http.StatusOK {
+		t.Errorf("got %d", a.status)
+	}
+	a = c.do("POST", "/auth/logout", nil, "X-CSRF-Token", c.csrfToken())
+	if got := a.header.Get("Set-Cookie"); !strings.HasPrefix(got, "__Host-primecloud_session=;") || !strings.Contains(got, "Secure") {
+		t.Errorf("the cookie is taken by %q", got)
+	}
+}

@@ -35,9 +35,10 @@ import (
 // world is a gateway before two small services that go through the real chain. What they
 // keep is in memory; what they were asked is on record.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	listener net.Listener
 	base     string
+	handler  http.Handler
 	clock    *clock.Manual
 	signer   *token.Signer
 	identity *identityServer
@@ -47,20 +48,35 @@ type world struct {
 // settings changes the gateway's configuration.
 type settings func(config.Source)
 
-func newWorld(t *testing.T, changes ...settings) *world {
+func newWorld(t testing.TB, changes ...settings) *world {
 	t.Helper()
 	return newWorldOn(t, listen(t), changes...)
 }
 
 // listen takes an address for a gateway.
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	must(t, err)
 	return listener
 }
 
-func newWorldOn(t *testing.T, listener net.Listener, changes ...settings) *world {
+func newWorldOn(t testing.TB, listener net.Listener, changes ...settings) *world {
+	t.Helper()
+	w := emptyWorld(t, listener)
+	w.run(w.storage, changes...)
+	return w
+}
+
+// newWorldWith returns a world whose buckets are another server's.
+func newWorldWith(t testing.TB, buckets storagev1.BucketServiceServer, changes ...settings) *world {
+	t.Helper()
+	w := emptyWorld(t, listen(t))
+	w.run(buckets, changes...)
+	return w
+}
+
+func emptyWorld(t testing.TB, listener net.Listener) *world {
 	t.Helper()
 	w := &world{t: t, listener: listener, clock: clock.NewManual(time.Now()), signer: token.NewSigner()}
 	key, err := token.NewSigningKey()
@@ -68,6 +84,11 @@ func newWorldOn(t *testing.T, listener net.Listener, changes ...settings) *world
 	must(t, w.signer.Use(token.Ring{Current: key}))
 	w.identity = &identityServer{world: w, sessions: map[string]string{}, revoked: map[string]bool{}}
 	w.storage = &storageServer{buckets: map[string]*storagev1.Bucket{}}
+	return w
+}
+
+func (w *world) run(buckets storagev1.BucketServiceServer, changes ...settings) {
+	w.t.Helper()
 	identity := w.server("identity", func(r grpc.ServiceRegistrar) {
 		identityv1.RegisterSessionServiceServer(r, w.identity)
 		identityv1.RegisterTokenServiceServer(r, w.identity)
@@ -75,11 +96,10 @@ func newWorldOn(t *testing.T, listener net.Listener, changes ...settings) *world
 		identityv1.RegisterMembershipServiceServer(r, w.identity)
 	})
 	storage := w.server("storage", func(r grpc.ServiceRegistrar) {
-		storagev1.RegisterBucketServiceServer(r, w.storage)
+		storagev1.RegisterBucketServiceServer(r, buckets)
 		storagev1.RegisterBackendServiceServer(r, w.storage)
 	})
 	w.start(identity.Channel("gateway"), storage.Channel("gateway"), changes...)
-	return w
 }
 
 // server returns a server with the chain that every service has.
@@ -122,11 +142,14 @@ func (w *world) start(identity, storage grpc.ClientConnInterface, changes ...set
 	var c gateway.Config
 	must(w.t, config.Load(&c, source, "PRIMECLOUD_GATEWAY_"))
 	telemetry := observe.Discard()
-	telemetry.Logger = testkit.Logger(w.t)
+	if _, benchmark := w.t.(*testing.B); !benchmark {
+		telemetry.Logger = testkit.Logger(w.t)
+	}
 	g, err := gateway.New(w.t.Context(), c, gateway.Deps{
 		Telemetry: telemetry, Clock: w.clock, Listener: w.listener, Identity: identity, Storage: storage,
 	})
 	must(w.t, err)
+	w.handler = g.Handler()
 	ctx, stop := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx) }()
@@ -140,7 +163,7 @@ func set(name, value string) settings {
 	return func(s config.Source) { s["PRIMECLOUD_GATEWAY_"+name] = value }
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +190,7 @@ type answer struct {
 }
 
 // json returns the body as JSON.
-func (a answer) json(t *testing.T) map[string]any {
+func (a answer) json(t testing.TB) map[string]any {
 	t.Helper()
 	var v map[string]any
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
@@ -178,7 +201,7 @@ func (a answer) json(t *testing.T) map[string]any {
 
 // wants fails the test unless the answer is a Status of this HTTP status and reason, and
 // returns its details by the last part of their types.
-func (a answer) wants(t *testing.T, status int, reason string) map[string]map[string]any {
+func (a answer) wants(t testing.TB, status int, reason string) map[string]map[string]any {
 	t.Helper()
 	details := map[string]map[string]any{}
 	listed, _ := a.json(t)["details"].([]any)
@@ -197,7 +220,7 @@ func (a answer) wants(t *testing.T, status int, reason string) map[string]map[st
 }
 
 // ok fails the test unless the answer is a success.
-func (a answer) ok(t *testing.T) answer {
+func (a answer) ok(t testing.TB) answer {
 	t.Helper()
 	if a.status < 200 || a.status > 299 {
 		t.Fatalf("got HTTP %d: %s", a.status, a.body)
@@ -298,7 +321,7 @@ func (r *record) note(ctx context.Context, request any) {
 	r.list = append(r.list, asked{method: method, metadata: md, principal: principal.FromContext(ctx), request: request})
 }
 
-func (r *record) last(t *testing.T) asked {
+func (r *record) last(t testing.TB) asked {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -33,12 +33,13 @@ var ErrLimited = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "too many requ
 
 // Limiter counts. The zero budget counts nothing and allows everything.
 type Limiter struct {
-	name   string
 	budget int64
 	// apart is how long one request takes out of the window.
 	apart  time.Duration
 	seed   maphash.Seed
 	shards [shards]shard
+	// begin is how RateLimit begins; the others are written ahead.
+	begin  string
 	policy []string
 	limit  []string
 	digits [][]string
@@ -53,7 +54,7 @@ type shard struct {
 // New returns a limiter of budget requests per minute; zero is no limit. The name is what
 // clients see of the policy.
 func New(name string, budget int64) *Limiter {
-	l := &Limiter{name: name, budget: budget, seed: maphash.MakeSeed()}
+	l := &Limiter{budget: budget, seed: maphash.MakeSeed(), begin: strconv.Quote(name) + ";r="}
 	if budget <= 0 {
 		return l
 	}
@@ -129,7 +130,10 @@ func (l *Limiter) Tell(header http.Header, d Decision) {
 	}
 	reset := int64((d.Reset + time.Second - 1) / time.Second)
 	header["Ratelimit-Policy"] = l.policy
-	header["Ratelimit"] = []string{strconv.Quote(l.name) + ";r=" + strconv.FormatInt(d.Remaining, 10) + ";t=" + strconv.FormatInt(reset, 10)}
+	var text [96]byte
+	b := strconv.AppendInt(append(text[:0], l.begin...), d.Remaining, 10)
+	b = strconv.AppendInt(append(b, ";t="...), reset, 10)
+	header["Ratelimit"] = []string{string(b)}
 	header["Ratelimit-Limit"] = l.limit
 	header["Ratelimit-Remaining"] = l.number(d.Remaining)
 	header["Ratelimit-Reset"] = l.number(reset)
@@ -154,4 +158,15 @@ func Key(address string) string {
 		return "address:" + address
 	}
 	return "address:" + network.String()
+}
+
+// Size returns how many budgets are kept.
+func (l *Limiter) Size() int {
+	n := 0
+	for i := range l.shards {
+		l.shards[i].mu.Lock()
+		n += len(l.shards[i].full)
+		l.shards[i].mu.Unlock()
+	}
+	return n
 }

@@ -183,3 +183,14 @@ func (t *Tokens) Forget(secret string) {
 	defer t.mu.Unlock()
 	delete(t.logins, sha256.Sum256([]byte(secret)))
 }
+
+// Size returns how many tokens are kept.
+func (t *Tokens) Size() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := 0
+	for _, accounts := range t.logins {
+		n += len(accounts)
+	}
+	return n
+}
