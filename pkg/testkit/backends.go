@@ -96,6 +96,33 @@ func Dex(t testing.TB, cfg servers.DexConfig) *servers.Dex {
 	return d
 }
 
+var provider struct {
+	once sync.Once
+	dex  *servers.Dex
+	err  error
+}
+
+// SharedDex returns the process's OpenID Connect provider, and starts it the first time
+// with cfg, which all callers give alike. Hashing its passwords takes long under the race
+// detector, so tests that leave it running share it.
+func SharedDex(t testing.TB, cfg servers.DexConfig) *servers.Dex {
+	t.Helper()
+	provider.once.Do(func() {
+		if cfg.Dir, provider.err = shared.folder("dex"); provider.err != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+		defer cancel()
+		if provider.dex, provider.err = servers.StartDex(ctx, cfg); provider.err == nil {
+			shared.onStop(func(context.Context) error { return provider.dex.Kill() })
+		}
+	})
+	if provider.err != nil {
+		t.Fatalf("start Dex: %v", provider.err)
+	}
+	return provider.dex
+}
+
 // kill ends a server whose data nobody needs any more.
 func kill(t testing.TB, s *servers.Server) {
 	if err := s.Kill(); err != nil {

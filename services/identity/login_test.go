@@ -63,7 +63,7 @@ func TestAn_ID_token_that_is_not_of_this_login_is_refused(t *testing.T) {
 }
 
 func TestLogins_stop_while_the_provider_is_down_and_nothing_else_does(t *testing.T) {
-	w := newWorld(t)
+	w := newWorldWith(t, testkit.Dex(t, dexConfig()))
 	anna := w.login("anna")
 	token := w.idToken("anna", nonce)
 	w.stop()
