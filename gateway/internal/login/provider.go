@@ -33,7 +33,7 @@ type provider struct {
 
 func newProvider(config Config) *provider {
 	p := &provider{config: config}
-	var transport http.RoundTripper = http.DefaultTransport
+	transport := http.DefaultTransport
 	if config.InternalURL.Host != "" {
 		transport = &detour{public: config.Issuer, internal: config.InternalURL, next: transport}
 	}
