@@ -273,7 +273,10 @@ func (c *call) log(ctx context.Context, ended ending) {
 			attrs = append(attrs, slog.String("stack", p.stack))
 		}
 	}
-	c.server.deps.Logger.LogAttrs(ctx, level, "call", attrs...)
+	// Not Logger.LogAttrs: that looks up where it was called from, which is always here.
+	line := slog.NewRecord(time.Now(), level, "call", 0)
+	line.AddAttrs(attrs...)
+	_ = c.server.deps.Logger.Handler().Handle(ctx, line)
 }
 
 func (c *call) level(ended ending) slog.Level {
