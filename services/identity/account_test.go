@@ -227,3 +227,19 @@ func TestTwo_owners_who_step_down_at_once_leave_one(t *testing.T) {
 		t.Errorf("the two ended as %v", outcomes)
 	}
 }
+
+func TestA_suspended_account_can_be_looked_at_and_not_changed(t *testing.T) {
+	w := newWorld(t)
+	anna := w.login("anna")
+	acme := anna.account("Acme").GetId()
+	w.behind(`update identity.account set state = 'suspended' where id = $1`, acme)
+	ctx := anna.in(acme)
+	got, err := w.gateway().GetAccount(ctx, &identityv1.GetAccountRequest{AccountId: acme})
+	if err != nil || got.GetAccount().GetState() != identityv1.AccountState_ACCOUNT_STATE_SUSPENDED {
+		t.Errorf("looking at it: %v, %v", got, err)
+	}
+	_, err = w.gateway().CreateApiKey(ctx, keyFor(acme, "account.read"))
+	wants(t, err, "ACCOUNT_SUSPENDED")
+	_, err = w.gateway().UpdateAccount(ctx, &identityv1.UpdateAccountRequest{AccountId: acme, Account: &identityv1.Account{DisplayName: "x"}})
+	wants(t, err, "ACCOUNT_SUSPENDED")
+}

@@ -173,6 +173,28 @@ func TestTwo_calls_with_one_key_at_once_make_one_account(t *testing.T) {
 	}
 }
 
+func TestCalls_with_keys_of_their_own_on_one_account_wait_for_each_other(t *testing.T) {
+	b := newBench(t)
+	ctx, _ := b.person(t, "anna")
+	made, err := b.accounts.Create(ctx, "Acme", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			name := fmt.Sprint("Acme ", i)
+			if _, err := b.accounts.Update(withKey(ctx, "/m", name, name), made.ID, "", account.Fields{DisplayName: &name}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	group.Wait()
+	if got, err := b.accounts.Get(ctx, made.ID); err != nil || got.Version != 9 {
+		t.Errorf("version %d, %v", got.Version, err)
+	}
+}
+
 func TestUpdate_refuses_a_stale_etag_and_lets_one_of_two_win(t *testing.T) {
 	b := newBench(t)
 	ctx, _ := b.person(t, "anna")
