@@ -406,3 +406,21 @@ func TestPublic_methods_need_no_login_and_suffer_from_no_stale_one(t *testing.T)
 		t.Errorf("the key is %q", got)
 	}
 }
+
+func TestA_trace_goes_on_in_the_service(t *testing.T) {
+	w := newWorld(t)
+	const id = "0af7651916cd43dd8448eb211c80319c"
+	w.as("usr_1", "acc_1").get(buckets, "Traceparent", "00-"+id+"-b7ad6b7169203331-01").ok(t)
+	if got := w.storage.last(t).metadata.Get("traceparent"); len(got) != 1 || !strings.Contains(got[0], id) {
+		t.Errorf("the service was told %q", got)
+	}
+}
+
+func TestA_service_that_does_not_answer_in_time_is_given_up(t *testing.T) {
+	w := newWorld(t, set("TIMEOUT", "200ms"))
+	began := time.Now()
+	w.as("usr_1", "acc_1").do("POST", buckets, `{"name": "b1", "backend": "slow"}`).wants(t, http.StatusGatewayTimeout, "DEADLINE_EXCEEDED")
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}

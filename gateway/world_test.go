@@ -480,6 +480,10 @@ func (s *storageServer) breakWith(err error) {
 
 func (s *storageServer) CreateBucket(ctx context.Context, r *storagev1.CreateBucketRequest) (*storagev1.CreateBucketResponse, error) {
 	s.note(ctx, r)
+	if r.GetBackend() == "slow" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if err := rpc.SetOperationID(ctx, "opn_1"); err != nil {
 		return nil, err
 	}
