@@ -339,7 +339,7 @@ func TestAuthenticator_refuses_a_revoked_token_that_the_verifier_remembers(t *te
 		}
 	}
 	w.takesEffect(t, 15*time.Second, "ses_1")
-	if p, err := authenticate(t.Context(), raw); !errors.Is(err, revoke.ErrRevoked) || p.ID != "" {
+	if p, err := authenticate(t.Context(), raw); !errors.Is(err, revoke.ErrRevoked) || p.ID != "usr_1" {
 		t.Fatalf("got %+v, %v", p, err)
 	}
 }

@@ -94,7 +94,7 @@ func (v *View) Epoch() int64 { return v.ledger.epoch() }
 
 // Authenticator returns the function that turns a bearer token into a principal: verified
 // offline, and held against the view on every call, whether the verifier remembered the
-// token or not.
+// token or not. With ErrRevoked comes the principal whose token it was, for the record.
 func Authenticator(verifier *token.Verifier, view *View) func(ctx context.Context, bearer string) (principal.Principal, error) {
 	return func(ctx context.Context, bearer string) (principal.Principal, error) {
 		claims, err := verifier.Verify(ctx, bearer)
@@ -102,7 +102,7 @@ func Authenticator(verifier *token.Verifier, view *View) func(ctx context.Contex
 			return principal.Principal{}, err
 		}
 		if view.Revoked(claims) {
-			return principal.Principal{}, ErrRevoked
+			return claims.Principal(), ErrRevoked
 		}
 		return claims.Principal(), nil
 	}

@@ -31,7 +31,7 @@ func TestAuthentication(t *testing.T) {
 		"a forged token is refused":              {header("authorization", "Bearer forged"), errs.Unauthenticated, "TOKEN_INVALID"},
 		"an expired token is refused":            {header("authorization", "Bearer expired"), errs.Unauthenticated, "TOKEN_EXPIRED"},
 		"keys that are not there are no refusal": {header("authorization", "Bearer early"), errs.Unavailable, "VERIFIER_NOT_READY"},
-		"an odd failure is a refusal":            {header("authorization", "Bearer odd"), errs.Unauthenticated, "TOKEN_INVALID"},
+		"a defect is none either":                {header("authorization", "Bearer odd"), errs.Internal, "INTERNAL"},
 		"another scheme is refused":              {header("authorization", "Basic b3duZXI6"), errs.Unauthenticated, "TOKEN_INVALID"},
 		"a bare token is refused":                {header("authorization", "owner"), errs.Unauthenticated, "TOKEN_INVALID"},
 		"an empty bearer is refused":             {header("authorization", "Bearer "), errs.Unauthenticated, "TOKEN_INVALID"},
@@ -42,6 +42,19 @@ func TestAuthentication(t *testing.T) {
 		for name, c := range cases {
 			t.Run(name, func(t *testing.T) { wants(t, getBucket(c.header(as(t, "")), conn), c.kind, c.reason) })
 		}
+		t.Run("what is no refusal is not heard of as one", func(t *testing.T) {
+			for _, heard := range w.heard() {
+				if reason := errs.ReasonOf(heard.err); reason != "LOGIN_REQUIRED" && !strings.HasPrefix(reason, "TOKEN_") {
+					t.Errorf("heard of %v", heard.err)
+				}
+			}
+		})
+		t.Run("who was revoked is known, and refused", func(t *testing.T) {
+			wants(t, getBucket(as(t, "revoked"), conn), errs.Unauthenticated, "TOKEN_REVOKED")
+			if who := w.lastRefusal(t).who; who.ID != "usr_1" || who.AccountID != mine {
+				t.Fatalf("heard of %+v", who)
+			}
+		})
 		t.Run("the scheme may be written in any case", func(t *testing.T) {
 			if err := getBucket(header("Authorization", "bEARER owner")(as(t, "")), conn); err != nil {
 				t.Fatal(err)

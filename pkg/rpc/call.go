@@ -21,7 +21,6 @@ import (
 	"github.com/primecloud/primecloud/pkg/idempotency"
 	"github.com/primecloud/primecloud/pkg/observe"
 	"github.com/primecloud/primecloud/pkg/principal"
-	"github.com/primecloud/primecloud/pkg/token"
 )
 
 // call is one call on its way through the chain.
@@ -157,20 +156,13 @@ func (c *call) who(ctx context.Context) (principal.Principal, error) {
 	if err != nil || raw == "" {
 		return principal.Nobody(), err
 	}
+	// With an error there may be a principal all the same: whose login was revoked is worth
+	// knowing to the log and the audit trail, although it opens nothing.
 	who, err := c.server.config.Authenticate(ctx, raw)
-	if err != nil {
-		return principal.Nobody(), unauthenticated(err)
+	if err != nil && who.Kind == "" {
+		who = principal.Nobody()
 	}
-	return who, nil
-}
-
-// unauthenticated sees to it that a token which could not be checked for a reason that
-// nobody classified is refused and not an error of ours that looks like an answer.
-func unauthenticated(err error) error {
-	if _, classified := errs.As(err); classified || errs.KindOf(err) != errs.Internal {
-		return err
-	}
-	return token.ErrInvalid.Wrap(err)
+	return who, err
 }
 
 // accountOf returns the account that a request names.
@@ -181,14 +173,18 @@ func accountOf(request any) string {
 	return ""
 }
 
-// refused tells the hook of a call that was denied. That the database or the keys are away
-// is no denial.
+// refused tells the hook of a call that was denied. That the keys are away or something of
+// ours is broken is no denial.
 func (c *call) refused(ctx context.Context, request any, err error) {
-	if c.server.config.OnRefusal == nil || errs.KindOf(err) == errs.Unavailable {
+	if c.server.config.OnRefusal == nil {
 		return
 	}
-	message, _ := request.(proto.Message)
-	c.server.config.OnRefusal(ctx, c.method.name, message, err)
+	switch errs.KindOf(err) {
+	case errs.Unauthenticated, errs.PermissionDenied, errs.NotFound, errs.FailedPrecondition:
+		message, _ := request.(proto.Message)
+		c.server.config.OnRefusal(ctx, c.method.name, message, err)
+	default:
+	}
 }
 
 // key puts the idempotency key of a changing call into the context. Without a key of the

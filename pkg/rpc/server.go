@@ -25,13 +25,17 @@ import (
 	"github.com/primecloud/primecloud/pkg/principal"
 )
 
-// The defaults of a server.
+// The defaults and limits of a server. One connection of the gateway carries all its calls,
+// so a connection may have many streams.
 const (
 	defaultDeadline   = 15 * time.Second
 	defaultMax        = 60 * time.Second
 	defaultAge        = 5 * time.Minute
 	defaultAgeGrace   = time.Minute
 	defaultMaxMessage = 4 << 20
+	maxHeaderBytes    = 32 << 10
+	maxStreams        = 1000
+	handshakeWithin   = 20 * time.Second
 	keepaliveTime     = 30 * time.Second
 	keepaliveTimeout  = 10 * time.Second
 )
@@ -48,7 +52,8 @@ type ServerConfig struct {
 	// certificate and so no method of level SERVICE can be called.
 	TLS *tls.Config
 	// Authenticate turns a bearer token into a principal, or says why not. It is asked for
-	// every call that needs a login; revoke.Authenticator is one.
+	// every call that needs a login; revoke.Authenticator is one. Beside an error it may say
+	// who it was, for the log and OnRefusal; the call is refused all the same.
 	Authenticate func(ctx context.Context, bearer string) (principal.Principal, error)
 	// TrustedForwarders are the peers that may say on whose behalf they call.
 	TrustedForwarders []string
@@ -151,6 +156,10 @@ func (s *Server) options() []grpc.ServerOption {
 		// An unknown method gets an error of our making, through the same chain.
 		grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return errUnimplemented }),
 		grpc.MaxRecvMsgSize(s.config.MaxMessageBytes),
+		// What a stranger may cost before anybody knows who he is.
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ConnectionTimeout(handshakeWithin),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge:      s.config.MaxConnectionAge,
 			MaxConnectionAgeGrace: defaultAgeGrace,

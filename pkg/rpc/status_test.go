@@ -14,8 +14,13 @@ import (
 	"google.golang.org/grpc/status"
 	"pgregory.net/rapid"
 
+	"github.com/primecloud/primecloud/pkg/access"
+	"github.com/primecloud/primecloud/pkg/clock"
 	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/idempotency"
+	"github.com/primecloud/primecloud/pkg/revoke"
 	"github.com/primecloud/primecloud/pkg/rpc"
+	"github.com/primecloud/primecloud/pkg/token"
 	optionsv1 "github.com/primecloud/primecloud/proto/gen/primecloud/options/v1"
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
 )
@@ -211,6 +216,19 @@ func TestFromStatus_of_a_foreign_status_gives_a_reason_of_the_contract(t *testin
 		}
 		if code == codes.Unavailable && e.Kind() != errs.Unavailable {
 			t.Errorf("Unavailable became %s", e.Kind())
+		}
+	}
+}
+
+func TestReasons_of_the_mechanisms_are_in_the_contract(t *testing.T) {
+	for _, err := range []error{
+		access.ErrAccountSuspended, access.ErrCallerNotAllowed, access.ErrLoginRequired, access.ErrNotFound, access.ErrRoleNotAllowed,
+		access.ErrScopeMissing, token.ErrExpired, token.ErrInvalid, token.ErrNotReady, revoke.ErrRevoked,
+		revoke.NewView(revoke.Config{Clock: clock.System()}).RequireFresh(t.Context()),
+		idempotency.ErrInProgress, idempotency.ErrInvalid, idempotency.ErrReused,
+	} {
+		if _, known := optionsv1.ErrorReason_value["ERROR_REASON_"+errs.ReasonOf(err)]; !known {
+			t.Errorf("%v: the contract has no such reason", err)
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/pki"
 	"github.com/primecloud/primecloud/pkg/principal"
+	"github.com/primecloud/primecloud/pkg/revoke"
 	"github.com/primecloud/primecloud/pkg/rpc"
 	"github.com/primecloud/primecloud/pkg/token"
 	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
@@ -47,6 +48,8 @@ func authenticate(_ context.Context, bearer string) (principal.Principal, error)
 		return principal.Principal{}, token.ErrExpired
 	case "early":
 		return principal.Principal{}, token.ErrNotReady
+	case "revoked":
+		return callers["owner"], revoke.ErrRevoked
 	case "odd":
 		return principal.Principal{}, errors.New("boom")
 	default:
@@ -177,6 +180,12 @@ func (w *world) refused(ctx context.Context, method string, request proto.Messag
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.refusals = append(w.refusals, refusal{method: method, who: principal.FromContext(ctx), request: request, err: err})
+}
+
+func (w *world) heard() []refusal {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]refusal(nil), w.refusals...)
 }
 
 func (w *world) lastRefusal(t testing.TB) refusal {
