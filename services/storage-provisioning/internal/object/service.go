@@ -156,7 +156,7 @@ func (in NewURL) check() error {
 	if l := in.lifetime(); l < minLifetime || l > maxLifetime {
 		refuse("lifetime", "RANGE", fmt.Sprintf("must lie between %s and %s", minLifetime, maxLifetime))
 	}
-	if _, _, err := mime.ParseMediaType(in.ContentType); in.ContentType != "" && (err != nil || !printable(in.ContentType) || len(in.ContentType) > maxName) {
+	if in.ContentType != "" && !mediaType(in.ContentType) {
 		refuse("content_type", "MEDIA_TYPE", "must be a media type, such as text/plain")
 	}
 	if n := in.DownloadName; n != "" && (!utf8.ValidString(n) || utf8.RuneCountInString(n) > maxName ||
@@ -170,6 +170,12 @@ func (in NewURL) check() error {
 }
 
 var errRequestInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "a field breaks a rule; see the violations")
+
+// mediaType reports whether a Content-Type header may carry the value.
+func mediaType(s string) bool {
+	kind, _, err := mime.ParseMediaType(s)
+	return err == nil && strings.Contains(kind, "/") && printable(s) && len(s) <= maxName
+}
 
 // printable reports whether a header may carry the value as it is.
 func printable(s string) bool {
