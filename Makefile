@@ -48,7 +48,7 @@ fmt: tools protos ## format Go and proto files
 lint: tools protos ## check style, rooms and the contract
 	buf lint
 	buf format --diff --exit-code proto
-	buf breaking --against proto/released.binpb
+	buf breaking proto --against proto/released.binpb
 	sh deploy/tools/lint.sh
 
 verify: ## regenerate everything; the tree must stay as it is
