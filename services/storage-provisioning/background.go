@@ -9,6 +9,8 @@ import (
 	"github.com/primecloud/primecloud/pkg/bus"
 	"github.com/primecloud/primecloud/pkg/jobs"
 	"github.com/primecloud/primecloud/pkg/lifecycle"
+	"github.com/primecloud/primecloud/pkg/operation"
+	"github.com/primecloud/primecloud/pkg/operation/pgoperation"
 	"github.com/primecloud/primecloud/pkg/outbox"
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/reconcile"
@@ -82,13 +84,20 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 		return nil, err
 	}
 	return b, errors.Join(
-		jobs.Add(b.jobs, func(_ context.Context, w wakeUp) error {
-			b.loop.Wake(reconcile.Ref{Kind: w.ResourceKind, ID: w.ID, AccountID: w.AccountID})
-			return nil
-		}),
+		jobs.Add(b.jobs, b.wake),
 		b.jobs.Schedule("full_pass", c.FullPass, s.fullPass),
 		b.jobs.Schedule("upkeep", upkeepEvery, s.upkeep),
 	)
+}
+
+// wake has the resource looked at, unless its operation has ended meanwhile.
+func (b *background) wake(ctx context.Context, w wakeUp) error {
+	ref := reconcile.Ref{Kind: w.ResourceKind, ID: w.ID, AccountID: w.AccountID}
+	_, open, err := pgoperation.Open(ctx, b.service.db.Read(pg.Account(ref.AccountID)), operation.Resource{Kind: ref.Kind, ID: ref.ID})
+	if err == nil && open {
+		b.loop.Wake(ref)
+	}
+	return err
 }
 
 // wakeUp puts the job into the transaction.

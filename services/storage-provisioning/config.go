@@ -48,6 +48,7 @@ type Config struct {
 	Attempt  time.Duration `env:"PRIMECLOUD_STORAGE_ATTEMPT" default:"10s" doc:"How long a call may work on a backend at most, whatever time its caller has."`
 	FullPass time.Duration `env:"PRIMECLOUD_STORAGE_FULL_PASS" default:"1h" doc:"How often everything is compared with the backends."`
 	Sweep    time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
+	Settle   time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
 	Drain    time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
 
 	Observe observe.Config `prefix:"PRIMECLOUD_STORAGE_"`

@@ -203,7 +203,8 @@ func TestConcurrentCalls(t *testing.T) {
 		for i := range outcomes {
 			running.Go(func() {
 				_, outcomes[i] = w.buckets.UpdateBucket(ctx, &storagev1.UpdateBucketRequest{
-					AccountId: acc, BucketName: bucket, Bucket: &storagev1.Bucket{QuotaBytes: int64(1000 + i)}})
+					AccountId: acc, BucketName: bucket, Bucket: &storagev1.Bucket{QuotaBytes: int64(1000 + i)},
+				})
 			})
 		}
 		running.Wait()

@@ -177,7 +177,7 @@ func (s *Service) useCases() error {
 	s.use = grpcapi.UseCases{
 		Buckets: bucket.NewService(bucket.Deps{
 			Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
-			Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
+			Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
 		}),
 		AccessKeys: accesskey.NewService(accesskey.Deps{
 			Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,

@@ -24,6 +24,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/observe"
+	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/port"
 	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/pkg/rpc"
@@ -60,18 +61,56 @@ type world struct {
 	backends storagev1.BackendServiceClient
 }
 
-// calls counts what goes through the ports.
+// calls counts what goes through the ports and commits, and cuts one of them.
 type calls struct {
 	mu    sync.Mutex
 	names []string
+	// cut is the number of calls until the one to cut; zero cuts none.
+	cut int
+	// effect says that the call to cut still has its effect.
+	effect bool
+	// hit is the name of the call that was cut.
+	hit string
+}
+
+// arm cuts the n-th call from now on, before or after its effect.
+func (c *calls) arm(n int, effect bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut, c.effect, c.hit = n, effect, ""
 }
 
 func (c *calls) around(ctx context.Context, name string, call func(context.Context) error) error {
 	c.mu.Lock()
 	c.names = append(c.names, name)
+	cut := false
+	if c.cut > 0 {
+		c.cut--
+		if cut = c.cut == 0; cut {
+			c.hit = name
+		}
+	}
+	effect := c.effect
 	c.mu.Unlock()
-	return call(ctx)
+	switch {
+	case !cut:
+		return call(ctx)
+	case effect:
+		if err := call(ctx); err != nil {
+			return err
+		}
+		if name == "postgres.commit" {
+			return pg.ErrOutcomeUnknown
+		}
+		return errCut
+	case name == "postgres.commit":
+		return pg.ErrOutcomeUnknown
+	default:
+		return errCut
+	}
 }
+
+var errCut = errs.New(errs.Unavailable, "BACKEND_UNAVAILABLE", "cut by the test")
 
 // writes returns the calls since the last time that change something on the backend.
 func (c *calls) writes() []string {

@@ -26,7 +26,7 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 	err = s.inBucket(ctx, j, func(ctx context.Context, tx Tx, now Bucket) error {
 		b = now
 		if b.Desired == Absent && b.State == Vanishing && !b.SightedAt.IsZero() && !j.acted &&
-			s.Clock.Now().Sub(b.SightedAt) >= SettleAfter {
+			s.Clock.Now().Sub(b.SightedAt) >= s.SettleAfter {
 			return s.letGo(ctx, tx, j, b)
 		}
 		next := s.sighted(&b, j)
@@ -97,7 +97,7 @@ func (s *Service) sighted(b *Bucket, j job) reconcile.Next {
 	if b.SightedAt.IsZero() || j.acted {
 		b.SightedAt = now
 	}
-	if again := b.SightedAt.Add(SettleAfter); b.Desired == Absent || again.After(now) {
+	if again := b.SightedAt.Add(s.SettleAfter); b.Desired == Absent || again.After(now) {
 		return reconcile.Next{DueAt: &again}
 	}
 	b.Unsure, b.SightedAt = false, time.Time{}

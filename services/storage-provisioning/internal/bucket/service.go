@@ -15,9 +15,8 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 )
 
-// SettleAfter is how long after an attempt that was given up the backend must be seen as
-// wanted once more: a server that was paused applies late what it had been asked.
-const SettleAfter = 2 * time.Second
+// settleAfter is SettleAfter when Deps names none.
+const settleAfter = 2 * time.Second
 
 // conflictRetry is how soon a conflict is looked at again.
 const conflictRetry = time.Minute
@@ -31,6 +30,10 @@ type Deps struct {
 	Runner     *change.Runner
 	Pages      *page.Codec
 	Clock      clock.Clock
+	// SettleAfter is how long after an attempt that was given up the backend must be seen
+	// as wanted once more: a server that was paused applies late what it had been asked.
+	// 2 s when zero.
+	SettleAfter time.Duration
 	// Wake asks the reconciler of this process to look at a resource now; may be nil.
 	Wake func(reconcile.Ref)
 }
@@ -42,6 +45,9 @@ type Service struct{ Deps }
 func NewService(d Deps) *Service {
 	if d.Wake == nil {
 		d.Wake = func(reconcile.Ref) {}
+	}
+	if d.SettleAfter <= 0 {
+		d.SettleAfter = settleAfter
 	}
 	return &Service{Deps: d}
 }

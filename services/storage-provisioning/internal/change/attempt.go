@@ -136,7 +136,7 @@ func (r *Runner) Begin(ctx context.Context, tx Tx, in Intent) (Begun, error) {
 	if err := tx.Record.Audit(ctx, in.Audit); err != nil {
 		return Begun{}, err
 	}
-	return begun, tx.Resources.Wake(ctx, in.Ref, in.Window.Lease)
+	return begun, tx.Resources.WakeUp(ctx, in.Ref, in.Window.Lease)
 }
 
 // Operation returns a new open operation of the call in ctx on the resource.
@@ -223,7 +223,8 @@ func InDoubt(err error) bool {
 }
 
 // ForCaller returns the error of an attempt as its caller is told it: running out of the
-// attempt's time is the backend's doing, not the caller's.
+// attempt's time is the backend's doing, not the caller's; and whatever a write in between
+// came to, the operation is given up, so that its outcome is known.
 func ForCaller(err error) error {
 	if err == nil {
 		return nil
@@ -231,6 +232,9 @@ func ForCaller(err error) error {
 	switch errs.KindOf(err) {
 	case errs.DeadlineExceeded, errs.Canceled:
 		return ErrBackendUnavailable.Wrap(err)
+	case errs.Unknown:
+		return errs.New(errs.Unavailable, "DATABASE_UNAVAILABLE",
+			"the service's database did not answer; retry with the same idempotency key").WithRetryAfter(time.Second).Wrap(err)
 	default:
 		return err
 	}

@@ -40,9 +40,9 @@ type Operations interface {
 type Resources interface {
 	// Touch raises the resource's generation, which it returns, and sets when it is due.
 	Touch(ctx context.Context, ref reconcile.Ref, backend string, due time.Time) (int64, error)
-	// Wake makes it due at a moment without another generation, and puts a wake-up job
-	// there.
-	Wake(ctx context.Context, ref reconcile.Ref, at time.Time) error
+	// WakeUp puts a job there that has the resource looked at, should its operation still
+	// be open.
+	WakeUp(ctx context.Context, ref reconcile.Ref, at time.Time) error
 	// Claim takes the lease for this process; ok is false while somebody holds it.
 	Claim(ctx context.Context, ref reconcile.Ref, ttl time.Duration) (lease reconcile.Lease, ok bool, err error)
 	// Release gives the lease back; on false it had been lost, and the transaction must

@@ -59,12 +59,9 @@ func (r resources) Touch(ctx context.Context, ref reconcile.Ref, backend string,
 	return r.resources.Touch(ctx, r.tx, ref, backend, due)
 }
 
-// Wake makes the resource due and puts a wake-up job there.
-func (r resources) Wake(ctx context.Context, ref reconcile.Ref, at time.Time) error {
-	if _, err := r.resources.WakeAt(ctx, r.tx, ref, at); err != nil {
-		return err
-	}
-	return r.WakeUp(ctx, r.tx, ref, at)
+// WakeUp puts a wake-up job there.
+func (r resources) WakeUp(ctx context.Context, ref reconcile.Ref, at time.Time) error {
+	return r.base.WakeUp(ctx, r.tx, ref, at)
 }
 
 // Claim takes the lease for this process.
