@@ -92,7 +92,6 @@ func (b *background) components() []lifecycle.Component {
 		{Name: "outbox", Run: b.relay.Run},
 		{Name: "refusals", Run: b.refusals.Run},
 		{Name: "revocations", Run: b.publisher.Run},
-		{Name: "refusals", Run: b.refusals.Run},
 	}
 	for _, noun := range b.service.config.AuditNouns {
 		parts = append(parts, lifecycle.Component{Name: consumer(noun), Run: func(ctx context.Context) error {
