@@ -116,6 +116,12 @@ const maxVerdicts = 1024
 // redact hides the value of an attribute whose key, or the name of whose group, looks
 // like a secret's.
 func (r *redactor) redact(groups []string, a slog.Attr) slog.Attr {
+	// A level as it is goes through encoding/json, which costs more than the rest of the line.
+	if a.Value.Kind() == slog.KindAny {
+		if level, ok := a.Value.Any().(slog.Level); ok {
+			return slog.String(a.Key, level.String())
+		}
+	}
 	if r.looksSecret(a.Key) {
 		return slog.String(a.Key, config.Redacted)
 	}
