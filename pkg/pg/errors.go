@@ -78,7 +78,7 @@ func classifyServer(server *pgconn.PgError, err error) error {
 		return errs.New(errs.InvalidArgument, "REQUEST_INVALID", "text must not contain the character U+0000").Wrap(err)
 	case code == "57014": // the statement timeout, as a cancellation is the caller's context
 		return errs.New(errs.DeadlineExceeded, "DEADLINE_EXCEEDED", "the database took too long; retry later").Wrap(err)
-	case isRetriable(code), code == "55P03": // still so after all tries; a lock that is not to be had
+	case givenUp(code), isRetriable(code), code == "55P03": // still so after all tries; a lock that is not to be had
 		return unavailable(err)
 	case strings.HasPrefix(code, "08"), strings.HasPrefix(code, "53"), strings.HasPrefix(code, "57P"), code == "25006":
 		return unavailable(err)
@@ -89,6 +89,10 @@ func classifyServer(server *pgconn.PgError, err error) error {
 
 // isRetriable tells whether the transaction was a victim of others, and may just run again.
 func isRetriable(code string) bool { return code == "40001" || code == "40P01" }
+
+// givenUp tells whether the server rolled the transaction back because nothing was heard of
+// it for too long: it was gone before the statement or the commit that learns of it.
+func givenUp(code string) bool { return code == "25P03" || code == "25P04" }
 
 func isConnectionTrouble(err error) bool {
 	var connect *pgconn.ConnectError
@@ -107,7 +111,7 @@ func commitOutcome(ctx context.Context, err error) error {
 		return nil
 	case errors.Is(err, pgx.ErrTxCommitRollback):
 		return errors.Join(errors.New("the transaction had failed before its commit: an error of a statement was dropped"), err)
-	case pgconn.SafeToRetry(err):
+	case pgconn.SafeToRetry(err), errors.As(err, &server) && givenUp(server.Code):
 		return unavailable(err)
 	case errors.As(err, &server) && !fatal(server) &&
 		!strings.HasPrefix(server.Code, "08") && !strings.HasPrefix(server.Code, "57P") && server.Code != "40003":

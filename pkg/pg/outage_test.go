@@ -156,3 +156,36 @@ func TestDB_is_unavailable_while_the_server_is_down_and_recovers_by_itself(t *te
 		t.Errorf("Open on a port where nobody listens: %v", err)
 	}
 }
+
+func TestInTx_gives_its_locks_back_when_its_process_freezes(t *testing.T) {
+	d := testkit.NewDatabase(t, "storage")
+	ctx := testkit.Context(t)
+	db, err := pg.Open(ctx, pg.Config{URL: d.AppURL, IdleInTransactionTimeout: 200 * time.Millisecond}, pg.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	other := d.Open(t, pg.Deps{})
+	takeOver := func() error {
+		return other.InTx(ctx, pg.Account("acc_1"), func(ctx context.Context, tx *pg.Tx) error {
+			_, err := tx.Exec(ctx, addDrift, "d1", "acc_1")
+			return err
+		})
+	}
+	tries := 0
+	err = db.InTx(ctx, pg.Account("acc_1"), func(ctx context.Context, tx *pg.Tx) error {
+		tries++
+		if _, err := tx.Exec(ctx, addDrift, "d1", "acc_1"); err != nil || tries > 1 {
+			return err
+		}
+		// The key of the row that is not committed holds the other one up until the server
+		// has given this transaction up.
+		return takeOver()
+	})
+	if !pg.IsUnique(err, "") || tries != 2 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+	if got := ids(t, db.Read(pg.Account("acc_1"))); got != "d1" {
+		t.Errorf("left is %q", got)
+	}
+}

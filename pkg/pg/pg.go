@@ -45,6 +45,10 @@ type Config struct {
 	AcquireTimeout time.Duration
 	// StatementTimeout ends a statement on the server; 30 s when zero, none when negative.
 	StatementTimeout time.Duration
+	// IdleInTransactionTimeout ends a transaction on the server that says nothing for so
+	// long, so that a process that froze or lost its network gives its locks back; 5 s when
+	// zero. Transactions make no call but to the database, so none of ours waits as long.
+	IdleInTransactionTimeout time.Duration
 	// CommitTimeout bounds a commit, which the caller's cancellation does not reach; 5 s
 	// when zero.
 	CommitTimeout time.Duration
@@ -113,6 +117,7 @@ func withDefaults(c Config) Config {
 	set(&c.AcquireTimeout, 5*time.Second)
 	set(&c.StatementTimeout, 30*time.Second)
 	set(&c.CommitTimeout, 5*time.Second)
+	set(&c.IdleInTransactionTimeout, 5*time.Second)
 	if c.MaxConns == 0 {
 		c.MaxConns = 16
 	}
@@ -158,8 +163,7 @@ func (db *DB) poolConfig() (*pgxpool.Config, error) {
 	if db.config.StatementTimeout > 0 {
 		parameters["statement_timeout"] = fmt.Sprint(db.config.StatementTimeout.Milliseconds())
 	}
-	// A client that died between two statements must not hold locks for ever.
-	parameters["idle_in_transaction_session_timeout"] = "60000"
+	parameters["idle_in_transaction_session_timeout"] = fmt.Sprint(db.config.IdleInTransactionTimeout.Milliseconds())
 	return c, nil
 }
 
