@@ -71,6 +71,9 @@ type calls struct {
 	effect bool
 	// hit is the name of the call that was cut.
 	hit string
+	// frozen holds the call to cut, deaf to its deadline, until it is closed; then the call
+	// goes on as if nothing had been.
+	frozen chan struct{}
 }
 
 // arm cuts the n-th call from now on, before or after its effect.
@@ -90,10 +93,13 @@ func (c *calls) around(ctx context.Context, name string, call func(context.Conte
 			c.hit = name
 		}
 	}
-	effect := c.effect
+	effect, frozen := c.effect, c.frozen
 	c.mu.Unlock()
 	switch {
 	case !cut:
+		return call(ctx)
+	case frozen != nil:
+		<-frozen
 		return call(ctx)
 	case effect:
 		if err := call(ctx); err != nil {
@@ -132,8 +138,14 @@ func (c *calls) writes() []string {
 // newWorld starts everything. Options change the settings before the service starts.
 func newWorld(t *testing.T, minio *testkit.Storage, change ...func(config.Source)) *world {
 	t.Helper()
+	return newWorldOn(t, testkit.Postgres(t), minio, change...)
+}
+
+// newWorldOn is newWorld on a server of its own.
+func newWorldOn(t *testing.T, cluster *testkit.Cluster, minio *testkit.Storage, change ...func(config.Source)) *world {
+	t.Helper()
 	w := &world{
-		t: t, database: testkit.NewDatabase(t, postgres.Schema, postgres.Migrations()), minio: minio,
+		t: t, database: cluster.NewDatabase(t, postgres.Schema, postgres.Migrations()), minio: minio,
 		nats: testkit.NATS(t), signer: token.NewSigner(), calls: &calls{},
 	}
 	key, err := token.NewSigningKey()

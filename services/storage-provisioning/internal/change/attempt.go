@@ -190,21 +190,32 @@ func (r *Runner) Await(ctx context.Context, ref reconcile.Ref, window Window) (r
 	}
 }
 
-// Settle runs the transaction that ends a change (T2), within the life of the lease. Its
-// error says whether it is known how the change ended: ErrAlreadyEnded and ErrLeaseLost
-// come back as they are, everything else is ErrOutcomeUnknown.
+// Settle runs the transaction that ends a change (T2), within the life of the lease. A
+// database that is away is asked again for as long as the caller waits. Its error says
+// whether it is known how the change ended: ErrAlreadyEnded and ErrLeaseLost come back as
+// they are, everything else is ErrOutcomeUnknown.
 func (r *Runner) Settle(ctx context.Context, window Window, end func(ctx context.Context) error) error {
-	left := max(window.Lease.Sub(r.clock.Now())-100*time.Millisecond, 100*time.Millisecond)
+	left := max(window.Lease.Sub(r.clock.Now())-settleMargin, settleMargin)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
-	err := end(ctx)
-	switch {
-	case err == nil, errors.Is(err, ErrAlreadyEnded), errors.Is(err, ErrLeaseLost):
-		return err
-	default:
-		return ErrOutcomeUnknown.Wrap(err)
+	for {
+		err := end(ctx)
+		switch {
+		case err == nil, errors.Is(err, ErrAlreadyEnded), errors.Is(err, ErrLeaseLost):
+			return err
+		case errs.KindOf(err) != errs.Unavailable, !r.clock.Now().Add(settleMargin).Before(window.End):
+			return ErrOutcomeUnknown.Wrap(err)
+		}
+		select {
+		case <-ctx.Done():
+			return ErrOutcomeUnknown.Wrap(err)
+		case <-time.After(settleMargin / 2):
+		}
 	}
 }
+
+// settleMargin is what is kept of a window's ends.
+const settleMargin = 100 * time.Millisecond
 
 // Failed returns the error that a caller of an abandoned operation was told, or would have been.
 func Failed(o operation.Operation) error {

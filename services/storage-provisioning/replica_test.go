@@ -1,0 +1,173 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/minio/madmin-go/v3"
+
+	"github.com/primecloud/primecloud/pkg/config"
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/testkit"
+	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+)
+
+// replica starts a second process of the same service on the same database and backend.
+func (w *world) replica() *world {
+	w.t.Helper()
+	other := *w
+	other.calls = &calls{}
+	other.start()
+	return &other
+}
+
+func TestReplicas_share_the_work_and_never_one_resource(t *testing.T) {
+	one := newWorld(t, testkit.NewMinIO(t), everySecond)
+	two := one.replica()
+	acc := account()
+	ctx := one.as(acc)
+	names, outcomes := make([]string, 10), make([]error, 10)
+	var running sync.WaitGroup
+	for i := range names {
+		names[i] = name()
+		w := []*world{one, two}[i%2]
+		running.Go(func() {
+			_, outcomes[i] = w.buckets.CreateBucket(ctx, &storagev1.CreateBucketRequest{AccountId: acc, Name: names[i]})
+		})
+	}
+	running.Wait()
+	if err := errors.Join(outcomes...); err != nil {
+		t.Fatal(err)
+	}
+	one.reaches(acc, names...)
+	t.Run("a finding is told once, whoever finds it", func(t *testing.T) {
+		if err := one.admin().SetBucketQuota(testkit.Context(t), names[0], &madmin.BucketQuota{Size: 9, Type: madmin.HardQuota}); err != nil {
+			t.Fatal(err)
+		}
+		one.drift(acc, names[0], storagev1.Drift_KIND_DIFFERENT, "quota_bytes")
+		if n := one.row(`select count(*)::text from storage.drift`); n != "1" {
+			t.Errorf("there are %s findings", n)
+		}
+	})
+}
+
+// TestReplica_that_freezes stops one process in the midst of each step of a creation, as a
+// machine that is suspended does, and lets it go on after another has taken over.
+func TestReplica_that_freezes_is_taken_over_and_does_no_harm_when_it_wakes(t *testing.T) {
+	minio := testkit.NewMinIO(t)
+	for step := 2; step <= 8; step += 2 {
+		t.Run(fmt.Sprintf("at step %d", step), func(t *testing.T) {
+			one := newWorld(t, minio, func(s config.Source) { s["PRIMECLOUD_STORAGE_ATTEMPT"] = "1s" })
+			two := one.replica()
+			acc, bucket := account(), name()
+			frozen := make(chan struct{})
+			one.calls.mu.Lock()
+			one.calls.frozen = frozen
+			one.calls.mu.Unlock()
+			one.calls.arm(step, true)
+			var failure error
+			var running sync.WaitGroup
+			ctx := one.as(acc)
+			running.Go(func() {
+				_, failure = one.buckets.CreateBucket(ctx, &storagev1.CreateBucketRequest{AccountId: acc, Name: bucket, QuotaBytes: 4096})
+			})
+			ready := func() error {
+				got, err := two.buckets.GetBucket(two.as(acc), &storagev1.GetBucketRequest{AccountId: acc, Bucket: bucket})
+				if err == nil && got.GetBucket().GetState() != storagev1.BucketState_BUCKET_STATE_READY {
+					err = fmt.Errorf("it is %s", got.GetBucket().GetState())
+				}
+				return err
+			}
+			testkit.Eventually(t, 30*time.Second, ready)
+			close(frozen)
+			running.Wait()
+			if failure != nil && errs.ReasonOf(failure) != "OUTCOME_UNKNOWN" {
+				t.Errorf("the bucket is there, and the caller was told %v", failure)
+			}
+			testkit.Eventually(t, 10*time.Second, ready)
+			quota, err := one.admin().GetBucketQuota(testkit.Context(t), bucket)
+			if err != nil || quota.Size != 4096 {
+				t.Errorf("MinIO has quota %v, %v", quota, err)
+			}
+			t.Logf("frozen at %s, the caller was told %v", one.calls.hit, failure)
+		})
+	}
+}
+
+func TestService_recovers_from_a_crash_of_PostgreSQL(t *testing.T) {
+	cluster := testkit.NewPostgres(t)
+	w := newWorldOn(t, cluster, testkit.MinIO(t))
+	acc := account()
+	w.create(acc, name())
+	if err := cluster.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	// The server's last processes may still have taken in the beginning.
+	request := &storagev1.CreateBucketRequest{AccountId: acc, Name: name()}
+	err := within(t, withKey(w.as(acc), "k"), 3*time.Second, func(ctx context.Context) error {
+		_, err := w.buckets.CreateBucket(ctx, request)
+		return err
+	})
+	if reason := errs.ReasonOf(err); reason != "DATABASE_UNAVAILABLE" && reason != "OUTCOME_UNKNOWN" {
+		t.Fatalf("without a database: %v", err)
+	}
+	if err := cluster.Start(testkit.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, 15*time.Second, func() error {
+		_, err := w.buckets.CreateBucket(withKey(w.as(acc), "k"), request)
+		return err
+	})
+	testkit.Eventually(t, 15*time.Second, func() error {
+		events, err := w.published()
+		if err == nil && len(events) < 5 {
+			err = fmt.Errorf("%d events were published", len(events))
+		}
+		return err
+	})
+}
+
+func TestPrincipal_is_repaired(t *testing.T) {
+	w := newWorld(t, testkit.NewMinIO(t), everySecond)
+	ctx := testkit.Context(t)
+	acc, bucket := account(), name()
+	w.create(acc, bucket)
+	policy := "primecloud-" + w.row(`select id from storage.principal where account_id = $1`, acc)
+	users, err := w.admin().ListUsers(ctx)
+	if err != nil || len(users) != 1 {
+		t.Fatalf("the users are %v, %v", users, err)
+	}
+	var user string
+	for name := range users {
+		user = name
+	}
+	found := func(field string) {
+		t.Helper()
+		w.drift(acc, "", storagev1.Drift_KIND_DIFFERENT, field)
+	}
+	t.Run("a policy that somebody widened", func(t *testing.T) {
+		wide := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["arn:aws:s3:::*"]}]}`
+		if err := w.admin().AddCannedPolicy(ctx, policy, []byte(wide)); err != nil {
+			t.Fatal(err)
+		}
+		found("policy")
+		w.reaches(acc, bucket)
+	})
+	t.Run("a user that somebody removed", func(t *testing.T) {
+		if err := w.admin().RemoveUser(ctx, user); err != nil {
+			t.Fatal(err)
+		}
+		found("user")
+		testkit.Eventually(t, 10*time.Second, func() error {
+			info, err := w.admin().GetUserInfo(ctx, user)
+			if err == nil && info.PolicyName != policy {
+				err = fmt.Errorf("its policy is %q", info.PolicyName)
+			}
+			return err
+		})
+	})
+}
