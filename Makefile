@@ -36,6 +36,7 @@ protos: ## fetch the third-party protos that the contract imports
 gen: tools protos ## regenerate everything that is generated
 	buf generate
 	go run ./deploy/e2e/cmd/openapi
+	go run ./deploy/e2e/cmd/matrix
 	for dir in services/*/; do if [ -f $$dir/sqlc.yaml ]; then (cd $$dir && sqlc generate) || exit 1; fi; done
 
 mod: ## bring go.work and all go.mod files in order
