@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/primecloud/primecloud/deploy/stack/environment"
 	"github.com/primecloud/primecloud/pkg/config"
@@ -38,6 +39,8 @@ type Suite struct {
 	Ports Ports
 	// LogLevel is that of every process.
 	LogLevel string
+	// Overrides are settings by their full names, which go before those made here.
+	Overrides config.Source
 }
 
 // Address is a port on this machine.
@@ -48,6 +51,26 @@ func (p Ports) GatewayURL() string { return "http://" + Address(p.Gateway) }
 
 // Callback is where a login returns to.
 func (p Ports) Callback() string { return p.GatewayURL() + "/auth/callback" }
+
+// with puts the further settings of a process over those made here.
+func (s Suite) with(source config.Source, prefix string) config.Source {
+	for name, value := range s.Overrides {
+		if strings.HasPrefix(name, prefix) {
+			source[name] = value
+		}
+	}
+	return source
+}
+
+// overridden puts a process's overrides over its settings.
+func (s Suite) overridden(source config.Source, prefix string) config.Source {
+	for name, value := range s.Overrides {
+		if strings.HasPrefix(name, prefix) {
+			source[name] = value
+		}
+	}
+	return source
+}
 
 // certificate issues a certificate that names the service, for this machine.
 func (s Suite) certificate(service string) (pki.Files, error) {
@@ -93,7 +116,7 @@ func (s Suite) Identity() (config.Source, error) {
 	source[prefix+"ADMIN_LISTEN"] = Address(s.Ports.IdentityAdmin)
 	source[prefix+"OIDC_ISSUER"] = s.Environment.Dex.Issuer
 	source[prefix+"OIDC_CLIENT_ID"] = environment.Client
-	return source, nil
+	return s.with(source, prefix), nil
 }
 
 // Storage are the settings of storage-provisioning.
@@ -113,7 +136,7 @@ func (s Suite) Storage() (config.Source, error) {
 	source[prefix+"BACKEND_REGION"] = environment.Region
 	source[prefix+"BACKEND_ADMIN_USER"] = user
 	source[prefix+"BACKEND_ADMIN_PASSWORD"] = password
-	return source, nil
+	return s.with(source, prefix), nil
 }
 
 // Gateway are the settings of the gateway.
@@ -123,7 +146,7 @@ func (s Suite) Gateway() (config.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.Source{
+	return s.with(config.Source{
 		prefix + "LISTEN":             Address(s.Ports.Gateway),
 		prefix + "PUBLIC_URL":         s.Ports.GatewayURL(),
 		prefix + "IDENTITY":           "dns:///" + Address(s.Ports.Identity),
@@ -136,5 +159,5 @@ func (s Suite) Gateway() (config.Source, error) {
 		prefix + "OIDC_CLIENT_ID":     environment.Client,
 		prefix + "OIDC_CLIENT_SECRET": s.Environment.Secrets.Get("dex-client"),
 		prefix + "LOG_LEVEL":          s.LogLevel,
-	}, nil
+	}, prefix), nil
 }

@@ -49,7 +49,7 @@ func listen(ctx context.Context, address, setting string) (net.Listener, error) 
 
 // build makes every part; nothing serves before Run.
 func (s *Suite) build(ctx context.Context) error {
-	from := settings.Suite{Environment: s.environment, Dir: s.config.Dir, Ports: s.config.Processes, LogLevel: s.config.LogLevel}
+	from := s.settings()
 	if err := s.buildIdentity(ctx, from); err != nil {
 		return fmt.Errorf("identity: %w", err)
 	}

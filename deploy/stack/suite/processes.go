@@ -29,7 +29,7 @@ type program struct {
 // buildProcesses builds each binary and makes each a part of the group that runs it as a
 // process of its own, known by its certificate. `migrate` runs before the first starts.
 func (s *Suite) buildProcesses(ctx context.Context) error {
-	from := settings.Suite{Environment: s.environment, Dir: s.config.Dir, Ports: s.config.Processes, LogLevel: s.config.LogLevel}
+	from := s.settings()
 	programs := []program{
 		{name: "services/identity/cmd/identity", settings: from.Identity, migrates: true},
 		{name: "services/storage-provisioning/cmd/storage-provisioning", settings: from.Storage, migrates: true, after: func(ctx context.Context) error {

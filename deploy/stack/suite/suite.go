@@ -22,6 +22,7 @@ import (
 	"github.com/primecloud/primecloud/deploy/stack/environment"
 	"github.com/primecloud/primecloud/deploy/stack/settings"
 	"github.com/primecloud/primecloud/pkg/bus"
+	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/lifecycle"
 	"github.com/primecloud/primecloud/pkg/revoke"
 	"github.com/primecloud/primecloud/pkg/servers"
@@ -42,6 +43,13 @@ type Config struct {
 	Separate bool `env:"PRIMECLOUD_STACK_SEPARATE" doc:"Run each service as a process of its own instead of all in one."`
 	// Volatile gives up durability against a crash of the machine, for tests.
 	Volatile bool `env:"-"`
+	// Overrides are settings of the suite's processes by their full names, which go before those
+	// made for this machine; for tests and measurements.
+	Overrides config.Source `env:"-"`
+	// Environment runs already and stays with its owner, who started it with
+	// StartEnvironment; nil has the suite start and stop one. For tests that stop the suite
+	// and leave the rest.
+	Environment *environment.Environment `env:"-"`
 }
 
 // Suite is everything, running.
@@ -64,28 +72,47 @@ func natsUsers() []servers.NATSUser {
 	}
 }
 
-// Start starts everything and returns when it answers.
-func Start(ctx context.Context, config Config, progress io.Writer) (*Suite, error) {
-	dir, err := filepath.Abs(config.Dir)
+// StartEnvironment starts what a suite of this configuration needs around it.
+func StartEnvironment(ctx context.Context, c Config, progress io.Writer) (*environment.Environment, error) {
+	dir, err := c.folder()
 	if err != nil {
 		return nil, err
 	}
-	config.Dir = dir
+	return environment.Start(ctx, environment.Config{
+		Dir: dir, Ports: c.Servers, Callback: c.Processes.Callback(), Nouns: []string{"identity", "storage"},
+		NATSUsers: natsUsers(), Volatile: c.Volatile, Progress: progress,
+	})
+}
+
+// folder makes the folder, with that of the logs in it, and returns its absolute path.
+func (c Config) folder() (string, error) {
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return "", err
+	}
 	for _, folder := range []string{dir, filepath.Join(dir, "logs")} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return nil, fmt.Errorf("the stack's folder: %w", err)
+			return "", fmt.Errorf("the stack's folder: %w", err)
 		}
 	}
-	s := &Suite{config: config, parts: parts{group: lifecycle.New(slog.New(slog.DiscardHandler))}}
-	s.environment, err = environment.Start(ctx, environment.Config{
-		Dir: dir, Ports: config.Servers, Callback: config.Processes.Callback(), Nouns: []string{"identity", "storage"},
-		NATSUsers: natsUsers(), Volatile: config.Volatile, Progress: progress,
-	})
+	return dir, nil
+}
+
+// Start starts everything and returns when it answers.
+func Start(ctx context.Context, c Config, progress io.Writer) (*Suite, error) {
+	dir, err := c.folder()
 	if err != nil {
 		return nil, err
 	}
+	c.Dir = dir
+	s := &Suite{config: c, environment: c.Environment, parts: parts{group: lifecycle.New(slog.New(slog.DiscardHandler))}}
+	if s.environment == nil {
+		if s.environment, err = StartEnvironment(ctx, c, progress); err != nil {
+			return nil, err
+		}
+	}
 	build := s.build
-	if config.Separate {
+	if c.Separate {
 		build = s.buildProcesses
 	}
 	if err := build(ctx); err != nil {
@@ -109,6 +136,13 @@ func (s *Suite) Target() demo.Target {
 
 // Environment is what runs around the suite, for tests that stop a part of it.
 func (s *Suite) Environment() *environment.Environment { return s.environment }
+
+// settings are those of the suite's processes.
+func (s *Suite) settings() settings.Suite {
+	return settings.Suite{
+		Environment: s.environment, Dir: s.config.Dir, Ports: s.config.Processes, LogLevel: s.config.LogLevel, Overrides: s.config.Overrides,
+	}
+}
 
 // announce leaves word for `demo` where this suite is.
 func (s *Suite) announce() error {
@@ -150,7 +184,10 @@ func (s *Suite) Run(ctx context.Context, ready func()) error {
 }
 
 func (s *Suite) close(ctx context.Context) error {
-	failed := []error{s.environment.Close(ctx)}
+	var failed []error
+	if s.config.Environment == nil {
+		failed = append(failed, s.environment.Close(ctx))
+	}
 	for _, file := range s.parts.logs {
 		failed = append(failed, file.Close())
 	}
