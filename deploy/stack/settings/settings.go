@@ -52,18 +52,8 @@ func (p Ports) GatewayURL() string { return "http://" + Address(p.Gateway) }
 // Callback is where a login returns to.
 func (p Ports) Callback() string { return p.GatewayURL() + "/auth/callback" }
 
-// with puts the further settings of a process over those made here.
+// with puts the overrides of a process over the settings made here.
 func (s Suite) with(source config.Source, prefix string) config.Source {
-	for name, value := range s.Overrides {
-		if strings.HasPrefix(name, prefix) {
-			source[name] = value
-		}
-	}
-	return source
-}
-
-// overridden puts a process's overrides over its settings.
-func (s Suite) overridden(source config.Source, prefix string) config.Source {
 	for name, value := range s.Overrides {
 		if strings.HasPrefix(name, prefix) {
 			source[name] = value
