@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/primecloud/primecloud/pkg/servers/readiness"
 )
 
 // DexConfig says how to run Dex.
@@ -59,12 +60,18 @@ func StartDex(ctx context.Context, cfg DexConfig) (*Dex, error) {
 		d.Issuer = "http://" + address(port) + "/dex"
 	}
 	file := filepath.Join(cfg.Dir, "dex.json")
-	web := filepath.Join(filepath.Dir(paths[0]), "web")
-	if err := writeDexConfig(file, web, d.Issuer, port, cfg); err != nil {
+	text, err := DexFile{
+		Issuer: d.Issuer, Listen: address(port), Database: filepath.Join(cfg.Dir, "dex.db"), Web: filepath.Join(filepath.Dir(paths[0]), "web"),
+		ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, RedirectURLs: cfg.RedirectURLs, Users: cfg.Users,
+	}.Encode()
+	if err != nil {
 		return nil, err
 	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, fmt.Errorf("write the configuration of Dex: %w", err)
+	}
 	d.Server = &Server{
-		name: nameDex, port: port, setting: cfg.Setting, probe: d.discovers,
+		name: nameDex, port: port, setting: cfg.Setting, probe: func(ctx context.Context) error { return readiness.Dex(ctx, d.Address(), d.Issuer) },
 		cmd: command{path: paths[0], args: []string{"serve", file}, dir: cfg.Dir, stop: syscall.SIGTERM, orphaned: syscall.SIGKILL},
 	}
 	if err := begin(ctx, d.Server); err != nil {
@@ -73,56 +80,47 @@ func StartDex(ctx context.Context, cfg DexConfig) (*Dex, error) {
 	return d, nil
 }
 
-// writeDexConfig writes the configuration as JSON, which is YAML.
-func writeDexConfig(file, web, issuer string, port int, cfg DexConfig) error {
-	passwords := make([]map[string]any, 0, len(cfg.Users))
-	for _, u := range cfg.Users {
+// DexFile is what the configuration of Dex says.
+type DexFile struct {
+	// Issuer is how tokens name Dex.
+	Issuer string
+	// Listen is host:port to listen on.
+	Listen string
+	// Database is the file with keys and sessions, Web the folder with the login pages.
+	Database, Web string
+	// ClientID and ClientSecret are the gateway's, RedirectURLs where logins may return to.
+	ClientID, ClientSecret string
+	RedirectURLs           []string
+	// Users may log in with a password.
+	Users []DexUser
+}
+
+// Encode returns the configuration as JSON, which is YAML.
+func (f DexFile) Encode() ([]byte, error) {
+	passwords := make([]map[string]any, 0, len(f.Users))
+	for _, u := range f.Users {
 		hash, err := bcrypt.GenerateFromPassword([]byte(u.Password), bcrypt.DefaultCost)
 		if err != nil {
-			return fmt.Errorf("hash the password of %s: %w", u.Email, err)
+			return nil, fmt.Errorf("hash the password of %s: %w", u.Email, err)
 		}
 		passwords = append(passwords, map[string]any{
 			"email": u.Email, "hash": string(hash), "username": u.Username, "userID": u.UserID,
 		})
 	}
 	text, err := json.MarshalIndent(map[string]any{
-		"issuer":           issuer,
-		"storage":          map[string]any{"type": "sqlite3", "config": map[string]any{"file": filepath.Join(cfg.Dir, "dex.db")}},
-		"web":              map[string]any{"http": address(port)},
-		"frontend":         map[string]any{"dir": web, "issuer": "PrimeCloud"},
+		"issuer":           f.Issuer,
+		"storage":          map[string]any{"type": "sqlite3", "config": map[string]any{"file": f.Database}},
+		"web":              map[string]any{"http": f.Listen},
+		"frontend":         map[string]any{"dir": f.Web, "issuer": "PrimeCloud"},
 		"oauth2":           map[string]any{"skipApprovalScreen": true, "responseTypes": []string{"code"}},
 		"enablePasswordDB": true,
 		"staticPasswords":  passwords,
 		"staticClients": []map[string]any{{
-			"id": cfg.ClientID, "secret": cfg.ClientSecret, "name": "PrimeCloud", "redirectURIs": cfg.RedirectURLs,
+			"id": f.ClientID, "secret": f.ClientSecret, "name": "PrimeCloud", "redirectURIs": f.RedirectURLs,
 		}},
 	}, "", "  ")
 	if err != nil {
-		return fmt.Errorf("write the configuration of Dex: %w", err)
+		return nil, fmt.Errorf("the configuration of Dex: %w", err)
 	}
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return fmt.Errorf("write the configuration of Dex: %w", err)
-	}
-	return nil
-}
-
-// discovers asks Dex itself, not the issuer's address, which may be another host's.
-func (d *Dex) discovers(ctx context.Context) error {
-	path := "/.well-known/openid-configuration"
-	issuer, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Issuer+path, http.NoBody)
-	if err != nil {
-		return fmt.Errorf("ask for readiness: %w", err)
-	}
-	issuer.URL.Scheme, issuer.URL.Host = "http", d.Address()
-	body, err := answer(issuer)
-	if err != nil {
-		return err
-	}
-	var found struct {
-		Issuer string `json:"issuer"`
-	}
-	if err := json.Unmarshal([]byte(body), &found); err != nil || found.Issuer != d.Issuer {
-		return fmt.Errorf("Dex answers %q", body)
-	}
-	return nil
+	return text, nil
 }

@@ -2,11 +2,11 @@ package servers
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/primecloud/primecloud/pkg/servers/readiness"
 )
 
 // doorConfig is the one configuration of the door, for every way of running the suite.
@@ -48,7 +48,7 @@ func StartDoor(ctx context.Context, cfg DoorConfig) (*Door, error) {
 	}
 	d := &Door{}
 	d.Server = &Server{
-		name: nameDoor, port: port, setting: cfg.Setting, probe: d.health,
+		name: nameDoor, port: port, setting: cfg.Setting, probe: func(ctx context.Context) error { return readiness.Door(ctx, d.Address()) },
 		cmd: command{
 			path: paths[0], dir: cfg.Dir, stop: syscall.SIGTERM, orphaned: syscall.SIGKILL,
 			args: []string{"run", "--config", filepath.Join(root, doorConfig), "--adapter", "caddyfile"},
@@ -63,19 +63,4 @@ func StartDoor(ctx context.Context, cfg DoorConfig) (*Door, error) {
 		return nil, err
 	}
 	return d, nil
-}
-
-func (d *Door) health(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.Endpoint()+"/_door/health", http.NoBody)
-	if err != nil {
-		return fmt.Errorf("ask for readiness: %w", err)
-	}
-	body, err := answer(req)
-	if err != nil {
-		return err
-	}
-	if body != "ok" {
-		return fmt.Errorf("the door answers %q", body)
-	}
-	return nil
 }

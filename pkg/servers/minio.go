@@ -2,13 +2,10 @@ package servers
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net/http"
 	"path/filepath"
-	"strings"
 	"syscall"
-	"time"
+
+	"github.com/primecloud/primecloud/pkg/servers/readiness"
 )
 
 // MinIOConfig says how to run MinIO.
@@ -61,7 +58,7 @@ func StartMinIO(ctx context.Context, cfg MinIOConfig) (*MinIO, error) {
 	m := &MinIO{}
 	m.Server = &Server{
 		name: nameMinIO, port: port, setting: cfg.Setting,
-		probe: func(ctx context.Context) error { return m.knowsItsKeys(ctx, cfg.Region) },
+		probe: func(ctx context.Context) error { return readiness.MinIO(ctx, m.Address(), cfg.Region) },
 		cmd: command{
 			path: paths[0], args: args, env: append(env, cfg.Env...), dir: cfg.Dir,
 			stop: syscall.SIGTERM, orphaned: syscall.SIGKILL,
@@ -71,44 +68,4 @@ func StartMinIO(ctx context.Context, cfg MinIOConfig) (*MinIO, error) {
 		return nil, err
 	}
 	return m, nil
-}
-
-// knowsItsKeys asks with a key that does not exist. MinIO is live some time before it has read
-// its users, and says "not initialised" until then; only "no such key" shows that it is ready.
-func (m *MinIO) knowsItsKeys(ctx context.Context, region string) error {
-	if region == "" {
-		region = "us-east-1"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.Endpoint()+"/", http.NoBody)
-	if err != nil {
-		return fmt.Errorf("ask for readiness: %w", err)
-	}
-	now := time.Now().UTC() // MinIO looks at the date before the key
-	req.Header.Set("X-Amz-Date", now.Format("20060102T150405Z"))
-	req.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
-	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=readiness/"+now.Format("20060102")+"/"+region+
-		"/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="+strings.Repeat("0", 64))
-	body, err := answer(req)
-	if err != nil {
-		return err
-	}
-	if !strings.Contains(body, "<Code>InvalidAccessKeyId</Code>") {
-		return fmt.Errorf("MinIO answers %q", body)
-	}
-	return nil
-}
-
-// answer sends a request on a connection of its own and returns the body, whatever the status.
-func answer(req *http.Request) (string, error) {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Do(req)
-	if err != nil {
-		return "", fmt.Errorf("ask for readiness: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	if err != nil {
-		return "", fmt.Errorf("ask for readiness: %w", err)
-	}
-	return string(body), nil
 }

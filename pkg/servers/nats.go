@@ -1,16 +1,15 @@
 package servers
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"github.com/primecloud/primecloud/pkg/servers/readiness"
 )
 
 // NATSConfig says how to run NATS.
@@ -57,11 +56,15 @@ func StartNATS(ctx context.Context, cfg NATSConfig) (*NATS, error) {
 	}
 	n := &NATS{Store: filepath.Join(cfg.Dir, "jetstream")}
 	file := filepath.Join(cfg.Dir, "nats.conf")
-	if err := writeNATSConfig(file, cfg, n.Store, port); err != nil {
+	text, err := NATSFile{Listen: address(port), Store: n.Store, Name: "primecloud-local", Users: cfg.Users}.Encode()
+	if err != nil {
 		return nil, err
 	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, fmt.Errorf("write the configuration of NATS: %w", err)
+	}
 	n.Server = &Server{
-		name: nameNATS, port: port, setting: cfg.Setting, probe: n.greeting,
+		name: nameNATS, port: port, setting: cfg.Setting, probe: func(ctx context.Context) error { return readiness.NATS(ctx, n.Address()) },
 		cmd: command{path: paths[0], args: []string{"-c", file}, dir: cfg.Dir, stop: syscall.SIGTERM, orphaned: syscall.SIGKILL},
 	}
 	if err := begin(ctx, n.Server); err != nil {
@@ -70,8 +73,16 @@ func StartNATS(ctx context.Context, cfg NATSConfig) (*NATS, error) {
 	return n, nil
 }
 
-// writeNATSConfig writes the configuration as JSON, which NATS reads as its own language.
-func writeNATSConfig(file string, cfg NATSConfig, store string, port int) error {
+// NATSFile is what the configuration of NATS says.
+type NATSFile struct {
+	// Listen is host:port to listen on, Store JetStream's folder, Name how the server calls itself.
+	Listen, Store, Name string
+	// Users are who may connect. Without any, everybody may do everything.
+	Users []NATSUser
+}
+
+// Encode returns the configuration as JSON, which NATS reads as its own language.
+func (f NATSFile) Encode() ([]byte, error) {
 	type permissions struct {
 		Publish   []string `json:"publish"`
 		Subscribe []string `json:"subscribe"`
@@ -82,12 +93,12 @@ func writeNATSConfig(file string, cfg NATSConfig, store string, port int) error 
 		Permissions permissions `json:"permissions"`
 	}
 	config := map[string]any{
-		"listen":      address(port),
-		"server_name": "primecloud-local",
-		"jetstream":   map[string]any{"store_dir": store},
+		"listen":      f.Listen,
+		"server_name": f.Name,
+		"jetstream":   map[string]any{"store_dir": f.Store},
 	}
-	users := make([]user, 0, len(cfg.Users))
-	for _, u := range cfg.Users {
+	users := make([]user, 0, len(f.Users))
+	for _, u := range f.Users {
 		users = append(users, user{User: u.Name, Password: u.Password, Permissions: permissions{
 			Publish: orNothing(u.Publish), Subscribe: orNothing(u.Subscribe),
 		}})
@@ -99,12 +110,9 @@ func writeNATSConfig(file string, cfg NATSConfig, store string, port int) error 
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false) // NATS knows no \u003e
 	if err := encoder.Encode(config); err != nil {
-		return fmt.Errorf("write the configuration of NATS: %w", err)
+		return nil, fmt.Errorf("the configuration of NATS: %w", err)
 	}
-	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
-		return fmt.Errorf("write the configuration of NATS: %w", err)
-	}
-	return nil
+	return text.Bytes(), nil
 }
 
 // orNothing keeps an empty list from meaning "everything", as it does to NATS.
@@ -113,37 +121,4 @@ func orNothing(subjects []string) []string {
 		return []string{"_nothing_"}
 	}
 	return subjects
-}
-
-// greeting reads the server's first line: it is sent once JetStream has recovered its streams.
-func (n *NATS) greeting(ctx context.Context) error {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", n.Address())
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	defer func() { _ = conn.Close() }()
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := conn.SetDeadline(deadline); err != nil {
-			return fmt.Errorf("connect: %w", err)
-		}
-	}
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("read the greeting: %w", err)
-	}
-	var info struct {
-		JetStream bool `json:"jetstream"`
-	}
-	text, found := strings.CutPrefix(line, "INFO ")
-	if !found {
-		return fmt.Errorf("this is not NATS: %q", line)
-	}
-	if err := json.Unmarshal([]byte(text), &info); err != nil {
-		return fmt.Errorf("read the greeting: %w", err)
-	}
-	if !info.JetStream {
-		return fmt.Errorf("JetStream is not up")
-	}
-	return nil
 }

@@ -18,6 +18,12 @@ import (
 // superuser is the role initdb creates.
 const superuser = "postgres"
 
+// ClusterLocale are the arguments of initdb that decide how text is stored and sorted. Every
+// way of running PostgreSQL for the suite uses them: sorting must not depend on the machine.
+func ClusterLocale() []string {
+	return []string{"--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"}
+}
+
 // PostgresConfig says how to run PostgreSQL.
 type PostgresConfig struct {
 	// Dir holds data and log.
@@ -122,10 +128,7 @@ func initialise(ctx context.Context, c command, data, password string) error {
 	if err := os.Mkdir(making, 0o700); err != nil {
 		return fmt.Errorf("make the data of PostgreSQL: %w", err)
 	}
-	args := []string{
-		"-D", making, "-U", superuser, "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
-		"--locale=C", "--no-sync", "--no-instructions",
-	}
+	args := append([]string{"-D", making, "-U", superuser, "--no-sync", "--no-instructions"}, ClusterLocale()...)
 	if password == "" {
 		args = append(args, "--auth=trust")
 	} else {

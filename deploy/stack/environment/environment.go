@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -20,10 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/primecloud/primecloud/pkg/clock"
-	"github.com/primecloud/primecloud/pkg/config"
-	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/pki"
-	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/pkg/servers"
 )
 
@@ -33,7 +29,8 @@ const Database = "primecloud"
 // Region is the region that S3 signatures name.
 const Region = "local"
 
-const minioAdmin = "primecloud-root"
+// MinIOAdmin is MinIO's administrator.
+const MinIOAdmin = "primecloud-root"
 
 // Client is the gateway's client id at Dex.
 const Client = "primecloud"
@@ -107,6 +104,15 @@ func People() []Person {
 	}
 }
 
+// Logins are the people as Dex is told of them.
+func Logins() []servers.DexUser {
+	var logins []servers.DexUser
+	for i, p := range People() {
+		logins = append(logins, servers.DexUser{Email: p.Email, Password: p.Password, UserID: strconv.Itoa(i + 1), Username: p.Name})
+	}
+	return logins
+}
+
 // Start starts everything, side by side, and returns when all of it answers.
 func Start(ctx context.Context, cfg Config) (*Environment, error) {
 	if cfg.Progress == nil {
@@ -115,7 +121,7 @@ func Start(ctx context.Context, cfg Config) (*Environment, error) {
 	if err := servers.Install(ctx, cfg.Progress); err != nil {
 		return nil, err
 	}
-	secrets, err := openSecrets(cfg.Dir)
+	secrets, err := OpenSecrets(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -147,16 +153,7 @@ func (e *Environment) startPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := e.createDatabase(ctx); err != nil {
-		return err
-	}
-	nouns := make([]pg.Noun, 0, len(e.cfg.Nouns))
-	for _, noun := range e.cfg.Nouns {
-		nouns = append(nouns, pg.Noun{
-			Noun: noun, OwnerPassword: config.Secret(e.Secrets.Get(noun + "-owner")), AppPassword: config.Secret(e.Secrets.Get(noun + "-app")),
-		})
-	}
-	return pg.Bootstrap(ctx, config.Secret(e.Postgres.SuperuserDSN(Database)), nouns)
+	return Bootstrap(ctx, e.Postgres.SuperuserDSN, Shares(e.cfg.Nouns, e.Secrets.Get))
 }
 
 // OwnerDSN is how `migrate` of a service connects.
@@ -189,7 +186,7 @@ func (e *Environment) startMinIO(ctx context.Context) error {
 	var err error
 	e.MinIO, err = servers.StartMinIO(ctx, servers.MinIOConfig{
 		Dir: filepath.Join(e.cfg.Dir, "minio"), Port: e.cfg.Ports.MinIO, Setting: "PRIMECLOUD_STACK_MINIO_PORT",
-		RootUser: minioAdmin, RootPassword: e.Secrets.Get("minio-root"), Region: Region,
+		RootUser: MinIOAdmin, RootPassword: e.Secrets.Get("minio-root"), Region: Region,
 	})
 	if err != nil {
 		return err
@@ -202,16 +199,13 @@ func (e *Environment) startMinIO(ctx context.Context) error {
 
 // MinIOAdmin is MinIO's administrator with the password.
 func (e *Environment) MinIOAdmin() (user, password string) {
-	return minioAdmin, e.Secrets.Get("minio-root")
+	return MinIOAdmin, e.Secrets.Get("minio-root")
 }
 
 func (e *Environment) startDex(ctx context.Context) error {
 	cfg := servers.DexConfig{
 		Dir: filepath.Join(e.cfg.Dir, "dex"), Port: e.cfg.Ports.Dex, Setting: "PRIMECLOUD_STACK_DEX_PORT",
-		ClientID: Client, ClientSecret: e.Secrets.Get("dex-client"), RedirectURLs: []string{e.cfg.Callback},
-	}
-	for i, p := range People() {
-		cfg.Users = append(cfg.Users, servers.DexUser{Email: p.Email, Password: p.Password, UserID: strconv.Itoa(i + 1), Username: p.Name})
+		ClientID: Client, ClientSecret: e.Secrets.Get("dex-client"), RedirectURLs: []string{e.cfg.Callback}, Users: Logins(),
 	}
 	var err error
 	e.Dex, err = servers.StartDex(ctx, cfg)
@@ -220,13 +214,7 @@ func (e *Environment) startDex(ctx context.Context) error {
 
 // Keyset returns the file with the keys that a service seals its secrets with, made at
 // the first call.
-func (e *Environment) Keyset(noun string) (string, error) {
-	path := filepath.Join(e.cfg.Dir, "secrets", noun+"-keyset.json")
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	return path, seal.NewKeysetFile(path)
-}
+func (e *Environment) Keyset(noun string) (string, error) { return e.Secrets.Keyset(noun) }
 
 // Close stops everything that was started, the door before what is behind it.
 func (e *Environment) Close(ctx context.Context) error {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/primecloud/primecloud/pkg/seal"
 )
 
 // Secrets are the passwords and keys of one environment: each is made the first time it
@@ -20,7 +22,8 @@ type Secrets struct {
 	known map[string]string
 }
 
-func openSecrets(dir string) (*Secrets, error) {
+// OpenSecrets opens the secrets kept in the folder `secrets` of dir, made if there is none.
+func OpenSecrets(dir string) (*Secrets, error) {
 	s := &Secrets{dir: filepath.Join(dir, "secrets"), known: map[string]string{}}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("secrets: %w", err)
@@ -67,3 +70,13 @@ func (s *Secrets) Get(name string) string {
 
 // File returns the file that a secret is kept in.
 func (s *Secrets) File(name string) string { return filepath.Join(s.dir, name) }
+
+// Keyset returns the file with the keys that a service seals its secrets with, made at
+// the first call.
+func (s *Secrets) Keyset(noun string) (string, error) {
+	path := s.File(noun + "-keyset.json")
+	if err := seal.NewKeysetFile(path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	return path, nil
+}

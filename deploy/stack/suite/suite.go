@@ -21,12 +21,8 @@ import (
 	"github.com/primecloud/primecloud/deploy/stack/demo"
 	"github.com/primecloud/primecloud/deploy/stack/environment"
 	"github.com/primecloud/primecloud/deploy/stack/settings"
-	"github.com/primecloud/primecloud/pkg/bus"
 	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/lifecycle"
-	"github.com/primecloud/primecloud/pkg/revoke"
-	"github.com/primecloud/primecloud/pkg/servers"
-	"github.com/primecloud/primecloud/services/identity"
 )
 
 // Config is what a developer sets; every setting has a default.
@@ -62,16 +58,6 @@ type Suite struct {
 // TargetFile is where a running suite says where it is, in Dir.
 const TargetFile = "stack.json"
 
-// natsUsers are the services at the broker, each with what it may do there.
-func natsUsers() []servers.NATSUser {
-	identity := identity.Permissions([]string{"identity", "storage"})
-	storage := bus.PermissionsOf("storage", bus.MayReadBucket(revoke.Bucket))
-	return []servers.NATSUser{
-		{Name: "identity", Publish: identity.Publish, Subscribe: identity.Subscribe},
-		{Name: "storage", Publish: storage.Publish, Subscribe: storage.Subscribe},
-	}
-}
-
 // StartEnvironment starts what a suite of this configuration needs around it.
 func StartEnvironment(ctx context.Context, c Config, progress io.Writer) (*environment.Environment, error) {
 	dir, err := c.folder()
@@ -79,8 +65,8 @@ func StartEnvironment(ctx context.Context, c Config, progress io.Writer) (*envir
 		return nil, err
 	}
 	return environment.Start(ctx, environment.Config{
-		Dir: dir, Ports: c.Servers, Callback: c.Processes.Callback(), Nouns: []string{"identity", "storage"},
-		NATSUsers: natsUsers(), Volatile: c.Volatile, Progress: progress,
+		Dir: dir, Ports: c.Servers, Callback: c.Processes.Callback(), Nouns: settings.Nouns(),
+		NATSUsers: settings.NATSUsers(), Volatile: c.Volatile, Progress: progress,
 	})
 }
 
