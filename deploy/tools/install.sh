@@ -13,6 +13,8 @@
 # /var/cache/primecloud: PostgreSQL refuses root, and whom it runs as instead cannot look into root's home. HASH covers the pins
 # (go.mod and go.sum, or the package lock) and the recipe, so a new pin is a new entry and two checkouts can share a cache.
 # An entry appears by one rename: it is whole or absent. Several callers at once wait for the one that builds.
+#
+# With PRIMECLOUD_STATIC=1 what needs C is linked against nothing outside itself, so that it runs in an empty image (Linux only).
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd -P)
@@ -59,6 +61,7 @@ recipe() {
 	*) die "unknown name '$1'; known: $tools $servers" ;;
 	esac
 	if [ $kind = go ]; then pins="go.mod go.sum"; else pins="package.json package-lock.json"; fi
+	if [ $cgo = 1 ] && [ -n "${PRIMECLOUD_STATIC:-}" ]; then cgo=static; fi
 }
 
 digest() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-16; }
@@ -85,7 +88,12 @@ need() { command -v "$1" >/dev/null || die "$2 needs '$1', which is not on the P
 build_go() { # NAME DIR
 	need go "$1" "install Go 1.26 or later"
 	export GOWORK=off GOFLAGS=-mod=readonly CGO_ENABLED=$cgo
-	cd "$root/$module" && go build -buildvcs=false -trimpath -ldflags '-s -w' -o "$2/$1" "$package" || return 1
+	link='-s -w' tags=''
+	if [ "$cgo" = static ]; then
+		# Names are then looked up by Go itself, and SQLite loads no extensions: both would need the C library at run time.
+		link='-s -w -linkmode external -extldflags -static' tags=netgo,osusergo,sqlite_omit_load_extension CGO_ENABLED=1
+	fi
+	cd "$root/$module" && go build -buildvcs=false -trimpath -ldflags "$link" -tags "$tags" -o "$2/$1" "$package" || return 1
 	[ "$1" = dex ] || return 0
 	# Its login pages are files, not embedded.
 	cp -R "$(go list -m -f '{{.Dir}}' github.com/dexidp/dex)/web" "$2/web" && chmod -R u+w "$2/web"
