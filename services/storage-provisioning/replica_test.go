@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -59,16 +60,16 @@ func TestReplicas_share_the_work_and_never_one_resource(t *testing.T) {
 // machine that is suspended does, and lets it go on after another has taken over.
 func TestReplica_that_freezes_is_taken_over_and_does_no_harm_when_it_wakes(t *testing.T) {
 	minio := testkit.NewMinIO(t)
-	for step := 2; step <= 8; step += 2 {
-		t.Run(fmt.Sprintf("at step %d", step), func(t *testing.T) {
+	for _, steps := range [][]string{
+		{"minio.ObserveBucket"}, {"minio.MakeBucket"}, {"minio.MarkBucket"}, {"minio.SetQuota"},
+		{"minio.MakeBucket", "postgres.commit"}, {"minio.SetQuota", "postgres.commit"},
+	} {
+		t.Run("at "+strings.Join(steps, " and then "), func(t *testing.T) {
+			t.Parallel()
 			one := newWorld(t, minio, func(s config.Source) { s["PRIMECLOUD_STORAGE_ATTEMPT"] = "1s" })
 			two := one.replica()
 			acc, bucket := account(), name()
-			frozen := make(chan struct{})
-			one.calls.mu.Lock()
-			one.calls.frozen = frozen
-			one.calls.mu.Unlock()
-			one.calls.arm(step, true)
+			frozen := one.calls.freeze(steps...)
 			var failure error
 			var running sync.WaitGroup
 			ctx := one.as(acc)
@@ -93,7 +94,10 @@ func TestReplica_that_freezes_is_taken_over_and_does_no_harm_when_it_wakes(t *te
 			if err != nil || quota.Size != 4096 {
 				t.Errorf("MinIO has quota %v, %v", quota, err)
 			}
-			t.Logf("frozen at %s, the caller was told %v", one.calls.hit, failure)
+			if len(one.calls.freezing) > 0 {
+				t.Errorf("%v never came", one.calls.freezing)
+			}
+			t.Logf("the caller was told %v", failure)
 		})
 	}
 }

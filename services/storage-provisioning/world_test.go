@@ -71,9 +71,19 @@ type calls struct {
 	effect bool
 	// hit is the name of the call that was cut.
 	hit string
-	// frozen holds the call to cut, deaf to its deadline, until it is closed; then the call
-	// goes on as if nothing had been.
-	frozen chan struct{}
+	// freezing are the calls, one after the other, of which the last is held until frozen
+	// is closed, deaf to its deadline; then it goes on as if nothing had been.
+	freezing []string
+	frozen   chan struct{}
+}
+
+// freeze holds the last of the named calls, once the ones before it have been seen, until
+// what it returns is closed.
+func (c *calls) freeze(names ...string) chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.freezing, c.frozen = names, make(chan struct{})
+	return c.frozen
 }
 
 // arm cuts the n-th call from now on, before or after its effect.
@@ -93,13 +103,19 @@ func (c *calls) around(ctx context.Context, name string, call func(context.Conte
 			c.hit = name
 		}
 	}
-	effect, frozen := c.effect, c.frozen
+	var frozen chan struct{}
+	if len(c.freezing) > 0 && c.freezing[0] == name {
+		if c.freezing = c.freezing[1:]; len(c.freezing) == 0 {
+			frozen = c.frozen
+		}
+	}
+	effect := c.effect
 	c.mu.Unlock()
 	switch {
-	case !cut:
-		return call(ctx)
 	case frozen != nil:
 		<-frozen
+		return call(ctx)
+	case !cut:
 		return call(ctx)
 	case effect:
 		if err := call(ctx); err != nil {
