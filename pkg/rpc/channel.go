@@ -6,6 +6,7 @@ import (
 
 	"github.com/fullstorydev/grpchan/inprocgrpc"
 	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/primecloud/primecloud/pkg/errs"
 )
@@ -44,6 +45,7 @@ func (s *Server) channel(from origin) (*inprocgrpc.Channel, error) {
 	for _, r := range s.services {
 		inner.RegisterService(r.desc, r.impl)
 	}
+	healthv1.RegisterHealthServer(inner, s.health)
 	return inner, nil
 }
 

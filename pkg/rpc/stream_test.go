@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/observe"
@@ -146,5 +147,17 @@ func TestStop_waits_for_a_stream_in_process(t *testing.T) {
 	}
 	if err := <-done; !errors.Is(err, io.EOF) {
 		t.Fatalf("the stream ended with %v", err)
+	}
+}
+
+func TestChannel_in_process_tells_the_health_of_the_server(t *testing.T) {
+	w := start(t)
+	asked := healthv1.NewHealthClient(w.server.Channel("gateway"))
+	for _, healthy := range []bool{true, false} {
+		w.server.SetHealthy(healthy)
+		answer, err := asked.Check(t.Context(), &healthv1.HealthCheckRequest{})
+		if err != nil || (answer.GetStatus() == healthv1.HealthCheckResponse_SERVING) != healthy {
+			t.Errorf("healthy %v is told as %v, %v", healthy, answer.GetStatus(), err)
+		}
 	}
 }
