@@ -238,3 +238,12 @@ func TestA_login_returns_to_local_paths_alone(t *testing.T) {
 		t.Errorf("returned to %q", a.header.Get("Location"))
 	}
 }
+
+func TestLogin_begins_at_the_public_name_of_this_machine(t *testing.T) {
+	w := withDex(t)
+	begin := strings.Replace(w.base, "127.0.0.1", "localhost", 1) + "/auth/login?return_to=/docs"
+	begun := w.client().get(begin)
+	if to := begun.header.Get("Location"); begun.status != http.StatusSeeOther || to != w.base+"/auth/login?return_to=/docs" {
+		t.Errorf("by localhost: HTTP %d to %s", begun.status, to)
+	}
+}

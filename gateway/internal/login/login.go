@@ -117,6 +117,10 @@ func (l *Login) Begin(ctx context.Context, w http.ResponseWriter, r *http.Reques
 			WithViolation(errs.Violation{Field: "return_to", Rule: "LOCAL_PATH", Description: "give a path that begins with one slash"}))
 		return
 	}
+	if l.otherLoopback(r.Host) {
+		redirect(w, l.config.PublicURL+r.URL.RequestURI())
+		return
+	}
 	s := state{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), ReturnTo: target, Ends: l.config.Clock.Now().Add(lifetime)}
 	address, err := l.provider.begin(ctx, s)
 	if err == nil {
@@ -127,6 +131,19 @@ func (l *Login) Begin(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		return
 	}
 	redirect(w, address)
+}
+
+// otherLoopback reports whether host is this machine by another name than our address has:
+// whoever came by "localhost" must begin at 127.0.0.1, or the callback would not find the
+// cookie of the beginning. Other names are left alone, since a proxy may have put them.
+func (l *Login) otherLoopback(host string) bool {
+	ours, err := url.Parse(l.config.PublicURL)
+	if err != nil || ours.Host == host {
+		return false
+	}
+	theirs := url.URL{Host: host}
+	names := map[string]bool{"localhost": true, "127.0.0.1": true, "::1": true}
+	return names[ours.Hostname()] && names[theirs.Hostname()] && ours.Port() == theirs.Port()
 }
 
 // Callback serves GET /auth/callback: it makes the session.
