@@ -1,0 +1,182 @@
+package bare
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// setAccount goes with the statement in one round trip and makes one implicit transaction
+// with it: row-level security then shows the account's rows alone.
+const setAccount = `select set_config('app.account_id', $1, true), set_config('app.scope', 'account', true)`
+
+// GetBucketSQL and ListBucketsSQL are the statements of storage-provisioning, word for word;
+// a test holds them against it.
+const (
+	columns = `bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
+`
+	GetBucketSQL = `-- name: GetBucket :one
+select ` + columns + `where bucket.account_id = $1 and bucket.name = $2 and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
+`
+	ListBucketsSQL = `-- name: ListBuckets :many
+select ` + columns + `where bucket.account_id = $1 and bucket.name > $2
+  and ($3 = '' or bucket.backend = $3)
+  and ($4 = '' or bucket.customer_reference = $4)
+  and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
+order by bucket.name
+limit $5
+`
+)
+
+// bucket is a bucket in JSON.
+type bucket struct {
+	ID                 string      `json:"id"`
+	AccountID          string      `json:"accountId"`
+	Name               string      `json:"name"`
+	Backend            string      `json:"backend"`
+	CustomerReference  string      `json:"customerReference"`
+	Versioning         string      `json:"versioning"`
+	QuotaBytes         int64       `json:"quotaBytes,string"`
+	LifecycleRules     []rule      `json:"lifecycleRules"`
+	State              string      `json:"state"`
+	Generation         int64       `json:"generation,string"`
+	ObservedGeneration int64       `json:"observedGeneration,string"`
+	Conditions         []condition `json:"conditions"`
+	ETag               string      `json:"etag"`
+	CreateTime         time.Time   `json:"createTime"`
+	UpdateTime         time.Time   `json:"updateTime"`
+}
+
+type rule struct {
+	ID                             string `json:"id"`
+	Prefix                         string `json:"prefix"`
+	ExpireAfterDays                int32  `json:"expireAfterDays"`
+	ExpireNoncurrentAfterDays      int32  `json:"expireNoncurrentAfterDays"`
+	AbortIncompleteUploadAfterDays int32  `json:"abortIncompleteUploadAfterDays"`
+	Disabled                       bool   `json:"disabled"`
+}
+
+type condition struct {
+	Type           string    `json:"type"`
+	Status         bool      `json:"status"`
+	Reason         string    `json:"reason"`
+	Message        string    `json:"message"`
+	TransitionTime time.Time `json:"transitionTime"`
+}
+
+type bucketList struct {
+	Buckets       []bucket `json:"buckets"`
+	NextPageToken string   `json:"nextPageToken"`
+}
+
+// keptRule and keptCondition are how the database has them.
+type (
+	keptRule struct {
+		ID                        string `json:"id"`
+		Prefix                    string `json:"prefix"`
+		ExpireAfterDays           int32  `json:"expire_after_days"`
+		ExpireNoncurrentAfterDays int32  `json:"expire_noncurrent_after_days"`
+		Disabled                  bool   `json:"disabled"`
+	}
+	keptCondition struct {
+		Type    string    `json:"type"`
+		Status  bool      `json:"status"`
+		Reason  string    `json:"reason"`
+		Message string    `json:"message"`
+		Since   time.Time `json:"since"`
+	}
+)
+
+func (s *server) getBucket(w http.ResponseWriter, r *http.Request) {
+	account, ok := s.account(w, r)
+	if !ok {
+		return
+	}
+	list, err := s.buckets(r.Context(), account, GetBucketSQL, account, r.PathValue("bucket"))
+	if err == nil && len(list) == 0 {
+		http.NotFound(w, r)
+		return
+	}
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	answer(w, list[0], nil)
+}
+
+func (s *server) listBuckets(w http.ResponseWriter, r *http.Request) {
+	account, ok := s.account(w, r)
+	if !ok {
+		return
+	}
+	size, err := strconv.Atoi(r.URL.Query().Get("pageSize"))
+	if err != nil {
+		http.Error(w, "pageSize", http.StatusBadRequest)
+		return
+	}
+	list, err := s.buckets(r.Context(), account, ListBucketsSQL, account, "", "", "", size+1)
+	answer(w, bucketList{Buckets: list[:min(len(list), size)]}, err)
+}
+
+// buckets runs a statement in the scope of the account.
+func (s *server) buckets(ctx context.Context, account, sql string, args ...any) (list []bucket, err error) {
+	var batch pgx.Batch
+	batch.Queue(setAccount, account)
+	batch.Queue(sql, args...)
+	results := s.storage.SendBatch(ctx, &batch)
+	defer func() {
+		if closing := results.Close(); err == nil {
+			err = closing
+		}
+	}()
+	if _, err := results.Exec(); err != nil {
+		return nil, err
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scan)
+}
+
+func scan(row pgx.CollectableRow) (b bucket, err error) {
+	var lifecycle, conditions []byte
+	var desired string
+	var version, seenGeneration int64
+	var marked, unsure bool
+	var seenAt, sightedAt *time.Time
+	err = row.Scan(&b.ID, &b.AccountID, &b.Backend, &b.Name, &b.CustomerReference, &b.Versioning, &b.QuotaBytes, &lifecycle,
+		&desired, &b.State, &version, &marked, &seenAt, &seenGeneration, &unsure, &sightedAt, &b.CreateTime, &b.UpdateTime,
+		&b.Generation, &b.ObservedGeneration, &conditions)
+	if err != nil {
+		return b, err
+	}
+	b.Versioning, b.State = "VERSIONING_"+b.Versioning, "BUCKET_STATE_"+b.State
+	b.ETag, b.CreateTime, b.UpdateTime = strconv.FormatInt(version, 10), b.CreateTime.UTC(), b.UpdateTime.UTC()
+	var rules []keptRule
+	if err := json.Unmarshal(lifecycle, &rules); err != nil {
+		return b, err
+	}
+	b.LifecycleRules = make([]rule, len(rules))
+	for i, k := range rules {
+		b.LifecycleRules[i] = rule{
+			ID: k.ID, Prefix: k.Prefix, Disabled: k.Disabled,
+			ExpireAfterDays: k.ExpireAfterDays, ExpireNoncurrentAfterDays: k.ExpireNoncurrentAfterDays,
+		}
+	}
+	var kept []keptCondition
+	if err := json.Unmarshal(conditions, &kept); err != nil {
+		return b, err
+	}
+	b.Conditions = make([]condition, len(kept))
+	for i, k := range kept {
+		b.Conditions[i] = condition{Type: k.Type, Status: k.Status, Reason: k.Reason, Message: k.Message, TransitionTime: k.Since}
+	}
+	return b, nil
+}

@@ -1,0 +1,102 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is this program once more, as one side of a comparison.
+type process struct {
+	cmd   *exec.Cmd
+	input io.Closer
+}
+
+// drainWithin is how long a process may take to stop.
+const drainWithin = 90 * time.Second
+
+// start runs the named part as a process of its own, gives it its configuration, and reads
+// where it is. It ends when its input does, so it never outlives this process.
+func start(ctx context.Context, part string, configuration, place any) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, part)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = drainWithin
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, input: input}
+	err = json.NewEncoder(input).Encode(configuration)
+	if err == nil {
+		err = json.NewDecoder(output).Decode(place)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", part, err), p.stop())
+	}
+	return p, nil
+}
+
+// stop lets the process drain and waits for its end.
+func (p *process) stop() error { return errors.Join(p.input.Close(), p.cmd.Wait()) }
+
+// Part is one side of a comparison: it reads its configuration, serves until ctx is done,
+// and calls ready with where it is.
+type Part func(ctx context.Context, configuration []byte, ready func(place any) error) error
+
+// Serve runs a part in this process, which was started as one, until its input ends.
+func Serve(ctx context.Context, part Part) error {
+	input := bufio.NewReader(os.Stdin)
+	configuration, err := input.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("read the configuration: %w", err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		_, _ = io.Copy(io.Discard, input)
+		stop()
+	}()
+	return part(ctx, configuration, func(place any) error { return json.NewEncoder(os.Stdout).Encode(place) })
+}
+
+// ticks is how many of the kernel's ticks make a second, on every Linux.
+const ticks = 100
+
+// used is the processor time that the process has used, in seconds; zero where the kernel does
+// not tell.
+func (p *process) used() float64 {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	// The name, in brackets, may hold anything.
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / ticks
+}
