@@ -1,0 +1,191 @@
+package suite_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/primecloud/primecloud/deploy/stack/webclient"
+)
+
+// made is what a tenant has, by the names of path parameters.
+type made map[string]string
+
+// tenant makes an account with one of everything.
+func tenant(t *testing.T, client *webclient.Client) made {
+	t.Helper()
+	account := newAccount(t, client)
+	var me struct{ User struct{ ID string } }
+	do(t, client, http.MethodGet, "/v1/me", nil, &me)
+	var b bucket
+	header := do(t, client, http.MethodPost, bucketsOf(account), map[string]any{"name": unique("mine")}, &b)
+	var key struct {
+		AccessKey struct{ ID string }
+	}
+	do(t, client, http.MethodPost, "/v1/accounts/"+account+"/accessKeys", map[string]any{
+		"displayName": "k", "grants": []map[string]string{{"bucket": b.Name, "permission": "PERMISSION_READ"}},
+	}, &key)
+	return made{
+		"account_id": account, "bucket": b.Name, "key_id": key.AccessKey.ID, "user_id": me.User.ID,
+		"api_key_id": newAPIKey(t, client, account, "ROLE_VIEWER", "account.read").APIKey.ID, "operation_id": header.Get("Primecloud-Operation-Id"),
+	}
+}
+
+// absent names what never was.
+var absent = made{
+	"account_id": "acc_00000000000000000000000000", "bucket": "never-was", "key_id": "key_00000000000000000000000000",
+	"user_id": "usr_00000000000000000000000000", "api_key_id": "apk_00000000000000000000000000", "operation_id": "opn_00000000000000000000000000",
+}
+
+var pathParameter = regexp.MustCompile(`\{[a-zA-Z_]+\}`)
+
+// route is one method of the published contract that is about an account.
+type route struct{ method, path string }
+
+// fill puts the things into the path.
+func (r route) fill(t *testing.T, things made) string {
+	t.Helper()
+	return pathParameter.ReplaceAllStringFunc(r.path, func(name string) string {
+		thing := things[strings.Trim(name, "{}")]
+		if thing == "" {
+			t.Fatalf("%s: this test knows no %s; add it", r.path, name)
+		}
+		return thing
+	})
+}
+
+// body is one that the edge lets pass.
+func (r route) body() any {
+	switch {
+	case r.method == http.MethodGet || r.method == http.MethodDelete:
+		return nil
+	case r.method == http.MethodPost:
+		return "{}"
+	case strings.HasSuffix(r.path, "{bucket}"):
+		return map[string]string{"quotaBytes": "1"}
+	case strings.HasSuffix(r.path, "{user_id}"):
+		return map[string]string{"role": "ROLE_VIEWER"}
+	default:
+		return map[string]string{"displayName": "mine now"}
+	}
+}
+
+// accountRoutes are all of them, as the suite publishes its contract.
+func accountRoutes(t *testing.T) []route {
+	t.Helper()
+	var document struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	do(t, nobody(), http.MethodGet, "/openapi.json", nil, &document)
+	var all []route
+	for path, methods := range document.Paths {
+		for method := range methods {
+			if strings.Contains(path, "{account_id}") && slices.Contains([]string{"get", "post", "patch", "delete"}, method) {
+				all = append(all, route{strings.ToUpper(method), path})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b route) int { return strings.Compare(a.path+a.method, b.path+b.method) })
+	if len(all) < 25 {
+		t.Fatalf("the contract has only %d routes about accounts", len(all))
+	}
+	return all
+}
+
+var someID = regexp.MustCompile(`(acc|bkt|key|usr|apk|opn|req)_[0-9a-z]{26}`)
+
+// sameButForIDs fails the test unless two refusals cannot be told apart.
+func sameButForIDs(t *testing.T, a, b *webclient.Status) {
+	t.Helper()
+	told := func(s *webclient.Status) string {
+		raw, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return someID.ReplaceAllString(string(raw), "$1_…")
+	}
+	if a.HTTP != b.HTTP || told(a) != told(b) {
+		t.Errorf("HTTP %d %s\ndiffers from HTTP %d %s", a.HTTP, told(a), b.HTTP, told(b))
+	}
+	for _, header := range []string{"Etag", "Retry-After", "Www-Authenticate", "Content-Type", "Primecloud-Operation-Id"} {
+		if a.Header.Get(header) != b.Header.Get(header) {
+			t.Errorf("the header %s tells them apart: %q and %q", header, a.Header.Get(header), b.Header.Get(header))
+		}
+	}
+}
+
+// TestEveryRouteTreatsAnothersAccountLikeOneThatNeverWas is the matrix of tenant isolation,
+// made from the published contract: no new route can be left out.
+func TestEveryRouteTreatsAnothersAccountLikeOneThatNeverWas(t *testing.T) {
+	hers := tenant(t, browser(t, anna))
+	his := tenant(t, browser(t, bert))
+	machine := nobody().WithBearer(bearer(t, newAPIKey(t, browser(t, bert), his["account_id"], "ROLE_ADMIN",
+		"account.read", "audit.read", "storage.read", "storage.write")))
+	for _, r := range accountRoutes(t) {
+		for who, client := range map[string]*webclient.Client{"a person": browser(t, bert), "a machine": machine} {
+			t.Run(r.method+" "+r.path+" by "+who, func(t *testing.T) {
+				_, err := client.Call(t.Context(), r.method, r.fill(t, hers), r.body(), nil)
+				theirs := statusOf(t, err)
+				_, err = client.Call(t.Context(), r.method, r.fill(t, absent), r.body(), nil)
+				never := statusOf(t, err)
+				if theirs.HTTP != http.StatusNotFound {
+					t.Errorf("got %v, want HTTP 404", theirs)
+				}
+				sameButForIDs(t, theirs, never)
+			})
+		}
+	}
+	t.Run("and nothing of hers was touched", func(t *testing.T) {
+		for _, path := range []string{bucketsOf(hers["account_id"], hers["bucket"]), "/v1/accounts/" + hers["account_id"] + "/accessKeys/" + hers["key_id"]} {
+			var still struct{ State string }
+			do(t, browser(t, anna), http.MethodGet, path, nil, &still)
+			if !strings.HasSuffix(still.State, "_READY") {
+				t.Errorf("%s is %+v", path, still)
+			}
+		}
+	})
+}
+
+func TestEveryRouteTreatsAnothersThingInOnesOwnAccountLikeOneThatNeverWas(t *testing.T) {
+	hers := tenant(t, browser(t, anna))
+	his := tenant(t, browser(t, bert))
+	inHis := func(things made) made {
+		mixed := made{}
+		for name, thing := range things {
+			mixed[name] = thing
+		}
+		mixed["account_id"] = his["account_id"]
+		return mixed
+	}
+	for _, r := range accountRoutes(t) {
+		if strings.Count(r.path, "{") < 2 {
+			continue // it names nothing but the account
+		}
+		t.Run(r.method+" "+r.path, func(t *testing.T) {
+			body := r.body()
+			if strings.Contains(r.path, ":presign") {
+				body = map[string]string{"key": "a", "lifetime": "60s"}
+			}
+			_, err := browser(t, bert).Call(t.Context(), r.method, r.fill(t, inHis(hers)), body, nil)
+			theirs := statusOf(t, err)
+			_, err = browser(t, bert).Call(t.Context(), r.method, r.fill(t, inHis(absent)), body, nil)
+			never := statusOf(t, err)
+			if theirs.HTTP != http.StatusNotFound {
+				t.Errorf("got %v, want HTTP 404", theirs)
+			}
+			sameButForIDs(t, theirs, never)
+		})
+	}
+	t.Run("also as a bucket that a key is to reach", func(t *testing.T) {
+		ask := func(bucket string) *webclient.Status {
+			_, err := browser(t, bert).Call(t.Context(), http.MethodPost, "/v1/accounts/"+his["account_id"]+"/accessKeys", map[string]any{
+				"displayName": "k", "grants": []map[string]string{{"bucket": bucket, "permission": "PERMISSION_READ"}},
+			}, nil)
+			return refused(t, err, http.StatusBadRequest, "GRANT_INVALID")
+		}
+		sameButForIDs(t, ask(hers["bucket"]), ask(absent["bucket"]))
+	})
+}
