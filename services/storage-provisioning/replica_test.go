@@ -61,8 +61,12 @@ func TestReplicas_share_the_work_and_never_one_resource(t *testing.T) {
 func TestReplica_that_freezes_is_taken_over_and_does_no_harm_when_it_wakes(t *testing.T) {
 	minio := testkit.NewMinIO(t)
 	for _, steps := range [][]string{
-		{"minio.ObserveBucket"}, {"minio.MakeBucket"}, {"minio.MarkBucket"}, {"minio.SetQuota"},
-		{"minio.MakeBucket", "postgres.commit"}, {"minio.SetQuota", "postgres.commit"},
+		{"minio.ObserveBucket"},
+		{"minio.MakeBucket"},
+		{"minio.MarkBucket"},
+		{"minio.SetQuota"},
+		{"minio.MakeBucket", "postgres.commit"},
+		{"minio.SetQuota", "postgres.commit"},
 	} {
 		t.Run("at "+strings.Join(steps, " and then "), func(t *testing.T) {
 			t.Parallel()

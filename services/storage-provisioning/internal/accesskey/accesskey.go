@@ -37,6 +37,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/id"
 	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 )
 
@@ -105,10 +106,8 @@ type AccessKey struct {
 	Observed   int64
 	// Conditions say in words how it is.
 	Conditions []reconcile.Condition
-	// Unsure says that an attempt was given up whose last request may still be applied.
-	Unsure bool
-	// SightedAt is when the backend was first seen as wanted since; zero when not yet.
-	SightedAt time.Time
+	// Sighting is what the reconciler remembers between attempts.
+	change.Sighting
 	// CreatedAt and UpdatedAt are by our clock.
 	CreatedAt time.Time
 	UpdatedAt time.Time

@@ -15,8 +15,7 @@ import (
 
 // The conditions of a key.
 const (
-	conditionReady   = "Ready"
-	conditionDrifted = "Drifted"
+	conditionReady = "Ready"
 )
 
 // succeed is the T2 of an attempt that brought the backend to what is wanted: it ends the
@@ -24,7 +23,7 @@ const (
 func (s *Service) succeed(ctx context.Context, j job) (k AccessKey, err error) {
 	err = s.inKey(ctx, j, func(ctx context.Context, tx Tx, now AccessKey) error {
 		k = now
-		if k.State == Vanishing && !j.acted && !k.SightedAt.IsZero() && s.Clock.Now().Sub(k.SightedAt) >= SettleAfter {
+		if k.State == Vanishing && k.Settled(s.look(k, j)) {
 			return s.letGo(ctx, tx, j, k)
 		}
 		next := s.sighted(&k, j)
@@ -40,7 +39,7 @@ func (s *Service) succeed(ctx context.Context, j job) (k AccessKey, err error) {
 		if err := s.recordDrift(ctx, tx, was, k, j); err != nil {
 			return err
 		}
-		if err := s.release(ctx, tx, j, s.dueAgain(k, next)); err != nil || j.operation == nil {
+		if err := tx.GiveBack(ctx, j.lease, s.dueAgain(k, next)); err != nil || j.operation == nil {
 			return err
 		}
 		return s.endSucceeded(ctx, tx, was, k, j)
@@ -88,11 +87,7 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, k AccessKe
 	if err != nil {
 		return fmt.Errorf("encode the access key: %w", err)
 	}
-	won, err := tx.Operations.End(ctx, j.operation.ID, operation.Outcome{State: operation.Succeeded, Result: result, At: s.Clock.Now()})
-	if err == nil && !won {
-		err = change.ErrAlreadyEnded
-	}
-	if err != nil {
+	if err := tx.End(ctx, j.operation.ID, operation.Outcome{State: operation.Succeeded, Result: result, At: s.Clock.Now()}); err != nil {
 		return err
 	}
 	entry := audit.Entry{
@@ -115,26 +110,20 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, k AccessKe
 // sighted notes that the backend was seen as wanted, and says when to look again: where an
 // earlier attempt was given up, or nothing is wanted, once more after a while.
 func (s *Service) sighted(k *AccessKey, j job) reconcile.Next {
-	now := s.Clock.Now()
 	if j.operation != nil && j.background {
 		k.Unsure = true // the process that began it may have died with a request under way
 	}
 	if k.State == Deleting {
+		now := s.Clock.Now()
 		k.SightedAt = time.Time{}
 		return reconcile.Next{DueAt: &now} // it is switched off; now it is to be removed
 	}
-	if k.Desired == Present && !k.Unsure {
-		k.SightedAt = time.Time{}
-		return reconcile.Next{}
-	}
-	if k.SightedAt.IsZero() || j.acted {
-		k.SightedAt = now
-	}
-	if again := k.SightedAt.Add(SettleAfter); k.Desired == Absent || again.After(now) {
-		return reconcile.Next{DueAt: &again}
-	}
-	k.Unsure, k.SightedAt = false, time.Time{}
-	return reconcile.Next{}
+	return k.Seen(s.look(*k, j))
+}
+
+// look is the attempt as one look at the backend.
+func (s *Service) look(k AccessKey, j job) change.Look {
+	return change.Look{At: s.Clock.Now(), Settle: SettleAfter, Wanted: k.Desired == Present, Acted: j.acted}
 }
 
 // letGo ends the record of a key that was seen absent twice.
@@ -142,11 +131,7 @@ func (s *Service) letGo(ctx context.Context, tx Tx, j job, k AccessKey) error {
 	if _, err := tx.Drifts.Repaired(ctx, Kind, k.ID, s.Clock.Now()); err != nil {
 		return err
 	}
-	held, err := tx.Resources.Forget(ctx, j.lease)
-	if err == nil && !held {
-		err = change.ErrLeaseLost
-	}
-	if err != nil {
+	if err := tx.LetGo(ctx, j.lease); err != nil {
 		return err
 	}
 	return tx.Keys.Remove(ctx, k.ID)
@@ -157,20 +142,16 @@ func (s *Service) letGo(ctx context.Context, tx Tx, j job, k AccessKey) error {
 func (s *Service) abandon(ctx context.Context, j job, failure error) (k AccessKey, err error) {
 	err = s.inKey(ctx, j, func(ctx context.Context, tx Tx, now AccessKey) error {
 		k = now
-		won, err := tx.Operations.End(ctx, j.operation.ID, operation.Outcome{
-			State: operation.Abandoned, Failure: operation.FailureOf(failure), At: s.Clock.Now(),
-		})
-		if err == nil && !won {
-			err = change.ErrAlreadyEnded
-		}
-		if err != nil {
+		outcome := operation.Outcome{State: operation.Abandoned, Failure: operation.FailureOf(failure), At: s.Clock.Now()}
+		if err := tx.End(ctx, j.operation.ID, outcome); err != nil {
 			return err
 		}
 		was := k.State
 		if err := goBack(&k, *j.operation); err != nil {
 			return err
 		}
-		k.Unsure, k.SightedAt, k.UpdatedAt = k.Unsure || j.acted || change.InDoubt(failure), time.Time{}, s.Clock.Now()
+		k.GivenUp(j.acted, failure)
+		k.UpdatedAt = s.Clock.Now()
 		if k.Version, err = tx.Keys.Save(ctx, k); err != nil {
 			return err
 		}
@@ -190,7 +171,7 @@ func (s *Service) abandon(ctx context.Context, j job, failure error) (k AccessKe
 		}); err != nil {
 			return err
 		}
-		return s.release(ctx, tx, j, reconcile.Next{DueAt: &due, Conditions: s.conditions(k, j, failure)})
+		return tx.GiveBack(ctx, j.lease, reconcile.Next{DueAt: &due, Conditions: s.conditions(k, j, failure)})
 	})
 	if err == nil {
 		s.Wake(k.Ref())
@@ -217,24 +198,10 @@ func goBack(k *AccessKey, o operation.Operation) error {
 func (s *Service) recordDrift(ctx context.Context, tx Tx, was State, k AccessKey, j job) error {
 	now := s.Clock.Now()
 	if was == Ready && j.operation == nil && (!k.Unsure || j.lost) {
-		for _, d := range j.found {
-			fresh, err := tx.Drifts.Record(ctx, drift.New(now, drift.Finding{
-				AccountID: k.AccountID, ResourceKind: Kind, ResourceID: k.ID,
-				Kind: d.kind, Field: d.field, Desired: d.desired, Observed: d.observed,
-			}))
-			if err != nil {
-				return err
-			}
-			if !fresh {
-				continue
-			}
-			if err := tx.Record.Audit(ctx, audit.Entry{
-				Action: Kind + ".drift", Severity: audit.Warning, Outcome: audit.Succeeded, Reason: string(d.kind),
-				Target: target(k), AccountID: k.AccountID,
-				Before: map[string]any{"field": d.field, "value": d.desired}, After: map[string]any{"field": d.field, "value": d.observed},
-			}); err != nil {
-				return err
-			}
+		log := drift.Log{Rows: tx.Drifts, Audit: tx.Record, Now: now}
+		subject := drift.Subject{AccountID: k.AccountID, Kind: Kind, ID: k.ID, Target: target(k)}
+		if err := log.Record(ctx, subject, j.found...); err != nil {
+			return err
 		}
 	}
 	if j.lost || !j.background {
@@ -255,18 +222,6 @@ func (s *Service) save(ctx context.Context, tx Tx, was State, k *AccessKey, j jo
 	return err
 }
 
-// release gives the lease back. An attempt that never got it has nothing to give.
-func (s *Service) release(ctx context.Context, tx Tx, j job, next reconcile.Next) error {
-	if j.lease.Fence == 0 {
-		return nil
-	}
-	held, err := tx.Resources.Release(ctx, j.lease, next)
-	if err == nil && !held {
-		err = change.ErrLeaseLost
-	}
-	return err
-}
-
 // conditions say how the key is after an attempt.
 func (s *Service) conditions(k AccessKey, j job, failure error) []reconcile.Condition {
 	now := s.Clock.Now()
@@ -283,24 +238,13 @@ func (s *Service) conditions(k AccessKey, j job, failure error) []reconcile.Cond
 	case k.expired(now):
 		ready.Status, ready.Reason, ready.Message = false, "EXPIRED", "the key has ended"
 	}
-	drifted := reconcile.Condition{Type: conditionDrifted, Reason: "NONE_FOUND", Message: "no difference was found"}
-	if j.operation == nil && len(j.found) > 0 && (!k.Unsure || j.lost) {
-		d := j.found[0]
-		drifted.Status, drifted.Reason = j.lost, string(d.kind)
-		drifted.Message = fmt.Sprintf("%s: wanted %s, found %s", fieldOr(d.field), d.desired, d.observed)
-		if !j.lost {
-			drifted.Message += "; repaired"
-		}
+	var found []drift.Difference
+	if j.operation == nil && (!k.Unsure || j.lost) {
+		found = j.found
 	}
+	drifted := drift.Condition(found, "the key", j.lost)
 	list := reconcile.SetCondition(j.lease.Conditions, ready, now)
 	return reconcile.SetCondition(list, drifted, now)
-}
-
-func fieldOr(field string) string {
-	if field == "" {
-		return "the key"
-	}
-	return field
 }
 
 // inKey runs a T2 on the key as it is by now, locked. One that is gone, or that is wanted

@@ -28,17 +28,11 @@ type job struct {
 	background bool
 
 	// found is what was different at the first look.
-	found []difference
+	found []drift.Difference
 	// acted says that the backend was changed.
 	acted bool
 	// lost says that the key is not there and cannot be made again.
 	lost bool
-}
-
-// difference is one way in which the backend is not as wanted.
-type difference struct {
-	kind                     drift.Kind
-	field, desired, observed string
 }
 
 // converge brings the backend to what is wanted. It is the same for the call itself and
@@ -164,26 +158,26 @@ func (k AccessKey) revision(enabled bool) (Revision, error) {
 }
 
 // differences lists in words how the observed key is not the recorded one.
-func differences(k AccessKey, o principal.Key, user string) ([]difference, error) {
+func differences(k AccessKey, o principal.Key, user string) ([]drift.Difference, error) {
 	if !o.Exists {
-		return []difference{{drift.Missing, "", "present", "absent"}}, nil
+		return []drift.Difference{{Kind: drift.Missing, Desired: "present", Observed: "absent"}}, nil
 	}
 	want, err := k.revision(true)
 	if err != nil {
 		return nil, err
 	}
-	var found []difference
+	var found []drift.Difference
 	if o.User != user {
-		found = append(found, difference{drift.Different, "user", "the account's own", "another"})
+		found = append(found, drift.Differs("user", "the account's own", "another"))
 	}
 	if !o.Enabled {
-		found = append(found, difference{drift.Different, "enabled", "on", "off"})
+		found = append(found, drift.Differs("enabled", "on", "off"))
 	}
 	if !policy.Same(want.Policy, o.Policy) {
-		found = append(found, difference{drift.Different, "grants", "as recorded", "other"})
+		found = append(found, drift.Differs("grants", "as recorded", "other"))
 	}
 	if !expiryMet(k.ExpireTime, o.ExpireTime) {
-		found = append(found, difference{drift.Different, "expire_time", inTime(k.ExpireTime), inTime(o.ExpireTime)})
+		found = append(found, drift.Differs("expire_time", inTime(k.ExpireTime), inTime(o.ExpireTime)))
 	}
 	return found, nil
 }

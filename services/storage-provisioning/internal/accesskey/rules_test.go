@@ -130,11 +130,11 @@ func TestDifferences_are_found_field_by_field(t *testing.T) {
 			switch {
 			case c.kind == "" && len(found) != 0:
 				t.Errorf("found %v", found)
-			case c.kind != "" && (len(found) != 1 || found[0].kind != c.kind || found[0].field != c.field):
+			case c.kind != "" && (len(found) != 1 || found[0].Kind != c.kind || found[0].Field != c.field):
 				t.Errorf("found %v", found)
 			}
 			for _, d := range found {
-				if text := d.desired + d.observed; strings.Contains(text, k.KeyID) || strings.Contains(text, k.Secret) {
+				if text := d.Desired + d.Observed; strings.Contains(text, k.KeyID) || strings.Contains(text, k.Secret) {
 					t.Errorf("it shows a secret: %s", text)
 				}
 			}

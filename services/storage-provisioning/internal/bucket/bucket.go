@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 )
 
 // Kind is the kind of a bucket as a managed resource, in events and in the audit trail.
@@ -89,11 +90,8 @@ type Bucket struct {
 	// and empty is ours. Zero once it is marked.
 	SeenAbsentAt         time.Time `json:"-"`
 	SeenAbsentGeneration int64     `json:"-"`
-	// Unsure says that an attempt was given up whose last request may still be applied:
-	// what is seen must be seen again a while later.
-	Unsure bool `json:"-"`
-	// SightedAt is when the backend was first seen as wanted since; zero when not yet.
-	SightedAt time.Time `json:"-"`
+	// Sighting is what the reconciler remembers between attempts.
+	change.Sighting `json:"-"`
 	// CreatedAt and UpdatedAt are by our clock.
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`

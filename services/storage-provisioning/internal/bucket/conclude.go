@@ -16,8 +16,7 @@ import (
 
 // The conditions of a bucket.
 const (
-	conditionReady   = "Ready"
-	conditionDrifted = "Drifted"
+	conditionReady = "Ready"
 )
 
 // succeed is the T2 of an attempt that brought the backend to what is wanted: it ends the
@@ -25,8 +24,7 @@ const (
 func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 	err = s.inBucket(ctx, j, func(ctx context.Context, tx Tx, now Bucket) error {
 		b = now
-		if b.Desired == Absent && b.State == Vanishing && !b.SightedAt.IsZero() && !j.acted &&
-			s.Clock.Now().Sub(b.SightedAt) >= s.SettleAfter {
+		if b.Desired == Absent && b.State == Vanishing && b.Settled(s.look(b, j)) {
 			return s.letGo(ctx, tx, j, b)
 		}
 		next := s.sighted(&b, j)
@@ -50,7 +48,7 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 				return err
 			}
 		}
-		if err := s.release(ctx, tx, j, next); err != nil || j.operation == nil {
+		if err := tx.GiveBack(ctx, j.lease, next); err != nil || j.operation == nil {
 			return err
 		}
 		return s.endSucceeded(ctx, tx, was, b, j)
@@ -64,11 +62,7 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, b Bucket, 
 	if err != nil {
 		return fmt.Errorf("encode the bucket: %w", err)
 	}
-	won, err := tx.Operations.End(ctx, j.operation.ID, operation.Outcome{State: operation.Succeeded, Result: result, At: s.Clock.Now()})
-	if err == nil && !won {
-		err = change.ErrAlreadyEnded
-	}
-	if err != nil {
+	if err := tx.End(ctx, j.operation.ID, operation.Outcome{State: operation.Succeeded, Result: result, At: s.Clock.Now()}); err != nil {
 		return err
 	}
 	entry := audit.Entry{
@@ -86,22 +80,15 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, b Bucket, 
 // sighted notes that the backend was seen as wanted, and says when to look again: where an
 // earlier attempt was given up, or nothing is wanted, once more after a while.
 func (s *Service) sighted(b *Bucket, j job) reconcile.Next {
-	now := s.Clock.Now()
 	if j.operation != nil && j.background {
 		b.Unsure = true // the process that began it may have died with a request under way
 	}
-	if b.Desired == Present && !b.Unsure {
-		b.SightedAt = time.Time{}
-		return reconcile.Next{}
-	}
-	if b.SightedAt.IsZero() || j.acted {
-		b.SightedAt = now
-	}
-	if again := b.SightedAt.Add(s.SettleAfter); b.Desired == Absent || again.After(now) {
-		return reconcile.Next{DueAt: &again}
-	}
-	b.Unsure, b.SightedAt = false, time.Time{}
-	return reconcile.Next{}
+	return b.Seen(s.look(*b, j))
+}
+
+// look is the attempt as one look at the backend.
+func (s *Service) look(b Bucket, j job) change.Look {
+	return change.Look{At: s.Clock.Now(), Settle: s.SettleAfter, Wanted: b.Desired == Present, Acted: j.acted}
 }
 
 // letGo ends the reservation of a name that was seen absent twice.
@@ -109,11 +96,7 @@ func (s *Service) letGo(ctx context.Context, tx Tx, j job, b Bucket) error {
 	if _, err := tx.Drifts.Repaired(ctx, Kind, b.ID, s.Clock.Now()); err != nil {
 		return err
 	}
-	held, err := tx.Resources.Forget(ctx, j.lease)
-	if err == nil && !held {
-		err = change.ErrLeaseLost
-	}
-	if err != nil {
+	if err := tx.LetGo(ctx, j.lease); err != nil {
 		return err
 	}
 	return tx.Buckets.Remove(ctx, b.ID)
@@ -124,20 +107,16 @@ func (s *Service) letGo(ctx context.Context, tx Tx, j job, b Bucket) error {
 func (s *Service) abandon(ctx context.Context, j job, failure error) (b Bucket, err error) {
 	err = s.inBucket(ctx, j, func(ctx context.Context, tx Tx, now Bucket) error {
 		b = now
-		won, err := tx.Operations.End(ctx, j.operation.ID, operation.Outcome{
-			State: operation.Abandoned, Failure: operation.FailureOf(failure), At: s.Clock.Now(),
-		})
-		if err == nil && !won {
-			err = change.ErrAlreadyEnded
-		}
-		if err != nil {
+		outcome := operation.Outcome{State: operation.Abandoned, Failure: operation.FailureOf(failure), At: s.Clock.Now()}
+		if err := tx.End(ctx, j.operation.ID, outcome); err != nil {
 			return err
 		}
 		was := b.State
 		if err := goBack(&b, *j.operation, j.foreign); err != nil {
 			return err
 		}
-		b.Unsure, b.SightedAt, b.UpdatedAt = b.Unsure || j.acted || change.InDoubt(failure), time.Time{}, s.Clock.Now()
+		b.GivenUp(j.acted, failure)
+		b.UpdatedAt = s.Clock.Now()
 		if b.Version, err = tx.Buckets.Save(ctx, b); err != nil {
 			return err
 		}
@@ -160,7 +139,7 @@ func (s *Service) abandon(ctx context.Context, j job, failure error) (b Bucket, 
 		if err := tx.Record.Audit(ctx, entry); err != nil {
 			return err
 		}
-		return s.release(ctx, tx, j, reconcile.Next{DueAt: &due, Conditions: s.conditions(b, j, failure)})
+		return tx.GiveBack(ctx, j.lease, reconcile.Next{DueAt: &due, Conditions: s.conditions(b, j, failure)})
 	})
 	if err == nil {
 		s.Wake(b.Ref())
@@ -194,11 +173,7 @@ func (s *Service) clash(ctx context.Context, j job) error {
 			return err
 		}
 		if b.Desired == Absent && !b.Marked && b.SeenAbsentAt.IsZero() {
-			held, err := tx.Resources.Forget(ctx, j.lease)
-			if err == nil && !held {
-				err = change.ErrLeaseLost
-			}
-			if err != nil {
+			if err := tx.LetGo(ctx, j.lease); err != nil {
 				return err
 			}
 			return tx.Buckets.Remove(ctx, b.ID)
@@ -213,43 +188,31 @@ func (s *Service) clash(ctx context.Context, j job) error {
 			}
 		}
 		due := s.Clock.Now().Add(conflictRetry)
-		return s.release(ctx, tx, j, reconcile.Next{DueAt: &due, Conditions: s.conditions(b, j, ErrConflict)})
+		return tx.GiveBack(ctx, j.lease, reconcile.Next{DueAt: &due, Conditions: s.conditions(b, j, ErrConflict)})
 	})
 }
 
 // recordDrift records what was found different where it should have been alike.
 func (s *Service) recordDrift(ctx context.Context, tx Tx, was State, b Bucket, j job) error {
-	now := s.Clock.Now()
 	settled := (was == Ready || was == Conflict) && !b.Unsure && j.operation == nil
 	if settled || j.foreign {
-		for _, d := range j.found {
-			fresh, err := tx.Drifts.Record(ctx, drift.New(now, drift.Finding{
-				AccountID: b.AccountID, ResourceKind: Kind, ResourceID: b.ID, ResourceName: b.Name,
-				Kind: d.Kind, Field: d.Field, Desired: d.Desired, Observed: d.Observed,
-			}))
-			if err != nil {
-				return err
-			}
-			if fresh {
-				if err := tx.Record.Audit(ctx, driftEntry(b, d)); err != nil {
-					return err
-				}
-			}
+		if err := s.drifts(tx).Record(ctx, subject(b), j.found...); err != nil {
+			return err
 		}
 	}
 	if j.foreign || !j.background {
 		return nil
 	}
-	_, err := tx.Drifts.Repaired(ctx, Kind, b.ID, now)
+	_, err := tx.Drifts.Repaired(ctx, Kind, b.ID, s.Clock.Now())
 	return err
 }
 
-func driftEntry(b Bucket, d Difference) audit.Entry {
-	return audit.Entry{
-		Action: Kind + ".drift", Severity: audit.Warning, Outcome: audit.Succeeded, Reason: string(d.Kind),
-		Target: target(b), AccountID: b.AccountID,
-		Before: map[string]any{"field": d.Field, "value": d.Desired}, After: map[string]any{"field": d.Field, "value": d.Observed},
-	}
+func (s *Service) drifts(tx Tx) drift.Log {
+	return drift.Log{Rows: tx.Drifts, Audit: tx.Record, Now: s.Clock.Now()}
+}
+
+func subject(b Bucket) drift.Subject {
+	return drift.Subject{AccountID: b.AccountID, Kind: Kind, ID: b.ID, Name: b.Name, Target: target(b)}
 }
 
 // saveIfChanged writes the bucket: with a new version when its owner can see a change.
@@ -269,18 +232,6 @@ func (s *Service) accessChanged(ctx context.Context, tx Tx, b Bucket) error {
 	return err
 }
 
-// release gives the lease back. An attempt that never got it has nothing to give.
-func (s *Service) release(ctx context.Context, tx Tx, j job, next reconcile.Next) error {
-	if j.lease.Fence == 0 {
-		return nil
-	}
-	held, err := tx.Resources.Release(ctx, j.lease, next)
-	if err == nil && !held {
-		err = change.ErrLeaseLost
-	}
-	return err
-}
-
 // conditions say how the bucket is after an attempt.
 func (s *Service) conditions(b Bucket, j job, failure error) []reconcile.Condition {
 	now := s.Clock.Now()
@@ -292,24 +243,13 @@ func (s *Service) conditions(b Bucket, j job, failure error) []reconcile.Conditi
 	case b.State != Ready:
 		ready.Reason, ready.Message = string(b.State), "the bucket is not to be there"
 	}
-	drifted := reconcile.Condition{Type: conditionDrifted, Reason: "NONE_FOUND", Message: "no difference was found"}
-	if j.operation == nil && len(j.found) > 0 && !b.Unsure {
-		d := j.found[0]
-		drifted.Status, drifted.Reason = j.foreign, string(d.Kind)
-		drifted.Message = fmt.Sprintf("%s: wanted %s, found %s", fieldOr(d.Field), d.Desired, d.Observed)
-		if !j.foreign {
-			drifted.Message += "; repaired"
-		}
+	var found []drift.Difference
+	if j.operation == nil && !b.Unsure {
+		found = j.found
 	}
+	drifted := drift.Condition(found, "the bucket", j.foreign)
 	list := reconcile.SetCondition(j.lease.Conditions, ready, now)
 	return reconcile.SetCondition(list, drifted, now)
-}
-
-func fieldOr(field string) string {
-	if field == "" {
-		return "the bucket"
-	}
-	return field
 }
 
 // inBucket runs a T2 on the bucket as it is by now, locked. One that is gone, or that is

@@ -10,6 +10,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/operation"
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 )
 
 // maxRounds bounds the looks at a backend in one attempt. Two are usual: one that finds
@@ -30,7 +31,7 @@ type job struct {
 	background bool
 
 	// found is what was different at the first look.
-	found []Difference
+	found []drift.Difference
 	// acted says that the backend was changed.
 	acted bool
 	// foreign says that something that is not ours was found in the bucket's place.

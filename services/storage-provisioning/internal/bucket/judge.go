@@ -49,25 +49,18 @@ func Judge(b Bucket, o Observed) Verdict {
 	}
 }
 
-// Difference is one field in which the backend is not as wanted.
-type Difference struct {
-	Kind              drift.Kind
-	Field             string
-	Desired, Observed string
-}
-
 // differences lists in words how the observed bucket is not the recorded one.
-func differences(b Bucket, o Observed) []Difference {
+func differences(b Bucket, o Observed) []drift.Difference {
 	switch Judge(b, o) {
 	case IsMissing:
-		return []Difference{{Kind: drift.Missing, Desired: "present", Observed: "absent"}}
+		return []drift.Difference{{Kind: drift.Missing, Desired: "present", Observed: "absent"}}
 	case Leftover:
-		return []Difference{{Kind: drift.Extra, Desired: "absent", Observed: "present"}}
+		return []drift.Difference{{Kind: drift.Extra, Desired: "absent", Observed: "present"}}
 	case Foreign, Unmarked:
 		if b.Desired == Absent || !b.Marked {
-			return []Difference{{Kind: drift.Extra, Field: "mark", Desired: "no bucket of this name", Observed: "a bucket without our mark"}}
+			return []drift.Difference{{Kind: drift.Extra, Field: "mark", Desired: "no bucket of this name", Observed: "a bucket without our mark"}}
 		}
-		return []Difference{{Kind: drift.Different, Field: "mark", Desired: "our mark", Observed: "another mark or none"}}
+		return []drift.Difference{drift.Differs("mark", "our mark", "another mark or none")}
 	case Differs:
 		return specDifferences(b.Spec, o.Spec)
 	default:
@@ -75,16 +68,16 @@ func differences(b Bucket, o Observed) []Difference {
 	}
 }
 
-func specDifferences(want, have Spec) []Difference {
-	var found []Difference
+func specDifferences(want, have Spec) []drift.Difference {
+	var found []drift.Difference
 	if !want.versioningMetBy(have) {
-		found = append(found, Difference{drift.Different, "versioning", string(want.Versioning), string(have.Versioning)})
+		found = append(found, drift.Differs("versioning", string(want.Versioning), string(have.Versioning)))
 	}
 	if want.QuotaBytes != have.QuotaBytes {
-		found = append(found, Difference{drift.Different, "quota_bytes", inBytes(want.QuotaBytes), inBytes(have.QuotaBytes)})
+		found = append(found, drift.Differs("quota_bytes", inBytes(want.QuotaBytes), inBytes(have.QuotaBytes)))
 	}
 	if !slices.Equal(want.Lifecycle, have.Lifecycle) {
-		found = append(found, Difference{drift.Different, "lifecycle_rules", inRules(want.Lifecycle), inRules(have.Lifecycle)})
+		found = append(found, drift.Differs("lifecycle_rules", inRules(want.Lifecycle), inRules(have.Lifecycle)))
 	}
 	return found
 }

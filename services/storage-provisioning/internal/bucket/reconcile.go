@@ -82,8 +82,7 @@ func (s *Service) giveBack(ctx context.Context, lease reconcile.Lease, window ch
 	_ = s.Runner.Settle(ctx, window, func(ctx context.Context) error {
 		due := s.Clock.Now()
 		return s.Store.InAccount(ctx, lease.AccountID, func(ctx context.Context, tx Tx) error {
-			_, err := tx.Resources.Release(ctx, lease, reconcile.Next{DueAt: &due})
-			return err
+			return tx.GiveBack(ctx, lease, reconcile.Next{DueAt: &due})
 		})
 	})
 	s.Wake(lease.Ref)
@@ -117,24 +116,15 @@ func (s *Service) PassOver(ctx context.Context, backendName string) error {
 }
 
 func (s *Service) recordExtras(ctx context.Context, tx Tx, backend string, names []string) error {
-	now := s.Clock.Now()
 	places := make([]string, 0, len(names))
 	for _, name := range names {
 		place := backend + "/" + name
 		places = append(places, place)
-		d := Difference{Kind: drift.Extra, Desired: "absent", Observed: "present"}
-		fresh, err := tx.Drifts.Record(ctx, drift.New(now, drift.Finding{
-			ResourceKind: Kind, ResourceID: place, ResourceName: name, Kind: d.Kind, Desired: d.Desired, Observed: d.Observed,
-		}))
-		if err != nil {
+		extra := drift.Difference{Kind: drift.Extra, Desired: "absent", Observed: "present"}
+		if err := s.drifts(tx).Record(ctx, subject(Bucket{ID: place, Name: name}), extra); err != nil {
 			return err
 		}
-		if fresh {
-			if err := tx.Record.Audit(ctx, driftEntry(Bucket{ID: place, Name: name}, d)); err != nil {
-				return err
-			}
-		}
 	}
-	_, err := tx.Drifts.GoneExtras(ctx, Kind, backend+"/", places, now)
+	_, err := tx.Drifts.GoneExtras(ctx, Kind, backend+"/", places, s.Clock.Now())
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
 )
 
@@ -163,7 +164,8 @@ func (b *base) accessKeyOf(ctx context.Context, row db.LoadAccessKeyRow, err err
 		ID: r.ID, AccountID: r.AccountID, Backend: r.Backend, DisplayName: r.DisplayName, CustomerReference: r.CustomerReference,
 		SecretUntil: orZero(r.SecretUntil), ExpireTime: orZero(r.ExpireTime),
 		Desired: accesskey.Desired(r.Desired), State: accesskey.State(r.State), Version: r.Version,
-		Generation: row.Generation, Observed: row.Observed, Unsure: r.Unsure, SightedAt: orZero(r.SightedAt),
+		Generation: row.Generation, Observed: row.Observed,
+		Sighting:  change.Sighting{Unsure: r.Unsure, SightedAt: orZero(r.SightedAt)},
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 	if err := json.Unmarshal(r.Grants, &k.Grants); err != nil {

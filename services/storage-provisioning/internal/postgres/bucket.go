@@ -11,6 +11,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 )
@@ -188,7 +189,8 @@ func bucketOf(row db.LoadBucketRow, err error) (bucket.Bucket, bool, error) {
 		Desired: bucket.Desired(r.Desired), State: bucket.State(r.State), Version: r.Version,
 		Generation: row.Generation, Observed: row.Observed,
 		Marked: r.Marked, SeenAbsentAt: orZero(r.SeenAbsentAt), SeenAbsentGeneration: r.SeenAbsentGeneration,
-		Unsure: r.Unsure, SightedAt: orZero(r.SightedAt), CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+		Sighting:  change.Sighting{Unsure: r.Unsure, SightedAt: orZero(r.SightedAt)},
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 	if err := json.Unmarshal(r.Lifecycle, &b.Spec.Lifecycle); err != nil {
 		return bucket.Bucket{}, false, fmt.Errorf("decode the lifecycle rules of bucket %s: %w", r.ID, err)

@@ -112,9 +112,11 @@ func (s *Service) once(ctx context.Context, lease reconcile.Lease) error {
 	defer cancel()
 	due := s.Clock.Now()
 	err := s.Store.InPrincipal(ctx, lease.AccountID, func(ctx context.Context, tx Tx) error {
-		_, err := tx.Resources.Release(ctx, lease, reconcile.Next{DueAt: &due, Failures: lease.Failures + 1})
-		return err
+		return tx.GiveBack(ctx, lease, reconcile.Next{DueAt: &due, Failures: lease.Failures + 1})
 	})
+	if errors.Is(err, change.ErrLeaseLost) {
+		return failure // whoever has it now sees to it
+	}
 	return errors.Join(failure, err)
 }
 
@@ -145,7 +147,7 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	slices.Sort(buckets)
 	document := s.Policies.Account(buckets)
 	hash := hashOf(document)
-	var found []difference
+	var found []drift.Difference
 	switch {
 	case p.Applied == "" || whole:
 		found, err = s.converge(ctx, backend, p, document)
@@ -167,46 +169,39 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 				return err
 			}
 		}
-		held, err := tx.Resources.Release(ctx, lease, reconcile.Next{Observed: lease.Generation})
-		if err == nil && !held {
-			err = change.ErrLeaseLost
-		}
-		return err
+		return tx.GiveBack(ctx, lease, reconcile.Next{Observed: lease.Generation})
 	})
 }
 
-// difference is one way in which the backend was not as wanted.
-type difference struct{ field, desired, observed string }
-
 // converge looks at the whole identity and makes what differs: first the policy, then the
 // user, so that a user is never without its bounds for long, then the key under it.
-func (s *Service) converge(ctx context.Context, backend Backend, p Principal, document []byte) ([]difference, error) {
+func (s *Service) converge(ctx context.Context, backend Backend, p Principal, document []byte) ([]drift.Difference, error) {
 	seen, err := s.look(ctx, backend, p)
 	if err != nil {
 		return nil, err
 	}
-	var found []difference
+	var found []drift.Difference
 	if !seen.hasPolicy || !s.Policies.Same(seen.policy, document) {
-		found = append(found, difference{"policy", "the account's buckets", "absent or other"})
+		found = append(found, drift.Differs("policy", "the account's buckets", "absent or other"))
 		if err := backend.Users.PutPolicy(ctx, p.Policy(), document); err != nil {
 			return nil, err
 		}
 	}
 	if !seen.user.Exists || !seen.user.Enabled {
-		found = append(found, difference{"user", "enabled", "absent or disabled"})
+		found = append(found, drift.Differs("user", "enabled", "absent or disabled"))
 		if err := backend.Users.PutUser(ctx, p.User, p.UserSecret); err != nil {
 			return nil, err
 		}
 	}
 	if !slices.Equal(seen.user.Policies, []string{p.Policy()}) {
-		found = append(found, difference{"user policy", "the account's policy alone", "none or other"})
+		found = append(found, drift.Differs("user policy", "the account's policy alone", "none or other"))
 		if err := backend.Users.AttachPolicy(ctx, p.User, p.Policy()); err != nil {
 			return nil, err
 		}
 	}
 	reader := s.Policies.Reader()
 	if !seen.key.Exists || !seen.key.Enabled || seen.key.User != p.User || !s.Policies.Same(seen.key.Policy, reader) {
-		found = append(found, difference{"reader key", "as wanted", "absent or other"})
+		found = append(found, drift.Differs("reader key", "as wanted", "absent or other"))
 		return found, backend.Keys.PutKey(ctx, KeySpec{
 			User: p.User, ID: p.ReaderKey, Secret: p.ReaderSecret, Policy: reader, Description: "primecloud downloads",
 		})
@@ -242,28 +237,13 @@ func (s *Service) look(ctx context.Context, backend Backend, p Principal) (sight
 }
 
 // record keeps what was found different and has been repaired.
-func (s *Service) record(ctx context.Context, tx Tx, p Principal, found []difference) error {
-	now := s.Clock.Now()
-	for _, d := range found {
-		fresh, err := tx.Drifts.Record(ctx, drift.New(now, drift.Finding{
-			AccountID: p.AccountID, ResourceKind: Kind, ResourceID: p.ID, Kind: drift.Different,
-			Field: d.field, Desired: d.desired, Observed: d.observed,
-		}))
-		if err != nil {
-			return err
-		}
-		if !fresh {
-			continue
-		}
-		if err := tx.Record.Audit(ctx, audit.Entry{
-			Action: Kind + ".drift", Severity: audit.Warning, Outcome: audit.Succeeded, Reason: string(drift.Different),
-			Target: audit.Target{Kind: Kind, ID: p.ID}, AccountID: p.AccountID,
-			Before: map[string]any{"field": d.field, "value": d.desired}, After: map[string]any{"field": d.field, "value": d.observed},
-		}); err != nil {
-			return err
-		}
+func (s *Service) record(ctx context.Context, tx Tx, p Principal, found []drift.Difference) error {
+	log := drift.Log{Rows: tx.Drifts, Audit: tx.Record, Now: s.Clock.Now()}
+	subject := drift.Subject{AccountID: p.AccountID, Kind: Kind, ID: p.ID, Target: audit.Target{Kind: Kind, ID: p.ID}}
+	if err := log.Record(ctx, subject, found...); err != nil {
+		return err
 	}
-	_, err := tx.Drifts.Repaired(ctx, Kind, p.ID, now)
+	_, err := tx.Drifts.Repaired(ctx, Kind, p.ID, log.Now)
 	return err
 }
 
