@@ -2,38 +2,30 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
-	"runtime/debug"
-	"time"
 
 	"google.golang.org/grpc"
 
 	"github.com/primecloud/primecloud/gateway"
 	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/command"
 	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/observe"
 	"github.com/primecloud/primecloud/pkg/pki"
 	"github.com/primecloud/primecloud/pkg/rpc"
 )
 
-// flushWithin is how long the last spans and metrics may take to get out.
-const flushWithin = 5 * time.Second
-
-func serve(ctx context.Context, environment config.Source) (err error) {
+func serve(ctx context.Context, environment config.Source) error {
 	var c gateway.Config
 	if err := config.Load(&c, environment, prefix); err != nil {
 		return err
 	}
-	telemetry, err := start(ctx, c.Observe)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
-		defer cancel()
-		err = errors.Join(err, telemetry.Shutdown(flushing))
-	}()
+	return command.Observed(ctx, gateway.Name, c.Observe, func(telemetry *observe.Telemetry) error {
+		return run(ctx, c, telemetry)
+	})
+}
+
+func run(ctx context.Context, c gateway.Config, telemetry *observe.Telemetry) error {
 	if _, set := c.PKI(); !set {
 		telemetry.Logger.WarnContext(ctx, "no certificate is set: calls travel in plain text, and services do not know the gateway")
 	}
@@ -71,12 +63,4 @@ func dial(c gateway.Config, service, target string, telemetry *observe.Telemetry
 		}
 	}
 	return rpc.Dial(client, rpc.Deps{Logger: telemetry.Logger, Tracer: telemetry.Tracer, Meter: telemetry.Meter})
-}
-
-func start(ctx context.Context, c observe.Config) (*observe.Telemetry, error) {
-	c.Service = gateway.Name
-	if info, ok := debug.ReadBuildInfo(); ok {
-		c.Version = info.Main.Version
-	}
-	return observe.New(ctx, c)
 }

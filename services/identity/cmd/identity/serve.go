@@ -4,33 +4,26 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime/debug"
-	"time"
 
 	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/command"
 	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/observe"
 	"github.com/primecloud/primecloud/pkg/port/traced"
 	"github.com/primecloud/primecloud/services/identity"
 )
 
-// flushWithin is how long the last spans and metrics may take to get out.
-const flushWithin = 5 * time.Second
-
-func serve(ctx context.Context, environment config.Source) (err error) {
+func serve(ctx context.Context, environment config.Source) error {
 	var c identity.Config
 	if err := config.Load(&c, environment, prefix); err != nil {
 		return err
 	}
-	telemetry, err := start(ctx, c.Observe)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
-		defer cancel()
-		err = errors.Join(err, telemetry.Shutdown(flushing))
-	}()
+	return command.Observed(ctx, identity.Name, c.Observe, func(telemetry *observe.Telemetry) error {
+		return run(ctx, c, telemetry)
+	})
+}
+
+func run(ctx context.Context, c identity.Config, telemetry *observe.Telemetry) (err error) {
 	deps := identity.Deps{Telemetry: telemetry, Clock: clock.System()}
 	if deps.Around, err = traced.Around(telemetry.Tracer, telemetry.Meter); err != nil {
 		return err
@@ -62,18 +55,7 @@ func migrate(ctx context.Context, environment config.Source) error {
 	if err := config.Load(&c, environment); err != nil {
 		return err
 	}
-	telemetry, err := start(ctx, c.Observe)
-	if err != nil {
-		return err
-	}
-	err = identity.Migrate(ctx, identity.Config{DatabaseOwnerURL: c.OwnerURL}, telemetry.Logger)
-	return errors.Join(err, telemetry.Shutdown(context.WithoutCancel(ctx)))
-}
-
-func start(ctx context.Context, c observe.Config) (*observe.Telemetry, error) {
-	c.Service = identity.Name
-	if info, ok := debug.ReadBuildInfo(); ok {
-		c.Version = info.Main.Version
-	}
-	return observe.New(ctx, c)
+	return command.Observed(ctx, identity.Name, c.Observe, func(telemetry *observe.Telemetry) error {
+		return identity.Migrate(ctx, identity.Config{DatabaseOwnerURL: c.OwnerURL}, telemetry.Logger)
+	})
 }

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime/debug"
-	"time"
 
 	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/command"
 	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/observe"
 	"github.com/primecloud/primecloud/pkg/pki"
@@ -15,23 +14,17 @@ import (
 	storage "github.com/primecloud/primecloud/services/storage-provisioning"
 )
 
-// flushWithin is how long the last spans and metrics may take to get out.
-const flushWithin = 5 * time.Second
-
-func serve(ctx context.Context, environment config.Source) (err error) {
+func serve(ctx context.Context, environment config.Source) error {
 	var c storage.Config
 	if err := config.Load(&c, environment, prefix); err != nil {
 		return err
 	}
-	telemetry, err := start(ctx, c.Observe)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
-		defer cancel()
-		err = errors.Join(err, telemetry.Shutdown(flushing))
-	}()
+	return command.Observed(ctx, storage.Name, c.Observe, func(telemetry *observe.Telemetry) error {
+		return run(ctx, c, telemetry)
+	})
+}
+
+func run(ctx context.Context, c storage.Config, telemetry *observe.Telemetry) (err error) {
 	deps := storage.Deps{Telemetry: telemetry, Clock: clock.System()}
 	if deps.Around, err = traced.Around(telemetry.Tracer, telemetry.Meter); err != nil {
 		return err
@@ -66,18 +59,7 @@ func migrate(ctx context.Context, environment config.Source) error {
 	if err := config.Load(&c, environment); err != nil {
 		return err
 	}
-	telemetry, err := start(ctx, c.Observe)
-	if err != nil {
-		return err
-	}
-	err = storage.Migrate(ctx, storage.Config{DatabaseOwnerURL: c.OwnerURL}, telemetry.Logger)
-	return errors.Join(err, telemetry.Shutdown(context.WithoutCancel(ctx)))
-}
-
-func start(ctx context.Context, c observe.Config) (*observe.Telemetry, error) {
-	c.Service = storage.Name
-	if info, ok := debug.ReadBuildInfo(); ok {
-		c.Version = info.Main.Version
-	}
-	return observe.New(ctx, c)
+	return command.Observed(ctx, storage.Name, c.Observe, func(telemetry *observe.Telemetry) error {
+		return storage.Migrate(ctx, storage.Config{DatabaseOwnerURL: c.OwnerURL}, telemetry.Logger)
+	})
 }
