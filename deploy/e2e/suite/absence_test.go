@@ -116,7 +116,9 @@ func TestWithEverythingOfOursStoppedTenantsWorkOnAndOurReturnCostsNoWrite(t *tes
 	f.seen("an existing key, through the door", "writes, reads, and is held to its bucket")
 
 	m, endpoint := newMeter(t)
-	reopen(t, config.Source{"PRIMECLOUD_STORAGE_BACKEND_ENDPOINT": endpoint, "PRIMECLOUD_STORAGE_FULL_PASS": "1s"})
+	metered := maps.Clone(lookingOften)
+	metered["PRIMECLOUD_STORAGE_BACKEND_ENDPOINT"] = endpoint
+	reopen(t, metered)
 	f.seen("all of it is back", "")
 	passes := allSeenTwice(t, m, buckets)
 	if writes := m.written(); len(writes) > 0 {

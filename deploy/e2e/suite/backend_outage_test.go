@@ -12,7 +12,7 @@ import (
 
 // attemptWithin is how long a call may take when the backend does not answer: an attempt
 // as the usual settings have it, and what is around it.
-const attemptWithin = 6 * time.Second
+const attemptWithin = 8 * time.Second
 
 func TestWhileMinIOIsAwayACallFailsInTimeAndLeavesNothingBehind(t *testing.T) {
 	minio := running.environment.MinIO

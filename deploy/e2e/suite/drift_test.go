@@ -61,6 +61,8 @@ func reported(t *testing.T, client *webclient.Client, account, name, kind, field
 }
 
 func TestWhatSomebodyDoesBehindOurBackIsReportedAndWhatIsOursIsRepaired(t *testing.T) {
+	t.Cleanup(func() { reopen(t, nil) })
+	reopen(t, lookingOften)
 	client := browser(t, anna)
 	account := newAccount(t, client)
 	b := newBucket(t, client, account, map[string]any{"quotaBytes": "1048576", "versioning": "VERSIONING_ENABLED"})
