@@ -201,6 +201,6 @@ for name in $names; do
 	dir=$(entry "$name")
 	[ -d "$dir" ] || install "$name" "$dir"
 	path=$(result "$name" "$dir")
-	link "$name" "$path"
+	[ -n "${PRIMECLOUD_STATIC:-}" ] || link "$name" "$path"
 	echo "$path"
 done

@@ -49,8 +49,11 @@ func Address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Ito
 // GatewayURL is where browsers find the suite.
 func (p Ports) GatewayURL() string { return "http://" + Address(p.Gateway) }
 
+// CallbackPath is where a login returns to at the gateway.
+const CallbackPath = "/auth/callback"
+
 // Callback is where a login returns to.
-func (p Ports) Callback() string { return p.GatewayURL() + "/auth/callback" }
+func (p Ports) Callback() string { return p.GatewayURL() + CallbackPath }
 
 // with puts the overrides of a process over the settings made here.
 func (s Suite) with(source config.Source, prefix string) config.Source {
