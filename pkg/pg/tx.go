@@ -79,6 +79,8 @@ type Tx struct {
 	account, scope string
 	conn           *pgxpool.Conn
 	tx             pgx.Tx
+	// later are statements that were put off.
+	later []*pgx.QueuedQuery
 }
 
 const setScope = `select set_config('app.account_id', $1, true), set_config('app.scope', $2, true)`
@@ -94,6 +96,9 @@ func (tx *Tx) run(ctx context.Context, fn func(ctx context.Context, tx *Tx) erro
 		}
 	}()
 	if err := fn(ctx, tx); err != nil {
+		return err
+	}
+	if err := tx.flush(ctx); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -127,38 +132,12 @@ func (tx *Tx) rollback(ctx context.Context) {
 	}
 }
 
-// first begins the transaction together with the queries of its first statement. On
-// success the batch's next result is the first query's.
-func (tx *Tx) first(ctx context.Context, queue func(*pgx.Batch)) (pgx.BatchResults, error) {
-	if tx.conn == nil {
-		conn, err := tx.db.acquire(ctx)
-		if err != nil {
-			return nil, err
-		}
-		tx.conn = conn
-	}
-	var batch pgx.Batch
-	batch.BeginTx(tx.options)
-	batch.Queue(setScope, tx.account, tx.scope)
-	queue(&batch)
-	results := tx.conn.SendBatch(ctx, &batch)
-	// From here on there is something to roll back, whatever becomes of the batch.
-	tx.tx = results.Tx()
-	for range 2 {
-		if _, err := results.Exec(); err != nil {
-			_ = results.Close()
-			return nil, tx.db.notice(ctx, err)
-		}
-	}
-	return results, nil
-}
-
 // ended gives the error of a statement its kind.
 func (tx *Tx) ended(ctx context.Context) func(error) error {
 	return func(err error) error { return tx.db.notice(ctx, err) }
 }
 
-// finished also ends the batch that began the transaction.
+// finished also ends the batch that a statement came in.
 func (tx *Tx) finished(ctx context.Context, results pgx.BatchResults) func(error) error {
 	return func(err error) error {
 		if closing := results.Close(); err == nil {
@@ -171,11 +150,11 @@ func (tx *Tx) finished(ctx context.Context, results pgx.BatchResults) func(error
 // Exec runs a statement and returns how many rows it touched.
 func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	span := tx.db.startSpan(ctx, sql)
-	if tx.tx != nil {
+	if tx.plain() {
 		tag, err := tx.tx.Exec(ctx, sql, args...)
 		return tag, traced(span, tx.ended(ctx))(err)
 	}
-	results, err := tx.first(ctx, func(b *pgx.Batch) { b.Queue(sql, args...) })
+	results, err := tx.together(ctx, func(b *pgx.Batch) { b.Queue(sql, args...) })
 	if err != nil {
 		endSpan(span, err)
 		return pgconn.CommandTag{}, err
@@ -187,7 +166,7 @@ func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (pgconn.Command
 // Query runs a statement; the rows must be closed or read to their end before the next one.
 func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	span := tx.db.startSpan(ctx, sql)
-	if tx.tx != nil {
+	if tx.plain() {
 		inner, err := tx.tx.Query(ctx, sql, args...)
 		finish := traced(span, tx.ended(ctx))
 		if err != nil {
@@ -196,7 +175,7 @@ func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, err
 		}
 		return &rows{Rows: inner, finish: finish}, nil
 	}
-	results, err := tx.first(ctx, func(b *pgx.Batch) { b.Queue(sql, args...) })
+	results, err := tx.together(ctx, func(b *pgx.Batch) { b.Queue(sql, args...) })
 	if err != nil {
 		endSpan(span, err)
 		return failed{err}, err
@@ -213,10 +192,10 @@ func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, err
 // QueryRow runs a statement; the row must be scanned before the next one.
 func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	span := tx.db.startSpan(ctx, sql)
-	if tx.tx != nil {
+	if tx.plain() {
 		return row{Row: tx.tx.QueryRow(ctx, sql, args...), finish: traced(span, tx.ended(ctx))}
 	}
-	results, err := tx.first(ctx, func(b *pgx.Batch) { b.Queue(sql, args...) })
+	results, err := tx.together(ctx, func(b *pgx.Batch) { b.Queue(sql, args...) })
 	if err != nil {
 		endSpan(span, err)
 		return failed{err}
@@ -226,10 +205,10 @@ func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 
 // SendBatch runs several statements in one round trip; the results must be closed.
 func (tx *Tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	if tx.tx != nil {
+	if tx.plain() {
 		return batchResults{tx.tx.SendBatch(ctx, b), tx.ended(ctx)}
 	}
-	results, err := tx.first(ctx, func(all *pgx.Batch) {
+	results, err := tx.together(ctx, func(all *pgx.Batch) {
 		all.QueuedQueries = append(all.QueuedQueries, b.QueuedQueries...)
 	})
 	if err != nil {
@@ -272,13 +251,9 @@ func (b batchResults) Tx() pgx.Tx { return nil }
 // Raw returns the transaction as pgx knows it, for libraries that take one (River). Its
 // Commit and Rollback are not the caller's: InTx ends the transaction.
 func (tx *Tx) Raw(ctx context.Context) (pgx.Tx, error) {
-	if tx.tx == nil {
-		results, err := tx.first(ctx, func(*pgx.Batch) {})
-		if err != nil {
+	if !tx.plain() {
+		if err := tx.send(ctx); err != nil {
 			return nil, err
-		}
-		if err := results.Close(); err != nil {
-			return nil, tx.db.notice(ctx, err)
 		}
 	}
 	return guarded{tx.tx}, nil
