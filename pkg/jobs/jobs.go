@@ -86,7 +86,7 @@ func New(db *pg.DB, config Config, deps Deps) (*Runner, error) {
 	var err error
 	r.client, err = river.NewClient(riverpgxv5.New(db.Unscoped()), &river.Config{
 		Schema:               r.config.Schema,
-		Logger:               r.deps.Logger,
+		Logger:               slog.New(quieter{r.deps.Logger.Handler()}),
 		Workers:              r.workers,
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: r.config.Workers}},
 		JobTimeout:           r.config.JobTimeout,

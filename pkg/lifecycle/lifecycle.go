@@ -134,7 +134,7 @@ func (g *Group) start(ctx context.Context) ([]*process, error) {
 			}
 			return running, err
 		}
-		g.logger.InfoContext(ctx, "started", "component", c.Name, "took", time.Since(began))
+		g.logger.InfoContext(ctx, "started", "component", c.Name, "duration_us", time.Since(began).Microseconds())
 		running = append(running, g.launch(ctx, c))
 		if ctx.Err() != nil {
 			return running, nil
@@ -205,7 +205,7 @@ func (g *Group) stop(ctx context.Context, running []*process) error {
 	for i := len(running) - 1; i >= 0; i-- {
 		began := time.Now()
 		err := running[i].stop(ctx)
-		g.logger.InfoContext(ctx, "stopped", "component", running[i].Name, "took", time.Since(began))
+		g.logger.InfoContext(ctx, "stopped", "component", running[i].Name, "duration_us", time.Since(began).Microseconds())
 		failures = append(failures, err)
 	}
 	for {

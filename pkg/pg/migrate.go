@@ -196,7 +196,7 @@ func up(ctx context.Context, db *sql.DB, cfg MigrateConfig, set MigrationSet) er
 	results, err := provider.Up(ctx)
 	for _, r := range results {
 		cfg.Logger.InfoContext(ctx, "migrated", "schema", cfg.Schema, "set", set.Name,
-			"version", r.Source.Version, "file", r.Source.Path, "took", r.Duration)
+			"version", r.Source.Version, "file", r.Source.Path, "duration_us", r.Duration.Microseconds())
 	}
 	var partial *goose.PartialError
 	if errors.As(err, &partial) && partial.Failed != nil {

@@ -112,7 +112,7 @@ func (t *Trail) log(ctx context.Context, level slog.Level, l label, e Ending) {
 		slog.String("method", l.method),
 		slog.String("route", l.route),
 		slog.Int("status", e.Status),
-		slog.Float64("duration_ms", float64(e.Took.Microseconds())/1000),
+		slog.Int64("duration_us", e.Took.Microseconds()),
 		slog.String("address", e.Call.Address),
 	}
 	if e.Call.Failure != nil {
