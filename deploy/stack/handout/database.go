@@ -12,11 +12,11 @@ import (
 	"github.com/primecloud/primecloud/deploy/stack/settings"
 )
 
-// Database makes the database with its roles and schemas; dir is what was handed out for
-// it, postgres the server's host and port. It may run again and then sets passwords anew.
-func Database(ctx context.Context, dir, postgres string) error {
+// Database makes the database with its roles and schemas, with the passwords that were
+// handed out for it. It may run again and then sets passwords anew.
+func Database(ctx context.Context, c Config) error {
 	passwords := map[string]string{}
-	entries, err := os.ReadDir(dir)
+	entries, err := os.ReadDir(c.Passwords)
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func Database(ctx context.Context, dir, postgres string) error {
 		if strings.HasPrefix(entry.Name(), ".") {
 			continue
 		}
-		raw, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		raw, err := os.ReadFile(filepath.Join(c.Passwords, entry.Name()))
 		if err != nil {
 			return err
 		}
@@ -33,13 +33,13 @@ func Database(ctx context.Context, dir, postgres string) error {
 	shares := environment.Shares(settings.Nouns(), func(secret string) string { return passwords[secret] })
 	err = environment.Bootstrap(ctx, func(database string) string {
 		u := url.URL{
-			Scheme: "postgres", User: url.UserPassword("postgres", passwords[Superuser]), Host: postgres,
+			Scheme: "postgres", User: url.UserPassword("postgres", passwords[Superuser]), Host: c.Postgres,
 			Path: "/" + database, RawQuery: "sslmode=disable",
 		}
 		return u.String()
 	}, shares)
 	if err != nil {
-		return fmt.Errorf("bootstrap PostgreSQL at %s: %w", postgres, err)
+		return fmt.Errorf("bootstrap PostgreSQL at %s: %w", c.Postgres, err)
 	}
 	return nil
 }

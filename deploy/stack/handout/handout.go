@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/primecloud/primecloud/deploy/stack/demo"
 	"github.com/primecloud/primecloud/deploy/stack/environment"
 	"github.com/primecloud/primecloud/deploy/stack/settings"
 	"github.com/primecloud/primecloud/pkg/clock"
@@ -40,6 +41,12 @@ type Config struct {
 	Issuer string `env:"PRIMECLOUD_SETUP_OIDC_ISSUER" default:"http://127.0.0.1:5556/dex" doc:"Public address of Dex, the issuer of ID tokens."`
 	// Gateway is where browsers find the gateway.
 	Gateway string `env:"PRIMECLOUD_SETUP_GATEWAY_URL" default:"http://127.0.0.1:8080" doc:"Public address of the gateway; logins return to it."`
+	// S3 is where clients reach the storage.
+	S3 string `env:"PRIMECLOUD_SETUP_S3_URL" default:"http://127.0.0.1:9000" doc:"Public address of the S3 door, for the demo."`
+	// MinIO is where the demo looks inside.
+	MinIO string `env:"PRIMECLOUD_SETUP_MINIO_URL" default:"http://127.0.0.1:19000" doc:"Address at which the demo reads MinIO's own view, when compose.demo.yml opens it."`
+	// Passwords is what was handed out to make the database with.
+	Passwords string `env:"PRIMECLOUD_SETUP_DATABASE" default:"/run/primecloud" doc:"Folder with the passwords that the database is made with."`
 }
 
 // Names of the files that the settings of containers refer to.
@@ -226,4 +233,18 @@ func (h *handout) storage() ([]Folder, error) {
 	return []Folder{h.folder("minio", map[string]string{
 		RootUser: environment.MinIOAdmin, RootPassword: h.secrets.Get("minio-root"),
 	})}, nil
+}
+
+// Target says where the suite is, for the demo.
+func Target(c Config) (demo.Target, error) {
+	secrets, err := environment.OpenSecrets(c.Vault)
+	if err != nil {
+		return demo.Target{}, err
+	}
+	person := environment.People()[0]
+	return demo.Target{
+		Gateway: c.Gateway, S3: c.S3, Region: environment.Region,
+		MinIO: c.MinIO, MinIOUser: environment.MinIOAdmin, MinIOPassword: secrets.Get("minio-root"),
+		Login: person.Email, Password: person.Password,
+	}, nil
 }
