@@ -43,12 +43,11 @@ type bench struct {
 	config Config
 	out    io.Writer
 	// The suite and what is in it, and the yardstick.
-	suite, yardstick *process
-	place            suitePlace
-	bare             barePlace
-	world            *world
-	outcomes         []outcome
-	creations        []creation
+	place     suitePlace
+	bare      barePlace
+	world     *world
+	outcomes  []outcome
+	creations []creation
 }
 
 // Run measures the suite in both shapes and returns the report.
@@ -78,21 +77,22 @@ func (b *bench) shape(ctx context.Context, separate bool) (err error) {
 	}
 	fmt.Fprintf(b.out, "starting the suite; separate processes: %v\n", separate)
 	b.place = suitePlace{}
-	if b.suite, err = start(ctx, "suite", suiteConfig{Dir: dir, Separate: separate}, &b.place); err != nil {
+	suite, err := start(ctx, "suite", suiteConfig{Dir: dir, Separate: separate}, &b.place)
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.suite.stop()) }()
+	defer func() { err = errors.Join(err, suite.stop()) }()
 	if b.world, err = seed(ctx, b.place); err != nil {
 		return err
 	}
-	b.yardstick, err = start(ctx, "bare", bare.Config{
+	yardstick, err := start(ctx, "bare", bare.Config{
 		StorageURL: b.place.StorageURL, IdentityURL: b.place.IdentityURL, Connections: connections,
 		Keys: b.world.keys, Issuer: "primecloud", Audience: "primecloud", Account: b.world.sample,
 	}, &b.bare)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.yardstick.stop()) }()
+	defer func() { err = errors.Join(err, yardstick.stop()) }()
 	return b.compare(ctx, separate)
 }
 

@@ -38,8 +38,8 @@ func (s sample) max() float64 { return slices.Max(s) }
 
 // side is what one side of a duel came to.
 type side struct {
-	// rate is calls per second, cost is the processor time of its process per call, in
-	// microseconds.
+	// rate is calls per second, cost is the processor time of everything that took part per
+	// call, in microseconds.
 	rate, cost sample
 }
 
@@ -48,7 +48,8 @@ type outcome struct {
 	title        string
 	target       float64
 	ours, theirs side
-	ratios       sample
+	// ratios are those of the rates, costs those of the processor time, in each round.
+	ratios, costs sample
 }
 
 func (o outcome) met() bool { return o.ratios.median() >= o.target }
@@ -70,10 +71,11 @@ func (b *bench) fight(ctx context.Context, d duel) (outcome, error) {
 			}
 		}
 		o.ratios = append(o.ratios, o.ours.rate[round]/o.theirs.rate[round])
+		o.costs = append(o.costs, o.theirs.cost[round]/o.ours.cost[round])
 	}
-	fmt.Fprintf(b.out, "%-58s %6.0f/s beside %6.0f/s: %3.0f %% (%.0f to %.0f); processor %.0f beside %.0f us\n", d.title,
+	fmt.Fprintf(b.out, "%-58s %6.0f/s beside %6.0f/s: %3.0f %% (%.0f to %.0f); %4.0f us of processor beside %4.0f: %3.0f %%\n", d.title,
 		o.ours.rate.median(), o.theirs.rate.median(), 100*o.ratios.median(), 100*o.ratios.min(), 100*o.ratios.max(),
-		o.ours.cost.median(), o.theirs.cost.median())
+		o.ours.cost.median(), o.theirs.cost.median(), 100*o.costs.median())
 	return o, nil
 }
 
@@ -84,18 +86,18 @@ func (b *bench) measure(ctx context.Context, d duel, ours bool, to *side) error 
 			return fmt.Errorf("reset: %w", err)
 		}
 	}
-	dial, process := d.theirs, b.yardstick
+	dial := d.theirs
 	if ours {
-		dial, process = d.ours, b.suite
+		dial = d.ours
 	}
 	stop := b.profile(ctx, d.name, len(to.rate) == 0, ours)
-	before := process.used()
+	before := used()
 	result, err := load.Run(ctx, load.Plan{Dial: dial, Callers: b.config.Callers, For: b.config.For})
 	stop()
 	if err != nil {
 		return err
 	}
 	to.rate = append(to.rate, result.PerSecond)
-	to.cost = append(to.cost, (process.used()-before)/float64(result.Calls)*1e6)
+	to.cost = append(to.cost, (used()-before)/float64(result.Calls)*1e6)
 	return nil
 }

@@ -9,8 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -78,25 +76,4 @@ func Serve(ctx context.Context, part Part) error {
 		stop()
 	}()
 	return part(ctx, configuration, func(place any) error { return json.NewEncoder(os.Stdout).Encode(place) })
-}
-
-// ticks is how many of the kernel's ticks make a second, on every Linux.
-const ticks = 100
-
-// used is the processor time that the process has used, in seconds; zero where the kernel does
-// not tell.
-func (p *process) used() float64 {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0
-	}
-	// The name, in brackets, may hold anything.
-	_, rest, _ := strings.Cut(string(raw), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.ParseFloat(fields[11], 64)
-	system, _ := strconv.ParseFloat(fields[12], 64)
-	return (user + system) / ticks
 }

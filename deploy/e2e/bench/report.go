@@ -43,15 +43,19 @@ func (r *Report) markdown(command string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured on %s with `%s`, %s.\n\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"), command, machine())
 	fmt.Fprintf(&b, "%d rounds in alternating order, %s for each side after a warm-up, %d connections. Rates are requests per second, medians\n"+
-		"of the rounds; a ratio is the median of the rounds' ratios, with the least and the greatest.\n\n", r.config.Rounds, r.config.For, r.config.Callers)
-	b.WriteString("| work | suite | yardstick | ratio | spread | wanted | met |\n|---|---:|---:|---:|---:|---:|---|\n")
+		"of the rounds; a ratio is the median of the rounds' ratios, with the least and the greatest. Processor is the time that all\n"+
+		"of it together takes per request: client, suite or yardstick, PostgreSQL and the rest; it hardly depends on what else the\n"+
+		"machine does.\n\n", r.config.Rounds, r.config.For, r.config.Callers)
+	b.WriteString("| work | suite | yardstick | ratio | spread | wanted | met | processor, suite | yardstick | ratio |\n" +
+		"|---|---:|---:|---:|---:|---:|---|---:|---:|---:|\n")
 	for _, o := range r.outcomes {
 		wanted, met := "", ""
 		if o.target > 0 {
 			wanted, met = percent(o.target), yes(o.met())
 		}
-		fmt.Fprintf(&b, "| %s | %.0f/s | %.0f/s | %s | %s to %s | %s | %s |\n", o.title,
-			o.ours.rate.median(), o.theirs.rate.median(), percent(o.ratios.median()), percent(o.ratios.min()), percent(o.ratios.max()), wanted, met)
+		fmt.Fprintf(&b, "| %s | %.0f/s | %.0f/s | %s | %s to %s | %s | %s | %.0f µs | %.0f µs | %s |\n", o.title,
+			o.ours.rate.median(), o.theirs.rate.median(), percent(o.ratios.median()), percent(o.ratios.min()), percent(o.ratios.max()), wanted, met,
+			o.ours.cost.median(), o.theirs.cost.median(), percent(o.costs.median()))
 	}
 	for _, c := range r.creations {
 		fmt.Fprintf(&b, "\n| one after the other, %d per round | median | spread of the rounds |\n|---|---:|---:|\n", r.config.Creates)

@@ -13,8 +13,8 @@ func report() *Report {
 	return &Report{
 		config: Config{Rounds: 3, For: time.Second, Callers: 4, Creates: 2},
 		outcomes: []outcome{
-			{title: "near", target: 0.7, ours: side{rate: sample{70, 80, 10}}, theirs: side{rate: sample{100, 100, 100}}, ratios: sample{0.7, 0.8, 0.1}},
-			{title: "far", target: 0.7, ours: side{rate: sample{1}}, theirs: side{rate: sample{2}}, ratios: sample{0.5}},
+			{title: "near", target: 0.7, ours: side{rate: sample{70, 80, 10}, cost: sample{300}}, theirs: side{rate: sample{100, 100, 100}, cost: sample{210}}, ratios: sample{0.7, 0.8, 0.1}, costs: sample{0.7}},
+			{title: "far", target: 0.7, ours: side{rate: sample{1}, cost: sample{1}}, theirs: side{rate: sample{2}, cost: sample{1}}, ratios: sample{0.5}, costs: sample{1}},
 		},
 		creations: []creation{{ours: sample{38}, theirs: sample{20}, calls: "all"}},
 	}
@@ -37,7 +37,7 @@ func TestReport_replaces_its_figures_and_leaves_the_words(t *testing.T) {
 	page := string(raw)
 	for _, want := range []string{
 		"before\n", "after\n", "make bench",
-		"| near | 70/s | 100/s | 70 % | 10 % to 80 % | 70 % | yes |", "| far | 1/s | 2/s | 50 % | 50 % to 50 % | 70 % | **no** |",
+		"| near | 70/s | 100/s | 70 % | 10 % to 80 % | 70 % | yes | 300 µs | 210 µs | 70 % |", "| far | 1/s | 2/s | 50 % | 50 % to 50 % | 70 % | **no** | 1 µs | 1 µs | 100 % |",
 		"| 38.0 ms | met: yes |",
 	} {
 		if strings.Count(page, want) != 1 {
@@ -67,5 +67,15 @@ func TestAnAnswerIsTheSameHoweverItsTimesAreWritten(t *testing.T) {
 	}
 	if other, _ := plain([]byte(`{"at":"2026-01-01T00:00:00.121Z","n":"1"}`)); reflect.DeepEqual(one, other) {
 		t.Error("another time passes for the same")
+	}
+}
+
+func TestTheCostOfAProcessIsReadWhateverItIsCalled(t *testing.T) {
+	pid, c := consumerOf("42 (a ) name) S 7 1 1 0 -1 4194304 10 0 0 0 250 50 0 0 20 0 1 0 100")
+	if pid != 42 || c.parent != 7 || c.seconds != 3 {
+		t.Errorf("process %d: %+v", pid, c)
+	}
+	if used() < 0 {
+		t.Error("less than nothing was used")
 	}
 }
