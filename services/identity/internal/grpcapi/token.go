@@ -56,6 +56,7 @@ func (s *tokens) GetRevocationSnapshot(
 	if err != nil {
 		return nil, err
 	}
+	snapshot = snapshot.Latest()
 	response := &identityv1.GetRevocationSnapshotResponse{Epoch: snapshot.Epoch}
 	for _, e := range snapshot.Entries {
 		response.Revocations = append(response.Revocations, &identityv1.Revocation{

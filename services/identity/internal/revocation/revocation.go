@@ -7,6 +7,7 @@
 package revocation
 
 import (
+	"slices"
 	"time"
 )
 
@@ -57,4 +58,24 @@ type Snapshot struct {
 	Epoch int64
 	// Entries are in the order of their epochs.
 	Entries []Entry
+}
+
+// Latest returns the last entry of each subject, which ends whatever those before it end.
+// It is for whoever begins to know: an account whose member's role changes all day long
+// must not make the list longer than others can take in.
+func (s Snapshot) Latest() Snapshot {
+	type subject struct {
+		kind Kind
+		id   string
+	}
+	seen := make(map[subject]bool, len(s.Entries))
+	latest := Snapshot{Epoch: s.Epoch}
+	for _, e := range slices.Backward(s.Entries) {
+		if key := (subject{e.Kind, e.Subject}); !seen[key] {
+			seen[key] = true
+			latest.Entries = append(latest.Entries, e)
+		}
+	}
+	slices.Reverse(latest.Entries)
+	return latest
 }
