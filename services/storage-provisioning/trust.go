@@ -29,8 +29,7 @@ func newTrust(s *Service) (*trust, error) {
 	t := &trust{}
 	identity := d.Identity
 	if identity == nil {
-		conn, err := rpc.Dial(rpc.ClientConfig{Target: c.IdentityTarget, TLS: d.IdentityTLS, Service: Name, Timeout: 3 * time.Second},
-			rpc.Deps{Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter})
+		conn, err := dialIdentity(c, d)
 		if err != nil {
 			return nil, err
 		}
@@ -49,6 +48,16 @@ func newTrust(s *Service) (*trust, error) {
 	}
 	t.authenticate = revoke.Authenticator(verifier, t.view)
 	return t, nil
+}
+
+// snapshotBytes is how long a list of revocations may be: half a million of them. Refusing a
+// longer list than other answers have would leave every replica that starts without it.
+const snapshotBytes = 64 << 20
+
+func dialIdentity(c Config, d Deps) (*grpc.ClientConn, error) {
+	return rpc.Dial(rpc.ClientConfig{
+		Target: c.IdentityTarget, TLS: d.IdentityTLS, Service: Name, Timeout: 3 * time.Second, MaxMessageBytes: snapshotBytes,
+	}, rpc.Deps{Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter})
 }
 
 // source asks identity.
