@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -309,6 +310,34 @@ func TestView_is_not_fresh_when_nothing_can_be_heard(t *testing.T) {
 	w.eventually(t, 10*time.Second, "fresh again, from snapshots", w.view.Fresh)
 	if err := w.nats.Resume(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestPublisher_goes_on_where_a_round_ended(t *testing.T) {
+	t.Parallel()
+	w := &world{nats: testkit.NATS(t, users()...)}
+	asked := make(chan int64, 2)
+	publisher := revoke.NewPublisher(revoke.PublisherConfig{
+		JetStream: w.connect(t, "identity", "i", "identity"), Clock: clock.System(), Logger: testkit.Logger(t),
+		Since: func(ctx context.Context, epoch int64) (revoke.Snapshot, error) {
+			select {
+			case asked <- epoch:
+			case <-ctx.Done():
+			}
+			// The last entry is longer than NATS takes, which ends the round.
+			entries := []revoke.Entry{{Epoch: 1, Subject: "a"}, {Epoch: 2, Subject: "b"}, {Epoch: 3, Subject: strings.Repeat("c", 2<<20)}}
+			return revoke.Snapshot{Epoch: 3, Entries: entries[epoch:]}, nil
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- publisher.Run(ctx) }()
+	if first, second := <-asked, <-asked; first != 0 || second != 2 {
+		t.Errorf("the table was asked for what follows %d, then %d", first, second)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -101,6 +101,8 @@ func (p *Publisher) round(ctx context.Context) error {
 		if err := p.put(ctx, entryKey(entry.Epoch), entry); err != nil {
 			return err
 		}
+		// At once, so that a round that runs out of time is gone on with, not begun anew.
+		p.published = entry.Epoch
 	}
 	p.published = snapshot.Epoch
 	last := p.revision
