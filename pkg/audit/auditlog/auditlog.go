@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -101,12 +102,19 @@ func (l *Log) entry(ctx context.Context, e audit.Entry) (*auditv1.AuditEntry, er
 		Method:    idempotency.FromContext(ctx).Method,
 	}
 	if e.Target != (audit.Target{}) {
-		entry.Target = &auditv1.AuditEntry_Target{Kind: e.Target.Kind, Id: e.Target.ID, DisplayName: e.Target.Name}
+		entry.Target = &auditv1.AuditEntry_Target{Kind: e.Target.Kind, Id: keepable(e.Target.ID), DisplayName: keepable(e.Target.Name)}
 	}
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		entry.TraceId = span.TraceID().String()
 	}
 	return entry, nil
+}
+
+// keepable returns a text that the trail's database can keep: neither U+0000 nor broken
+// UTF-8. An entry may quote what a refused caller has sent, who would otherwise decide
+// whether the attempt gets into the trail.
+func keepable(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
 }
 
 func complete(e audit.Entry) (audit.Outcome, audit.Severity) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,26 @@ func TestRecord_drops_what_looks_like_a_secret_and_says_so(t *testing.T) {
 		if !strings.Contains(logged.String(), named) {
 			t.Errorf("the log does not name %s:\n%s", named, logged.String())
 		}
+	}
+}
+
+func TestRecord_keeps_no_text_that_the_trail_could_not_be_given(t *testing.T) {
+	db := testkit.DB(t, "storage")
+	log := auditlog.New("storage-provisioning", "storage", clock.NewManual(noon), nil)
+	err := record(person(testkit.Context(t)), log, db, audit.Entry{
+		Action: "bucket.get", AccountID: "acc_1", Target: audit.Target{Kind: "bucket", ID: "a\x00b", Name: "c\xffd"},
+		After: map[string]any{"rules": []string{"e\x00f"}, "labels": map[string]string{"g\x00": "h\xff"}, "list": []any{"i\x00"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := entries(t, db)[0]
+	if got.GetTarget().GetId() != "a\uFFFDb" || got.GetTarget().GetDisplayName() != "c\uFFFDd" {
+		t.Errorf("the target is %v", got.GetTarget())
+	}
+	want := map[string]any{"rules": []any{"e\uFFFDf"}, "labels": map[string]any{"g\uFFFD": "h\uFFFD"}, "list": []any{"i\uFFFD"}}
+	if after := got.GetAfter().AsMap(); !reflect.DeepEqual(after, want) {
+		t.Errorf("after is %q", after)
 	}
 }
 

@@ -12,7 +12,7 @@ var secretMarks = []string{
 }
 
 // withoutSecrets returns a copy without the entries whose keys look like a secret's, at any
-// depth, in a shape that structpb takes, and the paths of what it left out.
+// depth, in a shape that structpb and the trail take, and the paths of what it left out.
 func withoutSecrets(values map[string]any) (clean map[string]any, dropped []string) {
 	clean = make(map[string]any, len(values))
 	for key, value := range values {
@@ -21,7 +21,7 @@ func withoutSecrets(values map[string]any) (clean map[string]any, dropped []stri
 			continue
 		}
 		inner, lost := cleaned(value)
-		clean[key] = inner
+		clean[keepable(key)] = inner
 		for _, path := range lost {
 			dropped = append(dropped, key+"."+path)
 		}
@@ -31,6 +31,8 @@ func withoutSecrets(values map[string]any) (clean map[string]any, dropped []stri
 
 func cleaned(value any) (any, []string) {
 	switch value := value.(type) {
+	case string:
+		return keepable(value), nil
 	case map[string]any:
 		clean, dropped := withoutSecrets(value)
 		return clean, dropped
@@ -43,7 +45,7 @@ func cleaned(value any) (any, []string) {
 	case []string:
 		list := make([]any, len(value))
 		for i, text := range value {
-			list[i] = text
+			list[i] = keepable(text)
 		}
 		return list, nil
 	case []map[string]any:
