@@ -74,7 +74,7 @@ func classify(ctx context.Context, err error) error {
 
 func classifyServer(server *pgconn.PgError, err error) error {
 	switch code := server.Code; {
-	case code == "22021": // text that PostgreSQL cannot keep: protobuf and JSON allow U+0000, it does not
+	case code == "22021", code == "22P05": // text that PostgreSQL cannot keep, plain or in JSON: protobuf and JSON allow U+0000, it does not
 		return errs.New(errs.InvalidArgument, "REQUEST_INVALID", "text must not contain the character U+0000").Wrap(err)
 	case code == "57014": // the statement timeout, as a cancellation is the caller's context
 		return errs.New(errs.DeadlineExceeded, "DEADLINE_EXCEEDED", "the database took too long; retry later").Wrap(err)

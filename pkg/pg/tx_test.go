@@ -227,3 +227,19 @@ func TestIsUnique_names_the_constraint(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestText_that_PostgreSQL_cannot_keep_is_the_callers_fault(t *testing.T) {
+	db := withDrift(t)
+	for name, ask := range map[string]struct{ sql, value string }{
+		"as text": {"select $1::text", "a\x00b"},
+		"in JSON": {"select $1::jsonb -> 'a'", `{"a": "\u0000"}`},
+	} {
+		err := db.InTx(testkit.Context(t), pg.Account("acc_1"), func(ctx context.Context, tx *pg.Tx) error {
+			_, err := tx.Exec(ctx, ask.sql, ask.value)
+			return err
+		})
+		if errs.KindOf(err) != errs.InvalidArgument || errs.ReasonOf(err) != "REQUEST_INVALID" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
