@@ -121,7 +121,8 @@ func NewAuthenticator(keys *Keyring, revocations Revocations, clock clock.Clock,
 	return &Authenticator{verifier: verifier, revocations: revocations}, nil
 }
 
-// Authenticate returns whose token it is.
+// Authenticate returns whose token it is, and beside the refusal of a revoked one whose it
+// was, for the record.
 func (a *Authenticator) Authenticate(ctx context.Context, raw string) (principal.Principal, error) {
 	claims, err := a.verifier.Verify(ctx, raw)
 	if err != nil {
@@ -133,7 +134,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, raw string) (principal
 		return principal.Principal{}, err
 	}
 	if revoked {
-		return principal.Principal{}, errRevoked
+		return p, errRevoked
 	}
 	return p, nil
 }

@@ -220,8 +220,13 @@ func TestA_token_is_refused_when_it_was_revoked_or_when_that_cannot_be_told(t *t
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := authenticator.Authenticate(t.Context(), raw); errs.ReasonOf(err) != reason {
+		p, err := authenticator.Authenticate(t.Context(), raw)
+		if errs.ReasonOf(err) != reason {
 			t.Errorf("got %v, want %s", err, reason)
+		}
+		// Whose login was ended and is tried all the same belongs into the account's trail.
+		if known := p.ID == "usr_1" && p.AccountID == "acc_1"; known != now.revoked {
+			t.Errorf("with %s the caller is %+v", reason, p)
 		}
 	}
 }
