@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -58,7 +59,11 @@ func ToStatus(err error, domain, requestID string) *status.Status {
 	if e.Kind() == errs.Internal {
 		message = internalMessage
 	}
-	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: e.Reason(), Domain: domain, Metadata: e.Metadata()}}
+	metadata := e.Metadata()
+	for key, value := range metadata {
+		metadata[key] = sendable(value)
+	}
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: e.Reason(), Domain: domain, Metadata: metadata}}
 	if requestID != "" {
 		details = append(details, &errdetails.RequestInfo{RequestId: requestID})
 	}
@@ -66,19 +71,23 @@ func ToStatus(err error, domain, requestID string) *status.Status {
 		bad := &errdetails.BadRequest{}
 		for _, v := range violations {
 			bad.FieldViolations = append(bad.FieldViolations,
-				&errdetails.BadRequest_FieldViolation{Field: v.Field, Reason: v.Rule, Description: v.Description})
+				&errdetails.BadRequest_FieldViolation{Field: sendable(v.Field), Reason: v.Rule, Description: sendable(v.Description)})
 		}
 		details = append(details, bad)
 	}
 	if after := e.RetryAfter(); after > 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 	}
-	s := status.New(codeOfKind[e.Kind()], message)
+	s := status.New(codeOfKind[e.Kind()], sendable(message))
 	if with, err := s.WithDetails(details...); err == nil {
 		return with
 	}
 	return s
 }
+
+// sendable returns a text that a message can carry. An error may quote what the caller sent,
+// and one byte that is no UTF-8 would cost the status all of its details.
+func sendable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // classify returns the classified error within err, or the one that fits it.
 func classify(err error) *errs.Error {

@@ -75,6 +75,16 @@ func TestErrors_cross_the_wire_whole(t *testing.T) {
 	})
 }
 
+func TestErrors_that_quote_what_is_no_text_keep_their_details(t *testing.T) {
+	sent := errs.New(errs.InvalidArgument, "REQUEST_INVALID", "there is no \xff").With("name", "\xff").
+		WithViolation(errs.Violation{Field: "\xff", Rule: "UNKNOWN_FIELD", Description: "drop \xff"})
+	got := wants(t, rpc.FromStatus(rpc.ToStatus(sent, "primecloud.storage", "req-1").Err()), errs.InvalidArgument, "REQUEST_INVALID")
+	if got.Message() != "there is no \uFFFD" || got.Metadata()["name"] != "\uFFFD" ||
+		len(got.Violations()) != 1 || got.Violations()[0] != (errs.Violation{Field: "\uFFFD", Rule: "UNKNOWN_FIELD", Description: "drop \uFFFD"}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestErrors_that_nobody_classified_show_nothing(t *testing.T) {
 	w := start(t)
 	for name, unknown := range map[string]error{
