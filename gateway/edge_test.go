@@ -221,6 +221,23 @@ func TestParameters_and_headers_are_checked(t *testing.T) {
 	})
 }
 
+func TestWhat_is_no_text_is_refused_before_a_service_is_asked(t *testing.T) {
+	w := newWorld(t)
+	c := w.as("usr_1", "acc_1")
+	for _, path := range []string{
+		buckets + "/%ff", "/v1/accounts/acc_%ff/buckets", buckets + "?customerReference=%ff", buckets + "?%ff=1", buckets + "?%ff=1&x=%zz",
+	} {
+		t.Run(path, func(t *testing.T) { c.get(path).wants(t, 400, "REQUEST_INVALID") })
+	}
+	t.Run("an etag", func(t *testing.T) {
+		c.do("DELETE", buckets+"/b1", nil, "If-Match", "\"\xff\"").wants(t, 400, "REQUEST_INVALID")
+	})
+	t.Run("a body", func(t *testing.T) { c.do("POST", buckets, "\xff").wants(t, 400, "BODY_INVALID") })
+	if n := w.storage.count("GetBucket") + w.storage.count("ListBuckets") + w.storage.count("DeleteBucket"); n != 0 {
+		t.Errorf("the service was asked %d times", n)
+	}
+}
+
 func TestA_path_that_does_not_exist_is_said_not_to(t *testing.T) {
 	w := newWorld(t)
 	c := w.as("usr_1", "acc_1")

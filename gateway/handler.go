@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/primecloud/primecloud/gateway/internal/admission"
 	"github.com/primecloud/primecloud/gateway/internal/call"
@@ -114,6 +116,8 @@ func (h *handler) route(ctx context.Context, e *exchange, r *http.Request) {
 		if h.only(e, r, http.MethodGet) && h.admit(ctx, e, r) {
 			h.login.CSRF(e, r, k)
 		}
+	case strings.HasPrefix(path, "/v1/") && !legible(r):
+		h.fail(e, errNotText)
 	case strings.HasPrefix(path, "/v1/"):
 		if h.admit(ctx, e, r) {
 			h.edge.Serve(ctx, e, r, k)
@@ -139,6 +143,17 @@ func (h *handler) route(ctx context.Context, e *exchange, r *http.Request) {
 	default:
 		h.fail(e, fault.ErrRoute)
 	}
+}
+
+// errNotText is for a request that no service could be told.
+var errNotText = fault.ErrRequestInvalid.WithMessage("path, query and If-Match must be UTF-8")
+
+// legible reports whether what a request says outside of its body is text. A message carries
+// nothing else, so anything else would come back as a defect of ours.
+func legible(r *http.Request) bool {
+	query, err := url.QueryUnescape(r.URL.RawQuery)
+	// What cannot be unescaped is refused where the query is read.
+	return utf8.ValidString(r.URL.Path) && (err != nil || utf8.ValidString(query)) && utf8.ValidString(r.Header.Get("If-Match"))
 }
 
 // admit finds out who calls, and answers those beyond their budget.
