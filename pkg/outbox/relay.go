@@ -43,6 +43,8 @@ type Deps struct {
 }
 
 const (
+	// roundsApart is the least time between two rounds that were nudged.
+	roundsApart = 50 * time.Millisecond
 	// ackWithin bounds the wait for the acknowledgements of a batch.
 	ackWithin = 5 * time.Second
 	// sweepEvery is how often events beyond retention are removed.
@@ -111,6 +113,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer func() { _ = registration.Unregister() }()
 	told := ""
 	for {
+		began := time.Now()
 		more, err := r.round(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -141,8 +144,18 @@ func (r *Relay) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-r.nudge:
+			r.gather(ctx, began)
 		case <-wait:
 		}
+	}
+}
+
+// gather waits until a round that was nudged is far enough from the one before it: under load
+// one round then serves many commits, where a round for each would cost more than they do.
+func (r *Relay) gather(ctx context.Context, before time.Time) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(roundsApart - time.Since(before)):
 	}
 }
 

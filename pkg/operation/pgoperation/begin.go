@@ -17,9 +17,26 @@ import (
 
 const insert = `-- name: BeginOperation :execrows
 insert into operation (id, account_id, resource_kind, resource_id, method, principal, idempotency_key, request_hash,
-    state, generation, previous, progress_total, progress_unit, created_at, expires_at)
-values ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8, 'TRYING', $9, $10, $11, $12, $13, $14)
+    state, generation, previous, progress_total, progress_unit, created_at, expires_at, ended_at)
+values ($1, $2, $3, $4, $5, $6, nullif($7, ''), $8, $15, $9, $10, $11, $12, $13, $14, $16)
 on conflict do nothing`
+
+// Once records the operation of a change that is complete with its transaction: as SUCCEEDED,
+// since nobody ever sees it otherwise. It needs an idempotency key. What an earlier call with
+// the key has done is found instead, as Replay finds it; the errors are those of Begin.
+func Once(ctx context.Context, tx pg.Querier, o operation.Operation, key idempotency.Key) (earlier operation.Operation, found bool, err error) {
+	o.State = operation.Succeeded
+	if o.ExpiresAt.IsZero() {
+		o.ExpiresAt = o.CreatedAt.Add(operation.Window)
+	}
+	if began, err := begin(ctx, tx, o); err != nil || began {
+		return operation.Operation{}, false, err
+	}
+	if earlier, found, err = Replay(ctx, tx, key, o.CreatedAt); err != nil || found {
+		return earlier, found, err
+	}
+	return operation.Operation{}, false, Begin(ctx, tx, o)
+}
 
 // Begin records an operation as TRYING, in the transaction that changes the desired state.
 // It returns operation.ErrInProgress when another one is open on the resource,
@@ -50,9 +67,14 @@ func Begin(ctx context.Context, tx pg.Querier, o operation.Operation) error {
 }
 
 func begin(ctx context.Context, tx pg.Querier, o operation.Operation) (bool, error) {
+	state, ended := operation.Trying, (*time.Time)(nil)
+	if o.State == operation.Succeeded {
+		at := o.CreatedAt.UTC()
+		state, ended = operation.Succeeded, &at
+	}
 	tag, err := tx.Exec(ctx, insert, o.ID, o.AccountID, o.Resource.Kind, o.Resource.ID, o.Method, o.Principal,
 		o.IdempotencyKey, o.RequestHash, o.Generation, o.Previous, o.Progress.Total, o.Progress.Unit,
-		o.CreatedAt.UTC(), o.ExpiresAt.UTC())
+		o.CreatedAt.UTC(), o.ExpiresAt.UTC(), string(state), ended)
 	if err != nil {
 		return false, fmt.Errorf("begin operation %s: %w", o.ID, err)
 	}

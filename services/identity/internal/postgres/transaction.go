@@ -20,43 +20,28 @@ type transaction struct {
 	*base
 	q  *db.Queries
 	tx *pg.Tx
-	// operation is the id of what Begin began.
-	operation string
 	// told is set when there are events to relay, revoked when there is a revocation to publish.
 	told, revoked bool
 }
 
 // Begin claims the call's idempotency key. What was done under it before is found again;
-// what runs under it at this moment is an error that says so.
+// what runs under it at this moment is waited for.
 func (t *transaction) Begin(ctx context.Context, resource unit.Resource) (string, error) {
 	key := idempotency.FromContext(ctx)
 	if key.Value == "" {
 		return "", nil
 	}
 	now := t.Clock.Now()
-	earlier, found, err := pgoperation.Replay(ctx, t.tx, key, now)
-	if err != nil {
-		return "", err
-	}
-	if found {
-		return earlier.Resource.ID, nil
-	}
-	t.operation = id.New("opn", now)
-	return "", pgoperation.Begin(ctx, t.tx, operation.Operation{
-		ID: t.operation, AccountID: resource.AccountID,
+	earlier, found, err := pgoperation.Once(ctx, t.tx, operation.Operation{
+		ID: id.New("opn", now), AccountID: resource.AccountID,
 		Resource: operation.Resource{Kind: resource.Kind, ID: resource.ID},
 		Method:   key.Method, Principal: key.Principal, IdempotencyKey: key.Value, RequestHash: key.RequestHash[:],
-		State: operation.Trying, CreatedAt: now,
-	})
-}
-
-// Done ends what Begin began, in the same transaction: nobody ever sees it open.
-func (t *transaction) Done(ctx context.Context) error {
-	if t.operation == "" {
-		return nil
+		CreatedAt: now,
+	}, key)
+	if err != nil || !found {
+		return "", err
 	}
-	_, err := pgoperation.End(ctx, t.tx, t.operation, operation.Outcome{State: operation.Succeeded, At: t.Clock.Now()})
-	return err
+	return earlier.Resource.ID, nil
 }
 
 // Audit records what was done.

@@ -48,12 +48,11 @@ type Resource struct {
 
 // Work is what every transaction offers besides the rows of its concept.
 type Work interface {
-	// Begin claims the call's idempotency key for the resource, if it has one. When an
-	// earlier call with the key has succeeded, it returns the id of that one's resource
-	// and nothing is to be done; otherwise "".
+	// Begin claims the call's idempotency key for the resource, if it has one, and records
+	// the call as done, which it is once this transaction commits. When an earlier call with
+	// the key has succeeded, it returns the id of that one's resource and nothing is to be
+	// done; otherwise "".
 	Begin(ctx context.Context, resource Resource) (string, error)
-	// Done records what was begun as succeeded.
-	Done(ctx context.Context) error
 	// Audit records what was done.
 	Audit(ctx context.Context, entry audit.Entry) error
 	// Publish tells the rest of the suite.
@@ -75,11 +74,7 @@ func Once[T any](
 	if id != "" {
 		return again(ctx, id)
 	}
-	result, err := first(ctx)
-	if err != nil {
-		return nothing, err
-	}
-	return result, w.Done(ctx)
+	return first(ctx)
 }
 
 // CheckETag refuses a stale etag; without one the caller takes what there is.

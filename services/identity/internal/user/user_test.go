@@ -21,7 +21,6 @@ type register struct {
 }
 
 func (r *register) Begin(context.Context, unit.Resource) (string, error) { return "", nil }
-func (r *register) Done(context.Context) error                           { return nil }
 func (r *register) Audit(ctx context.Context, e audit.Entry) error {
 	r.audited = append(r.audited, e.Action)
 	r.actors = append(r.actors, principal.FromContext(ctx).Subject())
