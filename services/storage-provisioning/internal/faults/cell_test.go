@@ -7,57 +7,23 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
-
 	"github.com/primecloud/primecloud/pkg/testkit"
-	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 )
 
-// made is how every bucket is created, changed how it is updated: each field differs, so
-// that each takes a step of its own.
-var (
-	made = bucket.Spec{
-		Versioning: bucket.VersioningEnabled, QuotaBytes: 1 << 30,
-		Lifecycle: []bucket.Rule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 7}},
-	}
-	changed = bucket.Spec{
-		Versioning: bucket.VersioningSuspended, QuotaBytes: 2 << 30,
-		Lifecycle: []bucket.Rule{{ID: "new", Prefix: "log/", ExpireAfterDays: 30}},
-	}
-)
-
-func createRequest(c call) *storagev1.CreateBucketRequest {
-	return &storagev1.CreateBucketRequest{
-		AccountId: c.Account, Name: c.Bucket, Versioning: storagev1.Versioning_VERSIONING_ENABLED,
-		QuotaBytes: made.QuotaBytes, LifecycleRules: rules(made),
-	}
-}
-
-func updateRequest(c call) *storagev1.UpdateBucketRequest {
-	return &storagev1.UpdateBucketRequest{
-		AccountId: c.Account, BucketName: c.Bucket,
-		Bucket: &storagev1.Bucket{
-			Versioning: storagev1.Versioning_VERSIONING_SUSPENDED, QuotaBytes: changed.QuotaBytes, LifecycleRules: rules(changed),
-		},
-		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"versioning", "quota_bytes", "lifecycle_rules"}},
-	}
-}
-
-func rules(s bucket.Spec) []*storagev1.LifecycleRule {
-	var list []*storagev1.LifecycleRule
-	for _, r := range s.Lifecycle {
-		list = append(list, &storagev1.LifecycleRule{Id: r.ID, Prefix: r.Prefix, ExpireAfterDays: int32(r.ExpireAfterDays)})
-	}
-	return list
-}
-
-// cell is one death and what came of it.
+// cell is one death, or two, and what came of it.
 type cell struct {
+	// world is where it happens; a cell with two deaths has a database of its own.
+	world  *world
 	call   call
 	bearer string
-	step   string
-	after  bool
+	// had is the access key that is deleted.
+	had   credentials
+	step  string
+	after bool
+	// second is where the replica that rolled forward died; empty when there was none.
+	second string
+	// recovery is how many steps the replica took that came to rest before it died.
+	recovery int
 
 	victim *testkit.Process
 	// died is when, outcome the operation's state once all was at rest, which took rest.
@@ -70,31 +36,24 @@ type cell struct {
 	trouble error
 }
 
-func (c *cell) when() string {
-	if c.after {
+func when(after bool) string {
+	if after {
 		return "after"
 	}
 	return "before"
 }
 
-func (c *cell) name() string { return c.call.Operation + " " + c.when() + " " + c.step }
-
-// want is what the backend must have when the operation ended so; ok is false for nothing.
-func (c *cell) want(outcome string) (spec bucket.Spec, ok bool) {
-	done := outcome == succeeded
-	switch c.call.Operation {
-	case "create":
-		return made, done
-	case "update":
-		if done {
-			return changed, true
-		}
-		return made, true
-	case refusedDelete:
-		return made, true
-	default:
-		return made, !done
+func (c *cell) name() string {
+	name := c.call.Operation + " " + when(c.after) + " " + c.step
+	if c.second != "" {
+		name += ", then " + c.second
 	}
+	return name
+}
+
+// start starts the first victim on its way to its death.
+func (c *cell) start() {
+	c.victim = c.world.start(victimName, order{Call: c.call, Bearer: c.bearer, Step: c.step, After: c.after})
 }
 
 // bury waits until the victim is dead, and checks that it was killed.
@@ -108,5 +67,47 @@ func (c *cell) bury() {
 	}
 	if status, ok := ended.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
 		c.trouble = fmt.Errorf("the process was not killed: %w", err)
+	}
+}
+
+// rested looks at a cell once.
+func (c *cell) rested() bool {
+	outcome, err := c.world.atRest(c)
+	if err == nil && c.again != "" && outcome != c.call.told() && c.call.Operation != createKeyOnce {
+		err = fmt.Errorf("the repeated call was answered and its operation is %s", outcome)
+	}
+	if err != nil {
+		c.trouble = fmt.Errorf("not at rest: %w", err)
+		return false
+	}
+	c.trouble = nil
+	if c.again == "" {
+		c.outcome, c.rest = outcome, time.Since(c.died)
+	}
+	return true
+}
+
+// repeat sends the same call under the same key, and looks at once: what was told must be.
+func (c *cell) repeat() {
+	if c.trouble != nil {
+		return
+	}
+	c.again = "done now"
+	switch {
+	case c.call.Operation == createKeyOnce:
+		c.again = "none: it has no key"
+		return
+	case c.call.Operation == refusedDelete:
+		c.again = "refused with the reason"
+	case c.outcome == succeeded:
+		c.again = "told what was done"
+	}
+	got, err := c.world.send(c.call, c.bearer)
+	if err := c.call.judge(err); err != nil {
+		c.again, c.trouble = "answered wrongly", fmt.Errorf("the answer to the same call: %w", err)
+		return
+	}
+	if err := c.world.toldRightly(c, got); err != nil {
+		c.trouble = fmt.Errorf("right after the same call: %w", err)
 	}
 }

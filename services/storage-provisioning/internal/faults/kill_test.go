@@ -8,71 +8,84 @@ import (
 	"testing"
 	"text/tabwriter"
 	"time"
-
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 )
 
 const (
 	// atOnce is how many victims run at a time.
 	atOnce = 4
 	// restWithin is how long it may take to come to rest after the last death: a lease of
-	// the dead, another of the account's identity, and seeing a name absent twice.
-	restWithin = 40 * time.Second
+	// the dead, another of the account's identity, and seeing a name absent twice; on a busy
+	// machine some of it again.
+	restWithin = 2 * time.Minute
 )
 
-func TestKilled_at_any_step_a_change_of_a_bucket_converges_to_one_of_two_states(t *testing.T) {
+func TestKilled_at_any_step_a_change_converges_to_one_of_two_states(t *testing.T) {
 	w := newWorld(t)
+	w.live()
 	var cells []*cell
-	for _, operation := range []string{"create", "update", "delete", refusedDelete} {
-		for _, step := range w.record(operation) {
+	for _, operation := range operations {
+		for _, step := range w.steps(operation) {
 			for _, after := range []bool{false, true} {
-				c := &cell{step: step, after: after}
-				c.call, c.bearer = w.newCall(operation)
+				c := w.newCell(operation)
+				c.step, c.after = step, after
 				cells = append(cells, c)
 			}
 		}
 	}
-	for batch := range slices.Chunk(cells, atOnce) {
-		for _, c := range batch {
-			c.victim = w.start(order{Call: c.call, Bearer: c.bearer, Step: c.step, After: c.after})
-		}
-		for _, c := range batch {
-			c.bury()
-		}
-	}
-	w.settle(cells)
+	kill(cells)
+	settle(cells)
 	for _, c := range cells {
-		w.repeat(c)
+		c.repeat()
 	}
-	w.settle(cells)
-	t.Logf("%d deaths\n%s", len(cells), table(cells))
-	for _, c := range cells {
-		t.Run(c.name(), func(t *testing.T) {
-			if c.trouble != nil {
-				t.Error(c.trouble)
+	settle(cells)
+	report(t, fmt.Sprintf("storage-provisioning is killed at each step of a call: %d deaths", len(cells)), cells)
+}
+
+// kill starts the victims of the cells and waits for their deaths. On a busy machine the
+// backend may be too slow for a victim to come to its step: it is told so, and another one
+// makes the same call for another account.
+func kill(cells []*cell) {
+	for range 3 {
+		alive := slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return !c.died.IsZero() && c.trouble == nil })
+		for batch := range slices.Chunk(alive, atOnce) {
+			for _, c := range batch {
+				if c.trouble != nil {
+					fresh := c.world.newCell(c.call.Operation)
+					fresh.step, fresh.after = c.step, c.after
+					*c = *fresh
+				}
+				c.start()
 			}
-		})
+			for _, c := range batch {
+				c.bury()
+			}
+		}
 	}
 }
 
-// record runs the call in a victim that lives and returns its steps.
-func (w *world) record(operation string) []string {
+// must are steps that each operation has: what is not enumerated is not tested. They are
+// the ends of a change, and what it is for.
+var must = map[string][]string{
+	createBucket:  {"postgres.commit#1", "minio.MakeBucket#1", "minio.MarkBucket#1", "minio.SetVersioning#1", "minio.PutUser#1"},
+	updateBucket:  {"postgres.commit#1", "minio.SetVersioning#1", "minio.SetQuota#1", "minio.SetLifecycle#1"},
+	deleteBucket:  {"postgres.commit#1", "minio.RemoveBucket#1"},
+	refusedDelete: {"postgres.commit#1", "minio.CountContent#1", "postgres.commit#2"},
+	createKey:     {"postgres.commit#1", "minio.PutKey#1", "minio.TryKey#1", "postgres.commit#2"},
+	createKeyOnce: {"postgres.commit#1", "minio.PutKey#1", "minio.TryKey#1", "postgres.commit#2"},
+	deleteKey:     {"postgres.commit#1", "minio.ReviseKey#1", "postgres.commit#2"},
+}
+
+// steps runs the call in a victim that lives and returns its steps.
+func (w *world) steps(operation string) []string {
 	w.t.Helper()
-	c := &cell{}
-	c.call, c.bearer = w.newCall(operation)
-	process := w.start(order{Call: c.call, Bearer: c.bearer})
+	c := w.newCell(operation)
+	process := w.start(victimName, order{Call: c.call, Bearer: c.bearer})
 	var steps []string
 	if err := json.Unmarshal([]byte(process.Expect(says)), &steps); err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Logf("%s takes %d steps: %s", operation, len(steps), strings.Join(steps, ", "))
-	// What is not enumerated is not tested: the ends of a change, and what it is for.
-	for _, step := range map[string][]string{
-		"create":      {"postgres.commit#1", "minio.MakeBucket#1", "minio.MarkBucket#1", "minio.SetVersioning#1", "minio.PutUser#1"},
-		"update":      {"postgres.commit#1", "minio.SetVersioning#1", "minio.SetQuota#1", "minio.SetLifecycle#1"},
-		"delete":      {"postgres.commit#1", "minio.RemoveBucket#1"},
-		refusedDelete: {"postgres.commit#1", "minio.CountContent#1", "postgres.commit#2"},
-	}[operation] {
+	for _, step := range must[operation] {
 		if !slices.Contains(steps, step) {
 			w.t.Errorf("%s has no step %s", operation, step)
 		}
@@ -82,14 +95,14 @@ func (w *world) record(operation string) []string {
 
 // settle waits until every cell is at rest, or the time for that is over. After the
 // repeated call, rest is the state that was told.
-func (w *world) settle(cells []*cell) {
+func settle(cells []*cell) {
 	deadline := time.NewTimer(restWithin)
 	defer deadline.Stop()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	waiting := slices.DeleteFunc(slices.Clone(cells), func(c *cell) bool { return c.trouble != nil })
 	for {
-		waiting = slices.DeleteFunc(waiting, w.rested)
+		waiting = slices.DeleteFunc(waiting, (*cell).rested)
 		if len(waiting) == 0 {
 			return
 		}
@@ -101,52 +114,17 @@ func (w *world) settle(cells []*cell) {
 	}
 }
 
-// rested looks at a cell once.
-func (w *world) rested(c *cell) bool {
-	outcome, err := w.atRest(c)
-	if err == nil && c.again != "" && outcome != c.call.told() {
-		err = fmt.Errorf("the repeated call was answered and its operation is %s", outcome)
-	}
-	if err != nil {
-		c.trouble = fmt.Errorf("not at rest: %w", err)
-		return false
-	}
-	c.trouble = nil
-	if c.again == "" {
-		c.outcome, c.rest = outcome, time.Since(c.died)
-	}
-	return true
-}
-
-// repeat sends the same call under the same key, and looks at once: what was told must be.
-func (w *world) repeat(c *cell) {
-	if c.trouble != nil {
-		return
-	}
-	c.again = "done now"
-	switch {
-	case c.call.Operation == refusedDelete:
-		c.again = "refused with the reason"
-	case c.outcome == succeeded:
-		c.again = "told what was done"
-	}
-	if err := c.call.judge(w.send(c.call, c.bearer)); err != nil {
-		c.again, c.trouble = "answered wrongly", fmt.Errorf("the answer to the same call: %w", err)
-		return
-	}
-	spec, there := c.want(c.call.told())
-	var mark bucket.Mark
-	var visible int
-	err := w.rows.QueryRow(w.t.Context(), `select coalesce(min(id), ''), coalesce(min(account_id), ''), count(*)
-		from storage.bucket where account_id = $1 and desired = 'PRESENT'`, c.call.Account).Scan(&mark.ID, &mark.AccountID, &visible)
-	if err == nil {
-		err = w.has(w.t.Context(), c, spec, there, mark)
-	}
-	if rows := map[bool]int{true: 1}[there]; err == nil && visible != rows {
-		err = fmt.Errorf("%d buckets are recorded, wanted %d", visible, rows)
-	}
-	if err != nil {
-		c.trouble = fmt.Errorf("right after the same call: %w", err)
+// report prints what came of each death, and fails the test where something is wrong.
+// `make faults` shows the lines that begin with a bar.
+func report(t *testing.T, title string, cells []*cell) {
+	t.Helper()
+	fmt.Printf("|\n| %s\n|\n%s|\n", title, table(cells))
+	for _, c := range cells {
+		t.Run(c.name(), func(t *testing.T) {
+			if c.trouble != nil {
+				t.Error(c.trouble)
+			}
+		})
 	}
 }
 
@@ -154,10 +132,22 @@ func (w *world) repeat(c *cell) {
 func table(cells []*cell) string {
 	var text strings.Builder
 	out := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "operation\tkilled\tstep\tafter restart\tat rest within\tthe same call again")
+	twice := slices.ContainsFunc(cells, func(c *cell) bool { return c.second != "" })
+	heading := ""
+	if twice {
+		heading = "the replica that rolls forward dies\t"
+	}
+	fmt.Fprintf(out, "| operation\tkilled\tstep\t%safter restart\tat rest within\tthe same call again\n", heading)
 	for _, c := range cells {
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			c.call.Operation, c.when(), c.step, c.outcome, c.rest.Round(100*time.Millisecond), c.again)
+		outcome, second := c.outcome, ""
+		if c.trouble != nil {
+			outcome = "NOT CONVERGED"
+		}
+		if twice {
+			second = c.second + "\t"
+		}
+		fmt.Fprintf(out, "| %s\t%s\t%s\t%s%s\t%s\t%s\n",
+			c.call.Operation, when(c.after), c.step, second, outcome, c.rest.Round(100*time.Millisecond), c.again)
 	}
 	_ = out.Flush()
 	return text.String()

@@ -14,13 +14,11 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/clock"
 	"github.com/primecloud/primecloud/pkg/config"
-	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/observe"
 	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/pkg/rpc"
 	"github.com/primecloud/primecloud/pkg/token"
 	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
-	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
 	storage "github.com/primecloud/primecloud/services/storage-provisioning"
 )
 
@@ -39,10 +37,15 @@ type order struct {
 	// Step is where it dies; none in a run that records. After is whether the step is done.
 	Step  string
 	After bool
+	// Ordinal is at which step of its recovery an heir dies, whatever it is called.
+	Ordinal int
+	// Rows is where an heir sees whether anything is left to do.
+	Rows string
 }
 
-// victim serves one call in its own process, without any background work: each step is
-// one of the call itself.
+// victim serves one call in its own process; each step is one of the call itself. It does
+// nothing in the background but for access keys: who gives those out must know what is
+// revoked, and learns it there.
 func victim(ctx context.Context) error {
 	var o order
 	if err := json.Unmarshal([]byte(os.Getenv(orderName)), &o); err != nil {
@@ -53,10 +56,13 @@ func victim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.arm()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(observe.WithRequestID(ctx, theCall), 20*time.Second)
 	defer cancel()
-	err = o.Call.judge(o.Call.send(rpc.WithBearer(ctx, o.Bearer), service.Channel("gateway")))
+	if o.Call.aboutKey() {
+		go func() { _ = service.Run(context.Background()) }() // it ends with the process
+	}
+	_, err = o.Call.sendWhenFresh(rpc.WithBearer(ctx, o.Bearer), service.Channel("gateway"))
+	err = o.Call.judge(err)
 	if err != nil || o.Step != "" {
 		return errors.Join(fmt.Errorf("%s still lives after steps %q", o.Call.Operation, k.steps), err)
 	}
@@ -65,6 +71,9 @@ func victim(ctx context.Context) error {
 	return err
 }
 
+// theCall is the request id of the call that is counted.
+const theCall = "the-call"
+
 // killer is the decorator that ends its process at a step. Steps are named by what is
 // called and the how manieth call it is, since some run at the same time in any order.
 type killer struct {
@@ -72,36 +81,29 @@ type killer struct {
 	after bool
 
 	mu     sync.Mutex
-	armed  bool
 	counts map[string]int
 	steps  []string
 }
 
-func (k *killer) arm() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.armed = true
-}
-
 func (k *killer) around(ctx context.Context, name string, call func(context.Context) error) error {
+	if observe.RequestID(ctx) != theCall {
+		return call(ctx)
+	}
 	step := k.count(name)
-	if step != "" && step == k.step && !k.after {
+	if step == k.step && !k.after {
 		die()
 	}
 	err := call(ctx)
-	if step != "" && step == k.step && k.after {
+	if step == k.step && k.after {
 		die()
 	}
 	return err
 }
 
-// count returns the name of the step; none before the call has begun.
+// count returns the name of the step.
 func (k *killer) count(name string) string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.armed {
-		return ""
-	}
 	k.counts[name]++
 	step := fmt.Sprintf("%s#%d", name, k.counts[name])
 	k.steps = append(k.steps, step)
@@ -158,54 +160,4 @@ func (s tokenService) GetKeySet(context.Context, *identityv1.GetKeySetRequest) (
 
 func (tokenService) GetRevocationSnapshot(context.Context, *identityv1.GetRevocationSnapshotRequest) (*identityv1.GetRevocationSnapshotResponse, error) {
 	return &identityv1.GetRevocationSnapshotResponse{}, nil
-}
-
-// call is one call that changes a bucket, the same whoever sends it and how often.
-type call struct {
-	// Operation is create, update, delete, or refusedDelete.
-	Operation string
-	// Account and Bucket are this call's alone.
-	Account, Bucket string
-	// Key is the idempotency key; none for one that is sent once.
-	Key string
-}
-
-// refusedDelete deletes a bucket that has content: the one that ends ABANDONED.
-const refusedDelete = "refused delete"
-
-// told is how the operation of a call that was answered has ended.
-func (c call) told() string {
-	if c.Operation == refusedDelete {
-		return abandoned
-	}
-	return succeeded
-}
-
-// judge says what is wrong with an answer.
-func (c call) judge(answer error) error {
-	switch {
-	case c.Operation != refusedDelete:
-		return answer
-	case errs.ReasonOf(answer) == "BUCKET_NOT_EMPTY":
-		return nil
-	default:
-		return errors.Join(errors.New("wanted the answer BUCKET_NOT_EMPTY"), answer)
-	}
-}
-
-func (c call) send(ctx context.Context, conn grpc.ClientConnInterface) error {
-	buckets := storagev1.NewBucketServiceClient(conn)
-	if c.Key != "" {
-		ctx = rpc.WithIdempotencyKey(ctx, c.Key)
-	}
-	var err error
-	switch c.Operation {
-	case "create":
-		_, err = buckets.CreateBucket(ctx, createRequest(c))
-	case "update":
-		_, err = buckets.UpdateBucket(ctx, updateRequest(c))
-	default:
-		_, err = buckets.DeleteBucket(ctx, &storagev1.DeleteBucketRequest{AccountId: c.Account, Bucket: c.Bucket})
-	}
-	return err
 }
