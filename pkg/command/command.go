@@ -34,6 +34,7 @@ type Process struct {
 // Main runs the process with the arguments and environment of the operating system and
 // ends it. SIGINT and SIGTERM ask it to drain; a second one ends it at once.
 func Main(p Process) {
+	TuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	os.Exit(Run(ctx, p, Call{Args: os.Args[1:], Environment: config.Environ(), Out: os.Stdout, Err: os.Stderr}))

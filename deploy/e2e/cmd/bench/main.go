@@ -14,9 +14,12 @@ import (
 	"time"
 
 	"github.com/primecloud/primecloud/deploy/e2e/bench"
+	"github.com/primecloud/primecloud/pkg/command"
 )
 
 func main() {
+	// As every process of the suite does; the yardstick is to have it no worse.
+	command.TuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {

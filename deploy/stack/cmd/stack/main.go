@@ -17,10 +17,12 @@ import (
 	"github.com/primecloud/primecloud/deploy/stack/demo"
 	"github.com/primecloud/primecloud/deploy/stack/environment"
 	"github.com/primecloud/primecloud/deploy/stack/suite"
+	"github.com/primecloud/primecloud/pkg/command"
 	"github.com/primecloud/primecloud/pkg/config"
 )
 
 func main() {
+	command.TuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once; the servers end with it.
 	context.AfterFunc(ctx, stop)
