@@ -7,10 +7,10 @@ export PATH := $(CURDIR)/.bin:$(PATH)
 MODULES = $(shell go list -m -f '{{.Dir}}')
 GOTEST ?= go test -race -shuffle=on -timeout=20m
 
-.PHONY: help up reset demo test bench tools servers protos gen mod fmt lint verify build ci release
+.PHONY: help up reset demo test bench containers containers-demo containers-test tools servers protos gen mod fmt lint verify build ci release
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 25
 
 up: servers ## start the whole suite on this machine; Ctrl-C stops it
 	@mkdir -p bin && go build -o bin/stack ./deploy/stack/cmd/stack && exec bin/stack up
@@ -26,6 +26,20 @@ test: servers ## every test of every module, with the race detector, against the
 
 bench: servers ## measure the suite beside a bare program and write docs/benchmarks.md
 	@mkdir -p bin && go build -o bin/bench ./deploy/e2e/cmd/bench && exec bin/bench -write docs/benchmarks.md
+
+containers: ## start the whole suite as containers and wait until it is healthy
+	docker compose up --build --detach --wait gateway door
+	@echo 'log in at http://127.0.0.1:8080/auth/login; deploy/docker/README.md says what is where'
+
+containers-demo: ## the demo against the suite in containers
+	@mkdir -p bin .local/containers && go build -o bin/stack ./deploy/stack/cmd/stack
+	docker compose -f docker-compose.yml -f deploy/docker/compose.demo.yml up --detach --wait peephole
+	@umask 077 && docker compose run --rm --no-deps -T secrets target >.local/containers/stack.json
+	@PRIMECLOUD_STACK_DIR=.local/containers bin/stack demo
+	docker compose -f docker-compose.yml -f deploy/docker/compose.demo.yml rm --stop --force peephole
+
+containers-test: ## build the images and hold the suite in containers against its promises
+	go run ./deploy/e2e/cmd/containers
 
 tools: ## build or fetch the pinned generators and linters
 	@$(INSTALL) tools >/dev/null
