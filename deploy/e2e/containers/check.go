@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -66,6 +67,28 @@ func (r *run) walls(ctx context.Context) error {
 		}
 		fmt.Fprintf(r.out, "    from %-9s MinIO answers: %v\n", network, err == nil)
 	}
+	target, err := r.target(ctx)
+	if err != nil {
+		return err
+	}
+	return r.hidden(ctx, target.S3+"/minio/admin/v3/info")
+}
+
+// hidden asks the door for what is MinIO's own.
+func (r *run) hidden(ctx context.Context, address string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusNotFound {
+		return fmt.Errorf("the door answers HTTP %d to %s", response.StatusCode, request.URL.Path)
+	}
+	fmt.Fprintf(r.out, "    through the door %s: HTTP %d\n", request.URL.Path, response.StatusCode)
 	return nil
 }
 
