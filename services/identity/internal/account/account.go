@@ -95,6 +95,8 @@ type Tx interface {
 	InsertAccount(ctx context.Context, a Account) error
 	// SaveMembership makes its first owner.
 	SaveMembership(ctx context.Context, m membership.Membership) error
+	// Membership returns a member, or membership.ErrNotFound.
+	Membership(ctx context.Context, accountID, userID string) (membership.Membership, error)
 	// AccountForUpdate returns the account and locks it; ErrNotFound when there is none.
 	AccountForUpdate(ctx context.Context, accountID string) (Account, error)
 	// UpdateAccount replaces it.
@@ -136,12 +138,25 @@ func (s *Accounts) Create(ctx context.Context, displayName, reference string) (A
 	var result Account
 	err := s.store.BeyondAccounts(ctx, func(ctx context.Context, tx Tx) error {
 		var err error
-		result, err = unit.Once(ctx, tx, fresh.resource(), tx.AccountForUpdate, func(ctx context.Context) (Account, error) {
-			return fresh, s.insert(ctx, tx, fresh)
-		})
+		result, err = unit.Once(ctx, tx, fresh.resource(),
+			func(ctx context.Context, accountID string) (Account, error) { return again(ctx, tx, accountID) },
+			func(ctx context.Context) (Account, error) { return fresh, s.insert(ctx, tx, fresh) })
 		return err
 	})
 	return result, err
+}
+
+// again gives the account that an earlier call made, to a person who still belongs to it:
+// this is the one way to an account that no token for it stands before.
+func again(ctx context.Context, tx Tx, accountID string) (Account, error) {
+	_, err := tx.Membership(ctx, accountID, principal.FromContext(ctx).ID)
+	if errs.ReasonOf(err) == membership.ErrNotFound.Reason() {
+		return Account{}, ErrNotFound
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return tx.AccountForUpdate(ctx, accountID)
 }
 
 func (s *Accounts) insert(ctx context.Context, tx Tx, a Account) error {

@@ -173,6 +173,26 @@ func TestTwo_calls_with_one_key_at_once_make_one_account(t *testing.T) {
 	}
 }
 
+func TestA_repetition_shows_nothing_of_an_account_to_somebody_who_has_left_it(t *testing.T) {
+	b := newBench(t)
+	anna, annaID := b.person(t, "anna")
+	bert, bertID := b.person(t, "bert")
+	const method = "/primecloud.identity.v1.AccountService/CreateAccount"
+	made, err := b.accounts.Create(withKey(anna, method, "k1", "acme"), "Acme", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.members.Create(anna, made.ID, bertID, membership.Owner); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.members.Delete(bert, made.ID, annaID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.accounts.Create(withKey(anna, method, "k1", "acme"), "Acme", ""); !errors.Is(err, account.ErrNotFound) || got != (account.Account{}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestCalls_with_keys_of_their_own_on_one_account_wait_for_each_other(t *testing.T) {
 	b := newBench(t)
 	ctx, _ := b.person(t, "anna")
