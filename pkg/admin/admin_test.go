@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/primecloud/primecloud/pkg/admin"
 	"github.com/primecloud/primecloud/pkg/errs"
@@ -90,6 +92,31 @@ func TestReadyz_goes_by_own_needs_and_shows_the_others(t *testing.T) {
 	}
 	if code, _ := get(t, "http://"+address+"/healthz"); code != http.StatusOK {
 		t.Errorf("a process that is not ready still lives, but: %d", code)
+	}
+}
+
+func TestReadyz_does_not_wait_for_a_dependency_that_hangs(t *testing.T) {
+	hung := func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	address := serve(t, admin.Config{Details: map[string]func(context.Context) error{"nats": hung, "dex": hung}})
+	// That is how long a probe waits by default.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := admin.Check(ctx, address); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCheckTLS_asks_a_process_whatever_its_certificate(t *testing.T) {
+	server := httptest.NewTLSServer(admin.Handler(admin.Config{}))
+	t.Cleanup(server.Close)
+	if err := admin.CheckTLS(t.Context(), server.Listener.Addr().String()); err != nil {
+		t.Error(err)
+	}
+	if err := admin.Check(t.Context(), server.Listener.Addr().String()); err == nil {
+		t.Error("plain text was fine too")
 	}
 }
 
