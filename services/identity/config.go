@@ -67,8 +67,10 @@ func (c Config) Validate() error {
 	if strings.Trim(c.OIDCInternalURL.Path, "/") != "" {
 		report("OIDC_INTERNAL_URL", "is a scheme and a host, without a path")
 	}
-	if c.SessionIdle < time.Minute || c.SessionAbsolute < c.SessionIdle {
-		report("SESSION_IDLE", "must be a minute or more, and not beyond SESSION_ABSOLUTE")
+	// A session is used when a token is fetched, and that is kept to the minute: with less
+	// than this a person at work would be logged out between two tokens.
+	if c.SessionIdle < c.TokenLifetime+time.Minute || c.SessionAbsolute < c.SessionIdle {
+		report("SESSION_IDLE", "must be a minute more than TOKEN_LIFETIME or longer, and not beyond SESSION_ABSOLUTE")
 	}
 	if n := len(c.pki()); n != 0 && n != 3 {
 		report("PKI_CERT", ", PKI_KEY and PKI_CA must all be set, or none")
