@@ -114,13 +114,18 @@ func (s *Service) make(ctx context.Context, j *job, backend Backend) error {
 		}
 		return err
 	}
-	if err := backend.Writer.MarkBucket(ctx, b.Name, b.Mark()); err != nil {
-		return err
-	}
-	return s.shape(ctx, j, backend, NewSpec())
+	return all([]func() error{
+		func() error {
+			if err := backend.Writer.MarkBucket(ctx, b.Name, b.Mark()); err != nil {
+				return err
+			}
+			return set(ctx, *b, backend, NewSpec())
+		},
+		func() error { return s.grant(ctx, j) },
+	})
 }
 
-// shape sets what differs, and sees to the account's identity meanwhile. The settings go
+// shape sets what differs, and sees to the account's identity meanwhile. Mark and settings go
 // one after the other: the backend keeps them in one document that it reads and writes
 // without a lock, so that of two at once one is lost.
 func (s *Service) shape(ctx context.Context, j *job, backend Backend, have Spec) error {

@@ -18,8 +18,9 @@ const (
 	tagAccount = "primecloud-account"
 )
 
-// ObserveBucket returns the bucket as it is; an absent one is no error. The four questions
-// that it takes are asked at the same time.
+// ObserveBucket returns the bucket as it is; an absent one is no error. Of the four questions
+// that it takes, the mark is asked for first, since none of the others says anything about an
+// absent bucket; the others then at the same time.
 func (b *Backend) ObserveBucket(ctx context.Context, name string) (bucket.Observed, error) {
 	var observed bucket.Observed
 	err := b.cfg.Around(ctx, "minio.ObserveBucket", func(ctx context.Context) error {
@@ -35,8 +36,11 @@ func (b *Backend) ObserveBucket(ctx context.Context, name string) (bucket.Observ
 
 func (b *Backend) observe(ctx context.Context, name string) (bucket.Observed, error) {
 	observed := bucket.Observed{Exists: true, Spec: bucket.NewSpec()}
+	err := b.request(ctx, func(ctx context.Context) (err error) { observed.Mark, err = b.mark(ctx, name); return err })
+	if err != nil && !errors.Is(err, errAbsent) {
+		return bucket.Observed{}, err
+	}
 	questions := []func(context.Context) error{
-		func(ctx context.Context) (err error) { observed.Mark, err = b.mark(ctx, name); return err },
 		func(ctx context.Context) (err error) {
 			observed.Spec.Versioning, err = b.versioning(ctx, name)
 			return err

@@ -188,11 +188,7 @@ func TestTroubleOfTheServerIsAskedForOnceAndUnavailable(t *testing.T) {
 				err := call(t.Context())
 				refused(t, err, errs.Unavailable, "BACKEND_UNAVAILABLE")
 				clean(t, method, err)
-				want := int64(1)
-				if method == "ObserveBucket" {
-					want = 4
-				}
-				if got := count.Load(); got != want {
+				if got := count.Load(); got != 1 {
 					t.Errorf("%s sent %d requests", method, got)
 				}
 				if took := time.Since(began); took > soon {
