@@ -262,3 +262,44 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("%d, %v", n, err)
 	}
 }
+
+func TestRefusals_from_everywhere_do_not_fill_the_database(t *testing.T) {
+	db := testkit.DB(t, "storage")
+	moving := clock.NewManual(noon)
+	refusals, err := auditlog.NewRefusals(auditlog.New("storage-provisioning", "storage", moving, nil), db, auditlog.RefusalDeps{Logger: testkit.Logger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(testkit.Context(t))
+	done := make(chan error, 1)
+	go func() { done <- refusals.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	const flood, flushes = 1000, 3
+	for round := range flushes {
+		for n := range flood {
+			address := fmt.Sprintf("[2001:db8:%x:%x::1]:5", round, n)
+			refusals.Refused(principal.NewContext(ctx, principal.Principal{Kind: principal.Anonymous, Address: address}), method, nil, noLogin)
+		}
+		testkit.Eventually(t, 10*time.Second, func() error {
+			moving.Advance(time.Second)
+			var rows, counted int
+			err := db.Read(pg.System("test")).QueryRow(testkit.Context(t), `select coalesce(max(rows), 0), coalesce(sum(counted), 0)
+				from (select count(*) as rows, sum(count) as counted from refusal_count group by minute) as a_minute`).Scan(&rows, &counted)
+			if err != nil {
+				return err
+			}
+			if want := flood * (round + 1); counted != want {
+				return fmt.Errorf("%d of %d are counted", counted, want)
+			}
+			if rows > 501 {
+				t.Fatalf("%d rows in a minute after %d refusals", rows, counted)
+			}
+			return nil
+		})
+	}
+}

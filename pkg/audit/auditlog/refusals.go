@@ -32,9 +32,13 @@ const (
 	keepCounts = 30 * 24 * time.Hour
 	// queueLength bounds the entries that wait to be written.
 	queueLength = 256
-	// maxCounters bounds the counts held between two flushes: a flood from many addresses
-	// must not cost memory.
+	// maxAddresses bounds the counts begun in a minute, and so the rows that a flood from
+	// many addresses can make; those beyond it share one address.
+	maxAddresses = 500
+	// maxCounters bounds the counts that wait while the database is away.
 	maxCounters = 10_000
+	// otherAddress is that of those beyond either.
+	otherAddress = "other"
 	// writeWithin bounds one write.
 	writeWithin = 5 * time.Second
 )
@@ -58,6 +62,9 @@ type Refusals struct {
 
 	mu     sync.Mutex
 	counts map[countKey]int64
+	// begun is how many counts the minute has seen.
+	minute time.Time
+	begun  int
 }
 
 // refusal is an entry that waits to be written, with the context of its call.
@@ -154,8 +161,20 @@ func (r *Refusals) write(one refusal) {
 func (r *Refusals) count(key countKey, n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !key.minute.Equal(r.minute) {
+		r.minute, r.begun = key.minute, 0
+	}
+	if _, known := r.counts[key]; !known {
+		if r.begun++; r.begun > maxAddresses {
+			key.address = otherAddress
+		}
+	}
+	r.add(key, n)
+}
+
+func (r *Refusals) add(key countKey, n int64) {
 	if _, known := r.counts[key]; !known && len(r.counts) >= maxCounters {
-		key.address = "other"
+		key.address = otherAddress
 	}
 	r.counts[key] += n
 }
@@ -193,8 +212,10 @@ func (r *Refusals) flush(ctx context.Context) {
 	if err != nil {
 		r.deps.Logger.WarnContext(ctx, "counts of refusals could not be written and are kept", "error", err)
 		// An unknown outcome may have counted them already; better twice than not at all.
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		for key, n := range counts {
-			r.count(key, n)
+			r.add(key, n)
 		}
 	}
 }
