@@ -15,7 +15,7 @@ const (
 	upkeepEvery = time.Minute
 	// keepEnded is how long ended sessions and operations stay to be looked at.
 	keepEnded = 30 * 24 * time.Hour
-	// sweepBatch bounds one sweep of operations.
+	// sweepBatch bounds one statement that sweeps operations.
 	sweepBatch = 1000
 )
 
@@ -60,12 +60,19 @@ func (s *Service) keepUp(ctx context.Context) {
 	}
 }
 
+// sweepOperations goes on until nothing is left: more may end in a minute than one batch.
 func (s *Service) sweepOperations(ctx context.Context, now time.Time) (int64, error) {
-	var count int64
-	err := s.db.InTx(ctx, pg.System("sweep operations"), func(ctx context.Context, tx *pg.Tx) error {
-		var err error
-		count, err = pgoperation.Sweep(ctx, tx, now.Add(-keepEnded), now, sweepBatch)
-		return err
-	})
-	return count, err
+	var all int64
+	for {
+		var count int64
+		err := s.db.InTx(ctx, pg.System("sweep operations"), func(ctx context.Context, tx *pg.Tx) error {
+			var err error
+			count, err = pgoperation.Sweep(ctx, tx, now.Add(-keepEnded), now, sweepBatch)
+			return err
+		})
+		all += count
+		if err != nil || count < sweepBatch {
+			return all, err
+		}
+	}
 }
