@@ -65,8 +65,10 @@ type world struct {
 type calls struct {
 	mu    sync.Mutex
 	names []string
-	// cut is the number of calls until the one to cut; zero cuts none.
-	cut int
+	// cut is the number of calls until the one to cut, of those named so if only is set;
+	// zero cuts none.
+	cut  int
+	only string
 	// effect says that the call to cut still has its effect.
 	effect bool
 	// hit is the name of the call that was cut.
@@ -75,6 +77,19 @@ type calls struct {
 	// is closed, deaf to its deadline; then it goes on as if nothing had been.
 	freezing []string
 	frozen   chan struct{}
+	// holding is the call whose answer is held, once it has had its effect, until held is
+	// closed; reached is closed when it is.
+	holding       string
+	reached, held chan struct{}
+}
+
+// hold holds the answer of the next call of that name: the first channel is closed when it
+// has had its effect, and closing the second lets it go.
+func (c *calls) hold(name string) (reached <-chan struct{}, held chan<- struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holding, c.reached, c.held = name, make(chan struct{}), make(chan struct{})
+	return c.reached, c.held
 }
 
 // freeze holds the last of the named calls, once the ones before it have been seen, until
@@ -90,14 +105,22 @@ func (c *calls) freeze(names ...string) chan struct{} {
 func (c *calls) arm(n int, effect bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cut, c.effect, c.hit = n, effect, ""
+	c.cut, c.only, c.effect, c.hit = n, "", effect, ""
+}
+
+// cutNext cuts the next call of that name, before or after its effect.
+func (c *calls) cutNext(name string, effect bool) {
+	c.arm(1, effect)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.only = name
 }
 
 func (c *calls) around(ctx context.Context, name string, call func(context.Context) error) error {
 	c.mu.Lock()
 	c.names = append(c.names, name)
 	cut := false
-	if c.cut > 0 {
+	if c.cut > 0 && (c.only == "" || c.only == name) {
 		c.cut--
 		if cut = c.cut == 0; cut {
 			c.hit = name
@@ -110,11 +133,20 @@ func (c *calls) around(ctx context.Context, name string, call func(context.Conte
 		}
 	}
 	effect := c.effect
+	var held chan struct{}
+	if c.holding == name {
+		c.holding, held = "", c.held
+	}
 	c.mu.Unlock()
 	switch {
 	case frozen != nil:
 		<-frozen
 		return call(ctx)
+	case held != nil:
+		err := call(ctx)
+		close(c.reached)
+		<-held
+		return err
 	case !cut:
 		return call(ctx)
 	case effect:

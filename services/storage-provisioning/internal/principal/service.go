@@ -148,10 +148,11 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	document := s.Policies.Account(buckets)
 	hash := hashOf(document)
 	var found []drift.Difference
-	switch {
-	case p.Applied == "" || whole:
+	if p.Applied == "" || whole {
 		found, err = s.converge(ctx, backend, p, document)
-	case p.Applied != hash:
+	} else {
+		// Also where it was the last one recorded: another may have been written since, by an
+		// attempt that did not live to record it.
 		err = backend.Users.PutPolicy(ctx, p.Policy(), document)
 	}
 	if err != nil {
