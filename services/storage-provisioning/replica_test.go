@@ -106,6 +106,46 @@ func TestReplica_that_freezes_is_taken_over_and_does_no_harm_when_it_wakes(t *te
 	}
 }
 
+// TestLease: the reconciler has just taken the lease when a call wants something else, so
+// that it does what the call wants before the call can.
+func TestLease_is_given_back_by_a_call_that_somebody_else_has_ended(t *testing.T) {
+	one := newWorld(t, testkit.MinIO(t))
+	two := one.replica()
+	acc, bucket := account(), name()
+	one.create(acc, bucket)
+	one.quiet()
+	claimed, held := two.calls.hold("postgres.commit")
+	reconciled := make(chan error, 1)
+	ctx := two.as(acc)
+	go func() {
+		_, err := two.buckets.ReconcileBucket(ctx, &storagev1.ReconcileBucketRequest{AccountId: acc, Bucket: bucket})
+		reconciled <- err
+	}()
+	<-claimed
+	updated := make(chan error, 1)
+	go func() {
+		_, err := one.buckets.UpdateBucket(ctx, &storagev1.UpdateBucketRequest{AccountId: acc, BucketName: bucket, Bucket: &storagev1.Bucket{QuotaBytes: 1000}})
+		updated <- err
+	}()
+	testkit.Eventually(t, 5*time.Second, func() error {
+		if n := one.row(`select count(*)::text from storage.operation where state = 'TRYING'`); n != "1" {
+			return fmt.Errorf("%s operations are open", n)
+		}
+		return nil
+	})
+	close(held)
+	if err := errors.Join(<-reconciled, <-updated); err != nil {
+		t.Fatal(err)
+	}
+	err := within(t, one.as(acc), 4*time.Second, func(ctx context.Context) error {
+		_, err := one.buckets.UpdateBucket(ctx, &storagev1.UpdateBucketRequest{AccountId: acc, BucketName: bucket, Bucket: &storagev1.Bucket{QuotaBytes: 2000}})
+		return err
+	})
+	if err != nil {
+		t.Errorf("the next change, with nothing in its way: %v", err)
+	}
+}
+
 func TestService_recovers_from_a_crash_of_PostgreSQL(t *testing.T) {
 	cluster := testkit.NewPostgres(t)
 	w := newWorldOn(t, cluster, testkit.MinIO(t))

@@ -44,3 +44,15 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease) error {
 		return failure
 	}
 }
+
+// giveBack returns a lease with which nothing is to be done any more, and leaves the rest to
+// the reconciler.
+func (s *Service) giveBack(ctx context.Context, lease reconcile.Lease, window change.Window) {
+	_ = s.Runner.Settle(ctx, window, func(ctx context.Context) error {
+		due := s.Clock.Now()
+		return s.Store.InAccount(ctx, lease.AccountID, func(ctx context.Context, tx Tx) error {
+			return tx.GiveBack(ctx, lease, reconcile.Next{DueAt: &due})
+		})
+	})
+	s.Wake(lease.Ref)
+}

@@ -76,8 +76,8 @@ func (s *Service) Reconcile(ctx context.Context, accountID, name string) (Bucket
 	return s.Get(ctx, accountID, name)
 }
 
-// giveBack returns a lease after an attempt that failed, and leaves the rest to the
-// reconciler.
+// giveBack returns a lease with which nothing is to be done any more, and leaves the rest to
+// the reconciler.
 func (s *Service) giveBack(ctx context.Context, lease reconcile.Lease, window change.Window) {
 	_ = s.Runner.Settle(ctx, window, func(ctx context.Context) error {
 		due := s.Clock.Now()

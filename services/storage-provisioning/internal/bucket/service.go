@@ -164,6 +164,8 @@ func (s *Service) run(ctx context.Context, begun change.Begun, b Bucket) (Done, 
 		if errors.Is(unknown, change.ErrOutcomeUnknown) {
 			return Done{}, change.ErrOutcomeUnknown.Wrap(errors.Join(failure, err))
 		}
+		// The reconciler was faster. Kept until its end, the lease would hold up the next call.
+		s.giveBack(ctx, begun.Lease, begun.Window)
 		return known, unknown
 	}
 	return done, failure
