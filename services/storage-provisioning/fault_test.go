@@ -148,6 +148,58 @@ func TestUpdate_and_delete_go_back_while_MinIO_is_down(t *testing.T) {
 	}
 }
 
+func TestRetry_with_the_same_key_and_etag_succeeds_after_MinIO_returns(t *testing.T) {
+	w := newWorld(t, testkit.NewMinIO(t))
+	acc, bucket := account(), name()
+	seen := w.create(acc, bucket)
+	key, err := w.keys.CreateAccessKey(w.as(acc), &storagev1.CreateAccessKeyRequest{
+		AccountId: acc, DisplayName: "k", Grants: []*storagev1.Grant{{Bucket: bucket, Permission: storagev1.Permission_PERMISSION_READ}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := []func(context.Context) error{
+		func(ctx context.Context) error {
+			response, err := w.buckets.UpdateBucket(withKey(ctx, "u"), &storagev1.UpdateBucketRequest{
+				AccountId: acc, BucketName: bucket, Bucket: &storagev1.Bucket{QuotaBytes: 777}, Etag: seen.GetEtag(),
+			})
+			seen = response.GetBucket()
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := w.keys.DeleteAccessKey(withKey(ctx, "k"), &storagev1.DeleteAccessKeyRequest{
+				AccountId: acc, KeyId: key.GetAccessKey().GetId(), Etag: key.GetAccessKey().GetEtag(),
+			})
+			return err
+		},
+		func(ctx context.Context) error {
+			_, err := w.buckets.DeleteBucket(withKey(ctx, "d"), &storagev1.DeleteBucketRequest{AccountId: acc, Bucket: bucket, Etag: seen.GetEtag()})
+			return err
+		},
+	}
+	for i, call := range calls {
+		was := seen
+		if err := w.minio.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, within(t, w.as(acc), 3*time.Second, call), errs.Unavailable, "BACKEND_UNAVAILABLE")
+		if err := w.minio.Start(testkit.Context(t)); err != nil {
+			t.Fatal(err)
+		}
+		seen = was
+		testkit.Eventually(t, 20*time.Second, func() error {
+			err := call(w.as(acc))
+			if errs.ReasonOf(err) == "ETAG_MISMATCH" {
+				t.Fatalf("call %d: nothing has changed, and its etag is refused: %v", i, err)
+			}
+			if err != nil {
+				seen = was
+			}
+			return err
+		})
+	}
+}
+
 func TestConcurrentCalls(t *testing.T) {
 	w := newWorld(t, testkit.MinIO(t))
 	t.Run("of many who want one name, one gets it", func(t *testing.T) {

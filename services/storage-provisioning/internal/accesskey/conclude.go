@@ -191,6 +191,9 @@ func goBack(k *AccessKey, o operation.Operation) error {
 		return fmt.Errorf("decode what operation %s goes back to: %w", o.ID, err)
 	}
 	k.Desired, k.State = Present, back.State
+	if back.Version > 0 {
+		k.Version = back.Version - 1 // saving it adds one
+	}
 	return nil
 }
 

@@ -13,6 +13,9 @@ import (
 // previous is what an abandoned deletion goes back to.
 type previous struct {
 	State State `json:"state"`
+	// Version is the one that its owner knows it by: with it the etag goes back too, so that
+	// the same call can be tried again.
+	Version int64 `json:"version,omitempty"`
 }
 
 // Delete ends a key: when it returns without an error, the backend refuses the key.
@@ -38,7 +41,7 @@ func (s *Service) Delete(ctx context.Context, accountID, id, etag string) (Done,
 		case etag != "" && etag != k.ETag():
 			return ErrETagMismatch
 		}
-		back, err := json.Marshal(previous{State: k.State})
+		back, err := json.Marshal(previous{State: k.State, Version: k.Version})
 		if err != nil {
 			return fmt.Errorf("encode what to go back to: %w", err)
 		}

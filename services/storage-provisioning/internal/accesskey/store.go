@@ -17,8 +17,8 @@ type Rows interface {
 	Insert(ctx context.Context, k AccessKey) error
 	// ByID returns a key without its secret, and locks it.
 	ByID(ctx context.Context, id string) (k AccessKey, ok bool, err error)
-	// Save writes the key with one version more, which it returns. A zero SecretUntil
-	// destroys the secret.
+	// Save writes the key, which is locked, with one version more than it has, and returns
+	// that. A zero SecretUntil destroys the secret.
 	Save(ctx context.Context, k AccessKey) (version int64, err error)
 	// Note writes what only reconciliation keeps (SecretUntil, Unsure, SightedAt) and
 	// leaves the version. A zero SecretUntil destroys the secret.

@@ -157,6 +157,9 @@ func goBack(b *Bucket, o operation.Operation, foreign bool) error {
 			return fmt.Errorf("decode what operation %s goes back to: %w", o.ID, err)
 		}
 		b.Desired, b.Spec, b.CustomerReference, b.State = Present, back.Spec, back.CustomerReference, back.State
+		if back.Version > 0 && !foreign {
+			b.Version = back.Version - 1 // saving it adds one
+		}
 	}
 	if foreign {
 		b.State = Conflict

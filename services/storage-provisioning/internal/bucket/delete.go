@@ -23,7 +23,7 @@ func (s *Service) Delete(ctx context.Context, accountID, name, etag string) (Don
 		if err != nil {
 			return err
 		}
-		back := previous{Spec: was.Spec, CustomerReference: was.CustomerReference, State: was.State}
+		back := before(was)
 		b = was
 		b.Desired, b.State, b.SightedAt, b.UpdatedAt = Absent, Deleting, time.Time{}, s.Clock.Now()
 		if b.Version, err = tx.Buckets.Save(ctx, b); err != nil {

@@ -101,6 +101,14 @@ type previous struct {
 	Spec              Spec   `json:"spec"`
 	CustomerReference string `json:"customer_reference,omitempty"`
 	State             State  `json:"state"`
+	// Version is the one that its owner knows it by: with it the etag goes back too, so that
+	// the same call can be tried again.
+	Version int64 `json:"version,omitempty"`
+}
+
+// before is what an abandoned operation on the bucket goes back to.
+func before(b Bucket) previous {
+	return previous{Spec: b.Spec, CustomerReference: b.CustomerReference, State: b.State, Version: b.Version}
 }
 
 // begin writes the T1 of a change of the bucket as it now is wanted.

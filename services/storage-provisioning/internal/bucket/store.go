@@ -19,7 +19,8 @@ type Rows interface {
 	ByName(ctx context.Context, accountID, name string) (b Bucket, ok bool, err error)
 	// ByID returns a bucket and locks it.
 	ByID(ctx context.Context, id string) (b Bucket, ok bool, err error)
-	// Save writes the bucket with one version more, which it returns.
+	// Save writes the bucket, which is locked, with one version more than it has, and
+	// returns that.
 	Save(ctx context.Context, b Bucket) (version int64, err error)
 	// Note writes what only reconciliation keeps (Marked, SeenAbsent…, Unsure, SightedAt)
 	// and leaves the version.

@@ -44,7 +44,7 @@ func (s *Service) Update(ctx context.Context, accountID, name, etag string, chan
 			at = &done
 			return err
 		}
-		back := previous{Spec: was.Spec, CustomerReference: was.CustomerReference, State: was.State}
+		back := before(was)
 		b.State, b.SightedAt = Updating, time.Time{}
 		if b.Version, err = tx.Buckets.Save(ctx, b); err != nil {
 			return err

@@ -119,10 +119,10 @@ func (r keyRows) ByID(ctx context.Context, id string) (accesskey.AccessKey, bool
 	return r.accessKeyOf(ctx, row, err, false)
 }
 
-// Save writes the key with one version more.
+// Save writes the key with one version more than it has.
 func (r keyRows) Save(ctx context.Context, k accesskey.AccessKey) (int64, error) {
 	return r.q.SaveAccessKey(ctx, db.SaveAccessKeyParams{
-		ID: k.ID, SecretUntil: orNull(k.SecretUntil), Desired: string(k.Desired), State: string(k.State),
+		ID: k.ID, Version: k.Version + 1, SecretUntil: orNull(k.SecretUntil), Desired: string(k.Desired), State: string(k.State),
 		Unsure: k.Unsure, SightedAt: orNull(k.SightedAt), UpdatedAt: k.UpdatedAt,
 	})
 }

@@ -129,14 +129,14 @@ func (r bucketRows) locked(ctx context.Context, id string, err error) (bucket.Bu
 	return bucketOf(row, err)
 }
 
-// Save writes the bucket with one version more.
+// Save writes the bucket with one version more than it has.
 func (r bucketRows) Save(ctx context.Context, b bucket.Bucket) (int64, error) {
 	rules, err := encodeRules(b.Spec.Lifecycle)
 	if err != nil {
 		return 0, err
 	}
 	return r.q.SaveBucket(ctx, db.SaveBucketParams{
-		ID: b.ID, CustomerReference: b.CustomerReference,
+		ID: b.ID, Version: b.Version + 1, CustomerReference: b.CustomerReference,
 		Versioning: string(b.Spec.Versioning), QuotaBytes: b.Spec.QuotaBytes, Lifecycle: rules,
 		Desired: string(b.Desired), State: string(b.State), Marked: b.Marked, SeenAbsentAt: orNull(b.SeenAbsentAt),
 		SeenAbsentGeneration: b.SeenAbsentGeneration, Unsure: b.Unsure, SightedAt: orNull(b.SightedAt),

@@ -258,8 +258,8 @@ func (q *Queries) RemoveAccessKey(ctx context.Context, id string) error {
 const saveAccessKey = `-- name: SaveAccessKey :one
 update access_key
 set secret = case when $1::timestamptz is null then null else secret end, secret_until = $1,
-    desired = $2, state = $3, version = version + 1, unsure = $4, sighted_at = $5, updated_at = $6
-where id = $7
+    desired = $2, state = $3, version = $4, unsure = $5, sighted_at = $6, updated_at = $7
+where id = $8
 returning version
 `
 
@@ -267,6 +267,7 @@ type SaveAccessKeyParams struct {
 	SecretUntil *time.Time
 	Desired     string
 	State       string
+	Version     int64
 	Unsure      bool
 	SightedAt   *time.Time
 	UpdatedAt   time.Time
@@ -278,6 +279,7 @@ func (q *Queries) SaveAccessKey(ctx context.Context, arg SaveAccessKeyParams) (i
 		arg.SecretUntil,
 		arg.Desired,
 		arg.State,
+		arg.Version,
 		arg.Unsure,
 		arg.SightedAt,
 		arg.UpdatedAt,

@@ -346,10 +346,10 @@ func (q *Queries) ReservedNames(ctx context.Context, backend string) ([]string, 
 const saveBucket = `-- name: SaveBucket :one
 update bucket
 set customer_reference = $1, versioning = $2, quota_bytes = $3, lifecycle = $4,
-    desired = $5, state = $6, version = version + 1, marked = $7, seen_absent_at = $8,
-    seen_absent_generation = $9, unsure = $10, sighted_at = $11,
-    created_at = $12, updated_at = $13
-where id = $14
+    desired = $5, state = $6, version = $7, marked = $8, seen_absent_at = $9,
+    seen_absent_generation = $10, unsure = $11, sighted_at = $12,
+    created_at = $13, updated_at = $14
+where id = $15
 returning version
 `
 
@@ -360,6 +360,7 @@ type SaveBucketParams struct {
 	Lifecycle            []byte
 	Desired              string
 	State                string
+	Version              int64
 	Marked               bool
 	SeenAbsentAt         *time.Time
 	SeenAbsentGeneration int64
@@ -378,6 +379,7 @@ func (q *Queries) SaveBucket(ctx context.Context, arg SaveBucketParams) (int64, 
 		arg.Lifecycle,
 		arg.Desired,
 		arg.State,
+		arg.Version,
 		arg.Marked,
 		arg.SeenAbsentAt,
 		arg.SeenAbsentGeneration,

@@ -25,7 +25,7 @@ limit @count;
 -- name: SaveAccessKey :one
 update access_key
 set secret = case when @secret_until::timestamptz is null then null else secret end, secret_until = @secret_until,
-    desired = @desired, state = @state, version = version + 1, unsure = @unsure, sighted_at = @sighted_at, updated_at = @updated_at
+    desired = @desired, state = @state, version = @version, unsure = @unsure, sighted_at = @sighted_at, updated_at = @updated_at
 where id = @id
 returning version;
 

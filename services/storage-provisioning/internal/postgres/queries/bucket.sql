@@ -39,7 +39,7 @@ limit @count;
 -- name: SaveBucket :one
 update bucket
 set customer_reference = @customer_reference, versioning = @versioning, quota_bytes = @quota_bytes, lifecycle = @lifecycle,
-    desired = @desired, state = @state, version = version + 1, marked = @marked, seen_absent_at = @seen_absent_at,
+    desired = @desired, state = @state, version = @version, marked = @marked, seen_absent_at = @seen_absent_at,
     seen_absent_generation = @seen_absent_generation, unsure = @unsure, sighted_at = @sighted_at,
     created_at = @created_at, updated_at = @updated_at
 where id = @id
