@@ -26,7 +26,7 @@ type Config struct {
 	Interval time.Duration
 	// Concurrency bounds the handlers at work; 8 when zero.
 	Concurrency int
-	// LeaseTTL bounds one attempt; 30 s when zero. A handler has nine tenths of it.
+	// LeaseTTL bounds one attempt; 30 s when zero. A handler has until a tenth of it is left.
 	LeaseTTL time.Duration
 	// Observe hears of every attempt, for metrics; may be nil.
 	Observe func(ctx context.Context, kind string, took time.Duration, err error)
@@ -213,9 +213,10 @@ func (l *Loop) attempt(ctx context.Context, ref Ref) {
 	}
 }
 
-// handle runs the handler within nine tenths of the lease and makes a panic an error.
+// handle runs the handler until the lease is nearly over and makes a panic an error. What
+// is left of the lease counts, not when it got here: to be confirmed may have taken long.
 func (l *Loop) handle(ctx context.Context, handler Handler, lease Lease) (result Result, err error) {
-	ctx, cancel := context.WithTimeout(ctx, l.config.LeaseTTL*9/10)
+	ctx, cancel := context.WithTimeout(ctx, lease.Until.Sub(l.config.Clock.Now())-l.config.LeaseTTL/10)
 	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {

@@ -25,18 +25,26 @@ type memory struct {
 	refuse   error
 	released chan reconcile.Next
 	lost     bool
+	// clock is what leases go by; the one that stands at noon when nil. slow is how long
+	// ago a lease began by the time it is there.
+	clock clock.Clock
+	slow  time.Duration
 }
 
-func (m *memory) Due(context.Context, int) ([]reconcile.Ref, error) {
+func (m *memory) Due(_ context.Context, limit int) ([]reconcile.Ref, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	due := m.due
-	m.due = nil
+	due := m.due[:min(limit, len(m.due))]
+	m.due = m.due[len(due):]
 	return due, m.refuse
 }
 
-func (m *memory) Claim(_ context.Context, owner string, ref reconcile.Ref, _ time.Duration) (reconcile.Lease, bool, error) {
-	return reconcile.Lease{Ref: ref, Owner: owner, Fence: 1, Generation: 5, Failures: 2}, true, nil
+func (m *memory) Claim(_ context.Context, owner string, ref reconcile.Ref, ttl time.Duration) (reconcile.Lease, bool, error) {
+	now := noon
+	if m.clock != nil {
+		now = m.clock.Now()
+	}
+	return reconcile.Lease{Ref: ref, Owner: owner, Until: now.Add(ttl - m.slow), Fence: 1, Generation: 5, Failures: 2}, true, nil
 }
 
 func (m *memory) Release(_ context.Context, _ reconcile.Lease, next reconcile.Next) (bool, error) {
@@ -124,7 +132,7 @@ func TestLoop_bounds_its_handlers_and_one_that_hangs_costs_only_itself(t *testin
 	for n := range 9 {
 		due = append(due, ref(n))
 	}
-	store := &memory{due: due, released: make(chan reconcile.Next, 20)}
+	store := &memory{due: due, released: make(chan reconcile.Next, 20), clock: clock.System()}
 	var mu sync.Mutex
 	atWork, most := 0, 0
 	_, stop := start(t, reconcile.Config{
@@ -204,6 +212,23 @@ func TestLoop_gives_back_what_it_holds_when_it_is_stopped(t *testing.T) {
 	next := receive(t, store.released)
 	if next.DueAt == nil || !next.DueAt.Equal(noon) || next.Failures != 2 {
 		t.Errorf("another replica goes on %v with %d failures", next.DueAt, next.Failures)
+	}
+}
+
+func TestLoop_stops_a_handler_before_its_lease_ends(t *testing.T) {
+	// The database took its time to confirm the lease, or this process was frozen meanwhile.
+	store := &memory{due: []reconcile.Ref{ref(1)}, released: make(chan reconcile.Next, 1), clock: clock.System(), slow: 20 * time.Second}
+	left := make(chan time.Duration, 1)
+	start(t, reconcile.Config{
+		Store: store, Clock: clock.System(), LeaseTTL: 30 * time.Second,
+		Handlers: map[string]reconcile.Handler{"bucket": func(ctx context.Context, lease reconcile.Lease) (reconcile.Result, error) {
+			deadline, _ := ctx.Deadline()
+			left <- lease.Until.Sub(deadline)
+			return reconcile.Result{}, nil
+		}},
+	})
+	if spare := receive(t, left); spare < 2*time.Second {
+		t.Errorf("it may go on until %s after the end of its lease", -spare)
 	}
 }
 
