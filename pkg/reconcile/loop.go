@@ -100,15 +100,18 @@ func (l *Loop) Run(ctx context.Context) error {
 	slots := make(chan struct{}, l.config.Concurrency)
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
-	sweep := l.config.Clock.After(0)
+	sweep, more := l.config.Clock.After(0), false
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-sweep:
-			l.sweep(ctx)
+			more = l.sweep(ctx)
 			sweep = l.config.Clock.After(l.config.Interval)
 		case <-l.wake:
+			if more && l.idle() {
+				more = l.sweep(ctx)
+			}
 		}
 		for l.startNext(ctx, slots, &handlers) {
 		}
@@ -161,22 +164,34 @@ func (l *Loop) done(ref Ref) {
 	}
 }
 
-// sweep puts what is due into the queue, as far as it is not there or at work already.
-func (l *Loop) sweep(ctx context.Context) {
-	refs, err := l.config.Store.Due(ctx, 8*l.config.Concurrency)
+// idle reports whether nothing waits for a worker.
+func (l *Loop) idle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pending) == 0
+}
+
+// sweep puts what is due into the queue, as far as it is not there or at work already. It
+// reports whether there may be more than it has looked at, worth another sweep as soon as
+// these are done.
+func (l *Loop) sweep(ctx context.Context) (more bool) {
+	limit := 8 * l.config.Concurrency
+	refs, err := l.config.Store.Due(ctx, limit)
 	if err != nil {
 		if ctx.Err() == nil {
 			l.config.Logger.WarnContext(ctx, "the sweep failed and is tried again", "error", err)
 		}
-		return
+		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	before := len(l.pending)
 	for _, ref := range refs {
 		if _, busy := l.active[ref]; !busy {
 			l.enqueue(ref)
 		}
 	}
+	return len(refs) == limit && len(l.pending) > before
 }
 
 // attempt claims, handles and releases one resource.

@@ -232,6 +232,21 @@ func TestLoop_stops_a_handler_before_its_lease_ends(t *testing.T) {
 	}
 }
 
+func TestLoop_works_off_more_than_one_sweep_finds_without_waiting_for_the_next(t *testing.T) {
+	const many = 100
+	store := &memory{released: make(chan reconcile.Next, many)}
+	for n := range many {
+		store.due = append(store.due, ref(n))
+	}
+	start(t, reconcile.Config{
+		Store: store, Clock: clock.NewManual(noon), Concurrency: 2,
+		Handlers: map[string]reconcile.Handler{"bucket": func(context.Context, reconcile.Lease) (reconcile.Result, error) { return reconcile.Result{}, nil }},
+	})
+	for range many {
+		receive(t, store.released)
+	}
+}
+
 func TestLoop_goes_on_after_a_sweep_that_failed(t *testing.T) {
 	moving := clock.NewManual(noon)
 	store := &memory{refuse: errors.New("boom"), released: make(chan reconcile.Next, 1)}
