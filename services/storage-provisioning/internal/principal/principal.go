@@ -41,7 +41,7 @@ type Principal struct {
 	ReaderKey    string
 	ReaderSecret string
 	// Applied is the hash of the policy that the backend was last seen to have; empty when
-	// the identity was never seen there as a whole.
+	// the identity was not seen there as a whole, or an attempt has failed since.
 	Applied string
 	// Generation counts what was wanted, Observed is the last that was seen fulfilled.
 	Generation int64

@@ -16,8 +16,16 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 )
 
-// leaseFor is how long one attempt may take at most.
-const leaseFor = 12 * time.Second
+const (
+	// leaseFor is how long one attempt may take at most, and leaseMargin what is kept of it
+	// for recording how it ended.
+	leaseFor    = 12 * time.Second
+	leaseMargin = time.Second
+	// settleAfter is how long after an attempt that failed, and may have been heard, the
+	// identity is looked at once more: a server that was paused applies late, and in whatever
+	// order, what it had been asked.
+	settleAfter = 2 * time.Second
+)
 
 // Tx is a transaction of the account.
 type Tx struct {
@@ -102,9 +110,12 @@ func (s *Service) Ensure(ctx context.Context, accountID, backend string, generat
 	}
 }
 
-// once makes one attempt on behalf of a call and gives the lease back in any case.
+// once makes one attempt on behalf of a call, within the life of the lease, and gives it
+// back in any case.
 func (s *Service) once(ctx context.Context, lease reconcile.Lease) error {
-	failure := s.attend(ctx, lease, false)
+	acting, stop := context.WithTimeout(ctx, lease.Until.Sub(s.Clock.Now())-leaseMargin)
+	defer stop()
+	failure := s.attend(acting, lease, false)
 	if failure == nil {
 		return nil
 	}
@@ -156,7 +167,11 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 		err = backend.Users.PutPolicy(ctx, p.Policy(), document)
 	}
 	if err != nil {
-		return err
+		return s.doubt(ctx, p, err)
+	}
+	next := reconcile.Next{Observed: lease.Generation}
+	if p.Applied == "" && (p.Observed > 0 || lease.Failures > 0) {
+		next.DueAt = new(s.Clock.Now().Add(settleAfter))
 	}
 	return s.Store.InPrincipal(ctx, p.AccountID, func(ctx context.Context, tx Tx) error {
 		if p.Applied != hash {
@@ -170,8 +185,25 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 				return err
 			}
 		}
-		return tx.GiveBack(ctx, lease, reconcile.Next{Observed: lease.Generation})
+		return tx.GiveBack(ctx, lease, next)
 	})
+}
+
+// doubt records that it is not known what the backend has since an attempt failed: the next
+// one looks at the whole, and has it looked at again. It returns the failure.
+func (s *Service) doubt(ctx context.Context, p Principal, failure error) error {
+	if p.Applied == "" {
+		return failure
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseMargin)
+	defer cancel()
+	err := s.Store.InPrincipal(ctx, p.AccountID, func(ctx context.Context, tx Tx) error {
+		return tx.Principals.Apply(ctx, p.ID, "")
+	})
+	if err != nil {
+		return errors.Join(failure, err)
+	}
+	return failure
 }
 
 // converge looks at the whole identity and makes what differs: first the policy, then the
