@@ -141,6 +141,34 @@ func TestLease_is_given_back_by_a_call_that_somebody_else_has_ended(t *testing.T
 	}
 }
 
+// TestCall: the reconciler has just taken the lease when a call wants something else.
+func TestCall_does_itself_what_it_wants_of_a_bucket_that_is_being_looked_at(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t), func(s config.Source) { s["PRIMECLOUD_STORAGE_SWEEP"] = "2s" })
+	acc, bucket := account(), name()
+	w.create(acc, bucket)
+	w.passed()
+	w.quiet()
+	w.until(`not exists (select from storage.outbox where published_at is null)`)
+	claimed, held := w.calls.hold("postgres.commit")
+	w.row(`update storage.managed_resource set due_at = now() where kind = 'bucket' returning id`)
+	<-claimed
+	w.until(`exists (select from storage.managed_resource where kind = 'bucket' and lease_owner is not null)`)
+	updated := make(chan error, 1)
+	ctx := w.as(acc)
+	go func() {
+		_, err := w.buckets.UpdateBucket(ctx, &storagev1.UpdateBucketRequest{AccountId: acc, BucketName: bucket, Bucket: &storagev1.Bucket{QuotaBytes: 1000}})
+		updated <- err
+	}()
+	w.until(`exists (select from storage.operation where state = 'TRYING')`)
+	close(held)
+	if err := <-updated; err != nil {
+		t.Fatal(err)
+	}
+	if n := w.row(`select count(*)::text from storage.outbox where type like '%.bucket.updated.v1' and position($1::bytea in payload) > 0`, []byte("usr_"+acc)); n != "1" {
+		t.Error("the event of the change does not name who made it")
+	}
+}
+
 func TestService_recovers_from_a_crash_of_PostgreSQL(t *testing.T) {
 	cluster := testkit.NewPostgres(t)
 	w := newWorldOn(t, cluster, testkit.MinIO(t))

@@ -31,6 +31,9 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease) error {
 	if !ok {
 		return change.ErrLeaseLost
 	}
+	if k.Generation != lease.Generation {
+		return errChanged // by a call that waits for the lease, to do it itself
+	}
 	j := job{key: k, operation: open, lease: lease, background: true}
 	failure := s.converge(ctx, &j)
 	switch {

@@ -33,6 +33,9 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease) (Bucket, er
 	if !ok {
 		return Bucket{}, change.ErrLeaseLost
 	}
+	if b.Generation != lease.Generation {
+		return Bucket{}, errChanged // by a call that waits for the lease, to do it itself
+	}
 	j := job{bucket: b, operation: open, lease: lease, background: true}
 	failure := s.converge(ctx, &j)
 	if failure == nil && b.State == Vanishing {
