@@ -105,7 +105,8 @@ func Connect(ctx context.Context, c Config, deps Deps) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(5*time.Second))
+	// A publication that is never acknowledged must not count as pending for ever.
+	js, err := jetstream.New(conn, jetstream.WithDefaultTimeout(5*time.Second), jetstream.WithPublishAsyncTimeout(5*time.Second))
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("use JetStream: %w", err)

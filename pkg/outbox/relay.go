@@ -45,8 +45,10 @@ type Deps struct {
 const (
 	// roundsApart is the least time between two rounds that were nudged.
 	roundsApart = 50 * time.Millisecond
-	// ackWithin bounds the wait for the acknowledgements of a batch.
-	ackWithin = 5 * time.Second
+	// ackWithin bounds the wait for the acknowledgements of a batch. The rows are locked
+	// meanwhile, and the server ends a transaction that says nothing for five seconds
+	// (pg.Config.IdleInTransactionTimeout): what was acknowledged must be marked before.
+	ackWithin = 3 * time.Second
 	// sweepEvery is how often events beyond retention are removed.
 	sweepEvery = 10 * time.Minute
 	// measureEvery is how often the backlog is counted.
@@ -246,17 +248,35 @@ func (r *Relay) publish(ctx context.Context, batch []message, suffix string) (ac
 	limited, cancel := context.WithTimeout(ctx, ackWithin)
 	defer cancel()
 	for i, future := range futures {
-		select {
-		case ack := <-future.Ok():
-			acked = append(acked, ids[i])
-			last = max(last, ack.Sequence)
-		case err := <-future.Err():
+		ack, err := acknowledged(limited, future)
+		if err != nil {
+			// The others may have been acknowledged all the same.
 			failure = fmt.Errorf("publish event %s: %w", ids[i], err)
-		case <-limited.Done():
-			return acked, last, fmt.Errorf("publish event %s: %w", ids[i], limited.Err())
+			continue
 		}
+		acked = append(acked, ids[i])
+		last = max(last, ack.Sequence)
 	}
 	return acked, last, failure
+}
+
+// acknowledged waits for an acknowledgement; one that is there counts, however late it is.
+func acknowledged(ctx context.Context, future jetstream.PubAckFuture) (*jetstream.PubAck, error) {
+	select {
+	case ack := <-future.Ok():
+		return ack, nil
+	case err := <-future.Err():
+		return nil, err
+	default:
+	}
+	select {
+	case ack := <-future.Ok():
+		return ack, nil
+	case err := <-future.Err():
+		return nil, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // errStale says that the stream was found to be another one while a batch was under way.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/primecloud/primecloud/pkg/bus"
@@ -186,6 +187,38 @@ func TestRelay_publishes_at_once_when_nudged(t *testing.T) {
 	w.add(t, 0, 120) // more than two batches
 	relay.Nudge()
 	w.expectStreamed(t, 0, 120, 1)
+}
+
+func TestRelay_marks_what_was_acknowledged_although_something_else_never_is(t *testing.T) {
+	w := newWorld(t)
+	silent, err := nats.Connect(w.nats.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(silent.Close)
+	// Whoever listens and does not answer keeps NATS from saying that nobody does.
+	if _, err := silent.SubscribeSync("primecloud.nowhere.>"); err != nil {
+		t.Fatal(err)
+	}
+	if err := silent.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	lost := someEvent(0)
+	lost.Type = "primecloud.nowhere.bucket.created.v1"
+	err = w.db.InTx(testkit.Context(t), pg.Account("acc_1"), func(ctx context.Context, tx *pg.Tx) error { return outbox.Add(ctx, tx, lost) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.add(t, 1, 10)
+	run(t, w.relay(t, clock.System()).Run)
+	testkit.Eventually(t, 15*time.Second, func() error {
+		var waiting int
+		err := w.db.Read(pg.System("test")).QueryRow(t.Context(), `select count(*) from outbox where published_at is null`).Scan(&waiting)
+		if err == nil && waiting != 1 {
+			err = fmt.Errorf("%d events wait", waiting)
+		}
+		return err
+	})
 }
 
 func TestRelay_loses_nothing_while_NATS_is_down(t *testing.T) {
