@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -61,7 +62,7 @@ func (s *Suite) buildProcesses(ctx context.Context) error {
 		}
 		s.parts.logs = append(s.parts.logs, log)
 		if p.migrates {
-			if err := s.command(ctx, log, source, binary, "migrate").Run(); err != nil {
+			if err := run(s.command(ctx, log, source, binary, "migrate")); err != nil {
 				return fmt.Errorf("%s migrate: %w; see %s", name, err, log.Name())
 			}
 		}
@@ -69,7 +70,7 @@ func (s *Suite) buildProcesses(ctx context.Context) error {
 			Name: name, StopWithin: 30 * time.Second,
 			Start: func(ctx context.Context) error { return until(ctx, p.after) },
 			Run: func(ctx context.Context) error {
-				if err := s.command(ctx, log, source, binary, "serve").Run(); err != nil && ctx.Err() == nil {
+				if err := run(s.command(ctx, log, source, binary, "serve")); err != nil && ctx.Err() == nil {
 					return fmt.Errorf("%w; see %s", err, log.Name())
 				}
 				return nil
@@ -80,16 +81,26 @@ func (s *Suite) buildProcesses(ctx context.Context) error {
 }
 
 // command is a call of one of the suite's binaries with its settings and no others. It is
-// asked to drain when ctx ends, and ends with this process in any case.
+// asked to drain when ctx ends, and not by a Ctrl-C that is meant for us; it ends with this
+// process in any case.
 func (s *Suite) command(ctx context.Context, log *os.File, source config.Source, binary, verb string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, binary, verb)
 	for name, value := range source {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = tied()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 20 * time.Second
 	return cmd
+}
+
+// run runs a command to its end, on a thread of its own: the kernel ends the child with the
+// thread that made it.
+func run(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return cmd.Run()
 }
 
 // healthy asks every part whether it is ready; the same in both shapes.
