@@ -2,7 +2,10 @@ package settings_test
 
 import (
 	"context"
+	"net"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,22 @@ import (
 	"github.com/primecloud/primecloud/services/identity"
 	storage "github.com/primecloud/primecloud/services/storage-provisioning"
 )
+
+func TestATakenPortIsNamedWithItsSetting(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	port := taken.Addr().(*net.TCPAddr).Port
+	err = settings.Ports{StorageAdmin: port}.Free(t.Context())
+	if err == nil || !strings.Contains(err.Error(), strconv.Itoa(port)) || !strings.Contains(err.Error(), "PRIMECLOUD_STACK_STORAGE_ADMIN_PORT") {
+		t.Errorf("got %v", err)
+	}
+	if err := (settings.Ports{}).Free(t.Context()); err != nil {
+		t.Errorf("free ports: %v", err)
+	}
+}
 
 func TestEveryProcessAcceptsItsSettings(t *testing.T) {
 	dir, err := os.MkdirTemp("", "primecloud-settings-") //nolint:usetesting // t.TempDir is closed to other users

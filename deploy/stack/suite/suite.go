@@ -91,6 +91,9 @@ func Start(ctx context.Context, c Config, progress io.Writer) (*Suite, error) {
 		return nil, err
 	}
 	c.Dir = dir
+	if err := c.Processes.Free(ctx); err != nil {
+		return nil, err
+	}
 	s := &Suite{config: c, environment: c.Environment, parts: parts{group: lifecycle.New(slog.New(slog.DiscardHandler))}}
 	if s.environment == nil {
 		if s.environment, err = StartEnvironment(ctx, c, progress); err != nil {
