@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.bin:$(PATH)
 MODULES = $(shell go list -m -f '{{.Dir}}')
 GOTEST ?= go test -race -shuffle=on -timeout=20m
 
-.PHONY: help up reset demo test bench containers containers-demo containers-test tools servers protos gen mod fmt lint verify build ci release
+.PHONY: help up reset demo test faults bench containers containers-demo containers-test tools servers protos gen mod fmt lint verify build ci release
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 25
@@ -23,6 +23,9 @@ demo: servers ## do the main job through the public doors and print each step wi
 
 test: servers ## every test of every module, with the race detector, against the real servers
 	$(GOTEST) work
+
+faults: servers ## break the suite on purpose and print each step with its outcome
+	@sh deploy/tools/faults.sh
 
 bench: servers ## measure the suite beside a bare program and write docs/benchmarks.md
 	@mkdir -p bin && go build -o bin/bench ./deploy/e2e/cmd/bench && exec bin/bench -write docs/benchmarks.md

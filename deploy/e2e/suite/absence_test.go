@@ -99,7 +99,7 @@ func TestWithEverythingOfOursStoppedTenantsWorkOnAndOurReturnCostsNoWrite(t *tes
 	if err := e.NATS.Stop(testkit.Context(t)); err != nil {
 		t.Fatal(err)
 	}
-	f.seen("suite, PostgreSQL and NATS are stopped", "")
+	f.seen("suite, PostgreSQL and NATS are stopped", "MinIO and its door are left")
 
 	tenant := s3(t, e.Door.Address(), key.AccessKey.AccessKeyID, key.SecretAccessKey)
 	put(t, tenant, buckets[0].Name, "while-away")
@@ -119,7 +119,7 @@ func TestWithEverythingOfOursStoppedTenantsWorkOnAndOurReturnCostsNoWrite(t *tes
 	metered := maps.Clone(lookingOften)
 	metered["PRIMECLOUD_STORAGE_BACKEND_ENDPOINT"] = endpoint
 	reopen(t, metered)
-	f.seen("all of it is back", "")
+	f.seen("all of it is started", "it serves")
 	passes := allSeenTwice(t, m, buckets)
 	if writes := m.written(); len(writes) > 0 {
 		t.Errorf("MinIO was written %v", writes)

@@ -67,9 +67,9 @@ func TestWhileMinIOIsAwayACallFailsInTimeAndLeavesNothingBehind(t *testing.T) {
 			if onMinIO(t, name) {
 				t.Error("MinIO has the bucket")
 			}
-			f.seen("MinIO is back", "the first has converged to absent")
+			f.seen("MinIO is back: the first", "has converged to absent")
 			asBefore(t, kept, 1048576)
-			f.seen("", "the second has the quota of before")
+			f.seen("MinIO is back: the second", "has the quota of before")
 			var made bucket
 			testkit.Eventually(t, 20*time.Second, func() error { return create(&made) })
 			if made.State != "BUCKET_STATE_READY" || !onMinIO(t, name) || quotaOf(t, name) != 4096 {

@@ -26,5 +26,5 @@ func (f *faults) seen(step, outcome string, args ...any) {
 	if f.t.Failed() {
 		outcome = "FAILED: " + outcome
 	}
-	fmt.Printf("| %-11s | %-34s | %-52s | %6.1f s | %s\n", running.shape(), f.fault, step, time.Since(f.began).Seconds(), outcome)
+	fmt.Printf("| %-11s  %-31s  %-40s %6.1fs  %s\n", running.shape(), f.fault, step, time.Since(f.began).Seconds(), outcome)
 }

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/primecloud/primecloud/deploy/stack/webclient"
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/rpc"
+	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
 )
 
 // refusal is a request that must be refused, and how.
@@ -159,6 +162,63 @@ func TestAChangeOfWhatTheCallerHasNotSeenIsRefused(t *testing.T) {
 	do(t, client, http.MethodGet, path, nil, &now)
 	if now.QuotaBytes != "1048576" || now.State != "BUCKET_STATE_READY" {
 		t.Errorf("the bucket is %+v", now)
+	}
+}
+
+func TestTheSameIsRefusedOverGRPC(t *testing.T) {
+	client := browser(t, anna)
+	account, other := newAccount(t, client), newAccount(t, client)
+	ctx := rpc.WithBearer(t.Context(), bearer(t, newAPIKey(t, client, account, "ROLE_DEVELOPER", "storage.read", "storage.write")))
+	buckets := storagev1.NewBucketServiceClient(wire(t, "storage-provisioning"))
+	name, keyed := unique("wire"), rpc.WithIdempotencyKey(ctx, unique("key"))
+	made, err := buckets.CreateBucket(keyed, &storagev1.CreateBucketRequest{AccountId: account, Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := buckets.UpdateBucket(ctx, &storagev1.UpdateBucketRequest{AccountId: account, BucketName: name, Bucket: &storagev1.Bucket{QuotaBytes: 1 << 20}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		call   func() error
+		kind   errs.Kind
+		reason string
+	}{
+		{"no login", func() error {
+			_, err := buckets.ListBuckets(t.Context(), &storagev1.ListBucketsRequest{AccountId: account})
+			return err
+		}, errs.Unauthenticated, "LOGIN_REQUIRED"},
+		{"another account", func() error {
+			_, err := buckets.ListBuckets(ctx, &storagev1.ListBucketsRequest{AccountId: other})
+			return err
+		}, errs.NotFound, "NOT_FOUND"},
+		{"a taken name", func() error {
+			_, err := buckets.CreateBucket(ctx, &storagev1.CreateBucketRequest{AccountId: account, Name: name})
+			return err
+		}, errs.AlreadyExists, "BUCKET_NAME_TAKEN"},
+		{"a bad page token", func() error {
+			_, err := buckets.ListBuckets(ctx, &storagev1.ListBucketsRequest{AccountId: account, PageToken: "abc"})
+			return err
+		}, errs.InvalidArgument, "PAGE_TOKEN_INVALID"},
+		{"a stale etag", func() error {
+			_, err := buckets.DeleteBucket(ctx, &storagev1.DeleteBucketRequest{AccountId: account, Bucket: name, Etag: made.GetBucket().GetEtag()})
+			return err
+		}, errs.Aborted, "ETAG_MISMATCH"},
+		{"a reused idempotency key", func() error {
+			_, err := buckets.CreateBucket(keyed, &storagev1.CreateBucketRequest{AccountId: account, Name: name + "-2"})
+			return err
+		}, errs.InvalidArgument, "IDEMPOTENCY_KEY_REUSED"},
+		{"a field that breaks a rule", func() error {
+			_, err := buckets.CreateBucket(ctx, &storagev1.CreateBucketRequest{AccountId: account, Name: unique("e2e"), QuotaBytes: -1})
+			return err
+		}, errs.InvalidArgument, "REQUEST_INVALID"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, ok := errs.As(c.call())
+			if !ok || e.Kind() != c.kind || e.Reason() != c.reason || e.Message() == "" {
+				t.Errorf("got %v, want %s", e, c.reason)
+			}
+		})
 	}
 }
 
