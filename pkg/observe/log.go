@@ -14,23 +14,28 @@ import (
 )
 
 func newLogger(c Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: (&redactor{verdicts: map[string]bool{}}).redact}
+	options := &slog.HandlerOptions{Level: c.LogLevel}
 	var base slog.Handler = slog.NewJSONHandler(c.writer(), options)
 	if c.LogFormat == "text" {
 		base = slog.NewTextHandler(c.writer(), options)
 	}
 	base = base.WithAttrs([]slog.Attr{slog.String("service", c.Service)})
-	return slog.New(&handler{root: base, current: base})
+	return slog.New(&handler{root: base, current: base, redactor: &redactor{verdicts: map[string]bool{}}})
 }
 
-// handler adds what the context knows to every line, always at the top level: a logger
-// with a group would otherwise bury the trace id in it. For that it remembers how it got
-// from the root to where it is, and goes there again behind the ids.
+// handler hides what looks like a secret, and adds what the context knows to every line, always
+// at the top level: a logger with a group would otherwise bury the trace id in it. For that it
+// remembers how it got from the root to where it is, and goes there again behind the ids.
+//
+// It does so itself and not by slog's ReplaceAttr, with which each line takes twice as long.
 type handler struct {
-	root    slog.Handler
-	current slog.Handler
-	path    []func(slog.Handler) slog.Handler
-	grouped bool
+	root     slog.Handler
+	current  slog.Handler
+	path     []func(slog.Handler) slog.Handler
+	grouped  bool
+	redactor *redactor
+	// hidden says that a group around looks like a secret's, and so all that is in it.
+	hidden bool
 }
 
 // Enabled reports whether the level is logged.
@@ -40,25 +45,32 @@ func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle writes the line with the ids of the context.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	ids := contextAttrs(ctx)
-	if len(ids) == 0 {
-		return h.current.Handle(ctx, r)
-	}
+	var room [16]slog.Attr
+	attrs := room[:0]
+	r.Attrs(func(a slog.Attr) bool {
+		attrs = append(attrs, h.redactor.redact(h.hidden, a))
+		return true
+	})
+	var known [3]slog.Attr
+	ids := appendContext(ctx, known[:0])
+	to := h.current
 	if !h.grouped {
-		r = r.Clone()
-		r.AddAttrs(ids...)
-		return h.current.Handle(ctx, r)
+		attrs = append(attrs, ids...)
+	} else if len(ids) > 0 {
+		to = h.root.WithAttrs(ids)
+		for _, step := range h.path {
+			to = step(to)
+		}
 	}
-	next := h.root.WithAttrs(ids)
-	for _, step := range h.path {
-		next = step(next)
-	}
-	return next.Handle(ctx, r)
+	line := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	line.AddAttrs(attrs...)
+	return to.Handle(ctx, line)
 }
 
 // WithAttrs returns a handler that adds the attributes to every line.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return h.step(h.grouped, func(to slog.Handler) slog.Handler { return to.WithAttrs(attrs) })
+	clean := h.redactor.all(h.hidden, attrs)
+	return h.step(func(to slog.Handler) slog.Handler { return to.WithAttrs(clean) })
 }
 
 // WithGroup returns a handler that puts what follows into a group.
@@ -66,16 +78,20 @@ func (h *handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
 	}
-	return h.step(true, func(to slog.Handler) slog.Handler { return to.WithGroup(name) })
+	next := h.step(func(to slog.Handler) slog.Handler { return to.WithGroup(name) })
+	next.grouped, next.hidden = true, h.hidden || h.redactor.looksSecret(name)
+	return next
 }
 
-func (h *handler) step(grouped bool, step func(slog.Handler) slog.Handler) slog.Handler {
-	path := slices.Concat(h.path, []func(slog.Handler) slog.Handler{step})
-	return &handler{root: h.root, current: step(h.current), path: path, grouped: grouped}
+func (h *handler) step(step func(slog.Handler) slog.Handler) *handler {
+	next := *h
+	next.path = slices.Concat(h.path, []func(slog.Handler) slog.Handler{step})
+	next.current = step(h.current)
+	return &next
 }
 
-func contextAttrs(ctx context.Context) []slog.Attr {
-	attrs := make([]slog.Attr, 0, 3)
+// appendContext appends what the context knows.
+func appendContext(ctx context.Context, attrs []slog.Attr) []slog.Attr {
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
 	}
@@ -113,24 +129,28 @@ type redactor struct {
 
 const maxVerdicts = 1024
 
-// redact hides the value of an attribute whose key, or the name of whose group, looks
-// like a secret's.
-func (r *redactor) redact(groups []string, a slog.Attr) slog.Attr {
-	// A level as it is goes through encoding/json, which costs more than the rest of the line.
-	if a.Value.Kind() == slog.KindAny {
-		if level, ok := a.Value.Any().(slog.Level); ok {
-			return slog.String(a.Key, level.String())
-		}
-	}
-	if r.looksSecret(a.Key) {
+// redact hides the value of an attribute whose key, or the name of whose group, looks like a
+// secret's; hidden says that a group around it does.
+func (r *redactor) redact(hidden bool, a slog.Attr) slog.Attr {
+	if hidden || r.looksSecret(a.Key) {
 		return slog.String(a.Key, config.Redacted)
 	}
-	for _, group := range groups {
-		if r.looksSecret(group) {
-			return slog.String(a.Key, config.Redacted)
-		}
+	if a.Value.Kind() == slog.KindLogValuer {
+		a.Value = a.Value.Resolve()
+	}
+	if a.Value.Kind() == slog.KindGroup {
+		a.Value = slog.GroupValue(r.all(false, a.Value.Group())...)
 	}
 	return a
+}
+
+// all redacts a list.
+func (r *redactor) all(hidden bool, attrs []slog.Attr) []slog.Attr {
+	clean := make([]slog.Attr, len(attrs))
+	for i, a := range attrs {
+		clean[i] = r.redact(hidden, a)
+	}
+	return clean
 }
 
 // looksSecret remembers what was said of a key: they are few, and every line has a dozen.

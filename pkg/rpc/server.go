@@ -35,6 +35,7 @@ const (
 	defaultMaxMessage = 4 << 20
 	maxHeaderBytes    = 32 << 10
 	maxStreams        = 1000
+	streamWorkers     = 64
 	handshakeWithin   = 20 * time.Second
 	keepaliveTime     = 30 * time.Second
 	keepaliveTimeout  = 10 * time.Second
@@ -167,6 +168,11 @@ func (s *Server) options() []grpc.ServerOption {
 			Timeout:               keepaliveTimeout,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveTime / 3, PermitWithoutStream: true}),
+	}
+	if s.config.Listener != nil {
+		// A call on a goroutine that has served others finds its stack grown already; when all
+		// of them are busy it gets one of its own.
+		options = append(options, grpc.NumStreamWorkers(streamWorkers))
 	}
 	if s.config.TLS != nil {
 		options = append(options, grpc.Creds(namedCredentials(s.config.TLS)))
