@@ -61,6 +61,7 @@ func (m *memory) Begin(_ context.Context, r unit.Resource) (string, error) {
 	m.finished[m.key] = r.ID
 	return "", nil
 }
+
 func (m *memory) Audit(_ context.Context, e audit.Entry) error {
 	m.audited = append(m.audited, e)
 	return nil
