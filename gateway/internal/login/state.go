@@ -41,8 +41,9 @@ type vault struct {
 	used map[[sha256.Size]byte]time.Time
 }
 
-// maxUsed bounds what is remembered. Each entry took a login that was begun here, and
-// those are limited by address.
+// maxUsed bounds what is remembered. When so many logins were begun from many addresses,
+// some are forgotten rather than all others turned away: a state that is forgotten still
+// needs a code, which the provider takes once.
 const maxUsed = 65536
 
 func newVault(key []byte, secure bool) (*vault, error) {
@@ -118,17 +119,25 @@ func (v *vault) first(s state, now time.Time) bool {
 		return false
 	}
 	if len(v.used) >= maxUsed {
-		for key, ends := range v.used {
-			if !now.Before(ends) {
-				delete(v.used, key)
-			}
-		}
-	}
-	if len(v.used) >= maxUsed {
-		return false
+		v.makeRoom(now)
 	}
 	v.used[hash] = s.Ends
 	return true
+}
+
+// makeRoom forgets the states that have ended, and if need be some that have not.
+func (v *vault) makeRoom(now time.Time) {
+	for key, ends := range v.used {
+		if !now.Before(ends) {
+			delete(v.used, key)
+		}
+	}
+	for key := range v.used {
+		if len(v.used) < maxUsed*7/8 {
+			return
+		}
+		delete(v.used, key)
+	}
 }
 
 // random returns 256 random bits as text.
