@@ -134,6 +134,7 @@ func TestKeys_that_should_not_be_are_refused(t *testing.T) {
 			r.ExpireTime = timestamppb.New(w.clock.Now().Add(-time.Minute))
 		}, "EXPIRE_TIME_INVALID"},
 		"an expiry that is no time":  {func(r *identityv1.CreateApiKeyRequest) { r.ExpireTime = &timestamppb.Timestamp{Seconds: 1 << 60} }, "REQUEST_INVALID"},
+		"an expiry at the beginning": {func(r *identityv1.CreateApiKeyRequest) { r.ExpireTime = timestamppb.New(time.Time{}) }, "REQUEST_INVALID"},
 		"a blank name":               {func(r *identityv1.CreateApiKeyRequest) { r.DisplayName = "  " }, "DISPLAY_NAME_INVALID"},
 		"a role that no machine has": {func(r *identityv1.CreateApiKeyRequest) { r.Role = optionsv1.Role_ROLE_EXTERNAL }, "REQUEST_INVALID"},
 	}

@@ -59,14 +59,15 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
-// timeOf returns a time that came; absent is the zero time.
+// timeOf returns a time that came; absent is the zero time, and so that one is refused when
+// it came: somebody who says it does not mean "never".
 func timeOf(field string, t *timestamppb.Timestamp) (time.Time, error) {
 	if t == nil {
 		return time.Time{}, nil
 	}
-	if err := t.CheckValid(); err != nil {
-		return time.Time{}, errs.New(errs.InvalidArgument, "REQUEST_INVALID", field+" is no time between the years 1 and 9999").
-			WithViolation(errs.Violation{Field: field, Rule: "TIME_VALID", Description: "give a time between the years 1 and 9999"})
+	if err := t.CheckValid(); err != nil || t.AsTime().IsZero() {
+		return time.Time{}, errs.New(errs.InvalidArgument, "REQUEST_INVALID", field+" does not lie between the years 1 and 9999; leave it out if it is not set").
+			WithViolation(errs.Violation{Field: field, Rule: "TIME_VALID", Description: "give a time between the years 1 and 9999, or none"})
 	}
 	return t.AsTime(), nil
 }
