@@ -266,6 +266,10 @@ func TestCreateAccessKey_refuses_what_cannot_be(t *testing.T) {
 			refused(t, err, errs.InvalidArgument, "EXPIRE_TIME_INVALID")
 		})
 	}
+	t.Run("an expiry at the beginning of time, which is not never", func(t *testing.T) {
+		err := in(func(r *storagev1.CreateAccessKeyRequest) { r.ExpireTime = timestamppb.New(time.Time{}) })
+		refused(t, err, errs.InvalidArgument, "EXPIRE_TIME_INVALID")
+	})
 	t.Run("a viewer", func(t *testing.T) {
 		_, err := w.keys.CreateAccessKey(w.asRole(acc, "viewer"), &storagev1.CreateAccessKeyRequest{AccountId: acc, DisplayName: "a key", Grants: grants(readWrite, mine)})
 		refused(t, err, errs.PermissionDenied, "ROLE_NOT_ALLOWED")

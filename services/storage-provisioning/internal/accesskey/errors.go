@@ -16,13 +16,14 @@ var (
 	// ErrETagMismatch refuses a change of what the caller has not seen.
 	ErrETagMismatch = errs.New(errs.Aborted, "ETAG_MISMATCH",
 		"the access key changed since it was read; read it again and retry")
-
-	errGrantInvalid = errs.New(errs.InvalidArgument, "GRANT_INVALID",
-		"the grants do not name buckets of the account that a key can reach; see the violations")
-	errExpireTimeInvalid = errs.New(errs.InvalidArgument, "EXPIRE_TIME_INVALID",
+	// ErrExpireTimeInvalid refuses an end that the backend could not keep.
+	ErrExpireTimeInvalid = errs.New(errs.InvalidArgument, "EXPIRE_TIME_INVALID",
 		"an access key ends 15 minutes to 365 days ahead, or never").WithViolation(errs.Violation{
 		Field: "expire_time", Rule: "RANGE", Description: "must lie 15 minutes to 365 days ahead",
 	})
+
+	errGrantInvalid = errs.New(errs.InvalidArgument, "GRANT_INVALID",
+		"the grants do not name buckets of the account that a key can reach; see the violations")
 	errRequestInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "a field breaks a rule; see the violations")
 	// errForeign says that the backend has a key of this id that is not ours.
 	errForeign = errs.New(errs.FailedPrecondition, "BACKEND_REJECTED",

@@ -54,7 +54,7 @@ func (in NewAccessKey) checkExpiry(now time.Time) error {
 		return nil
 	}
 	if ahead := in.ExpireTime.Sub(now); ahead < minLifetime || ahead > maxLifetime {
-		return errExpireTimeInvalid
+		return ErrExpireTimeInvalid
 	}
 	return nil
 }

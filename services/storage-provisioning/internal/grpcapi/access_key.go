@@ -26,6 +26,10 @@ func (s *accessKeys) CreateAccessKey(ctx context.Context, r *storagev1.CreateAcc
 	if r.GetExpireTime() != nil {
 		// The backend keeps whole seconds.
 		in.ExpireTime = r.GetExpireTime().AsTime().Truncate(time.Second)
+		if in.ExpireTime.IsZero() {
+			// It stands for "never" from here on, which is not what was said.
+			return nil, accesskey.ErrExpireTimeInvalid
+		}
 	}
 	done, err := s.use.Create(ctx, in)
 	if err != nil {
