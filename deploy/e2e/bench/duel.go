@@ -50,54 +50,63 @@ type outcome struct {
 	ours, theirs side
 	// ratios are those of the rates, costs those of the processor time, in each round.
 	ratios, costs sample
+	// others is what other processes took of the machine.
+	others float64
 }
 
 func (o outcome) met() bool { return o.ratios.median() >= o.target }
 
+// exchange is one round: both sides, ours first.
+type exchange [2]struct{ rate, cost float64 }
+
 // fight measures both sides in every round.
 func (b *bench) fight(ctx context.Context, d duel) (outcome, error) {
 	o := outcome{title: d.title, target: d.target}
-	for round := range b.config.Rounds {
-		sides := []func() error{
-			func() error { return b.measure(ctx, d, true, &o.ours) },
-			func() error { return b.measure(ctx, d, false, &o.theirs) },
+	rounds, measured, err := quietest(b.config.Rounds, func(i int) (e exchange, err error) {
+		order := []int{0, 1}
+		if i%2 == 1 {
+			slices.Reverse(order)
 		}
-		if round%2 == 1 {
-			slices.Reverse(sides)
-		}
-		for _, measure := range sides {
-			if err := measure(); err != nil {
-				return o, fmt.Errorf("%s: %w", d.title, err)
+		for _, side := range order {
+			if e[side].rate, e[side].cost, err = b.measure(ctx, d, side == 0, i == 0); err != nil {
+				return e, fmt.Errorf("%s: %w", d.title, err)
 			}
 		}
-		o.ratios = append(o.ratios, o.ours.rate[round]/o.theirs.rate[round])
-		o.costs = append(o.costs, o.theirs.cost[round]/o.ours.cost[round])
+		return e, nil
+	})
+	if err != nil {
+		return o, err
 	}
-	fmt.Fprintf(b.out, "%-58s %6.0f/s beside %6.0f/s: %3.0f %% (%.0f to %.0f); %4.0f us of processor beside %4.0f: %3.0f %%\n", d.title,
-		o.ours.rate.median(), o.theirs.rate.median(), 100*o.ratios.median(), 100*o.ratios.min(), 100*o.ratios.max(),
-		o.ours.cost.median(), o.theirs.cost.median(), 100*o.costs.median())
+	for _, r := range rounds {
+		ours, theirs := r.value[0], r.value[1]
+		o.ours.rate, o.ours.cost = append(o.ours.rate, ours.rate), append(o.ours.cost, ours.cost)
+		o.theirs.rate, o.theirs.cost = append(o.theirs.rate, theirs.rate), append(o.theirs.cost, theirs.cost)
+		o.ratios, o.costs = append(o.ratios, ours.rate/theirs.rate), append(o.costs, theirs.cost/ours.cost)
+	}
+	o.others = others(rounds)
+	fmt.Fprintf(b.out, "%-58s %6.0f/s beside %6.0f/s: %3.0f %% (%.0f to %.0f); %4.0f us of processor beside %4.0f: %3.0f %%; others took %.0f %% (%d rounds)\n",
+		d.title, o.ours.rate.median(), o.theirs.rate.median(), 100*o.ratios.median(), 100*o.ratios.min(), 100*o.ratios.max(),
+		o.ours.cost.median(), o.theirs.cost.median(), 100*o.costs.median(), 100*o.others, measured)
 	return o, nil
 }
 
 // measure measures one side once.
-func (b *bench) measure(ctx context.Context, d duel, ours bool, to *side) error {
+func (b *bench) measure(ctx context.Context, d duel, ours, first bool) (rate, cost float64, err error) {
 	if d.reset != nil {
 		if err := d.reset(ctx); err != nil {
-			return fmt.Errorf("reset: %w", err)
+			return 0, 0, fmt.Errorf("reset: %w", err)
 		}
 	}
 	dial := d.theirs
 	if ours {
 		dial = d.ours
 	}
-	stop := b.profile(ctx, d.name, len(to.rate) == 0, ours)
+	stop := b.profile(ctx, d.name, first, ours)
 	before := used()
 	result, err := load.Run(ctx, load.Plan{Dial: dial, Callers: b.config.Callers, For: b.config.For})
 	stop()
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	to.rate = append(to.rate, result.PerSecond)
-	to.cost = append(to.cost, (used()-before)/float64(result.Calls)*1e6)
-	return nil
+	return result.PerSecond, (used() - before) / float64(result.Calls) * 1e6, nil
 }

@@ -42,22 +42,24 @@ func (r *Report) Write(file, command string) error {
 func (r *Report) markdown(command string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured on %s with `%s`, %s.\n\n", time.Now().UTC().Format("2006-01-02 15:04 UTC"), command, machine())
-	fmt.Fprintf(&b, "%d rounds in alternating order, %s for each side after a warm-up, %d connections. Rates are requests per second, medians\n"+
-		"of the rounds; a ratio is the median of the rounds' ratios, with the least and the greatest. Processor is the time that all\n"+
-		"of it together takes per request: client, suite or yardstick, PostgreSQL and the rest; it hardly depends on what else the\n"+
-		"machine does.\n\n", r.config.Rounds, r.config.For, r.config.Callers)
-	b.WriteString("| work | suite | yardstick | ratio | spread | wanted | met | processor, suite | yardstick | ratio |\n" +
-		"|---|---:|---:|---:|---:|---:|---|---:|---:|---:|\n")
+	fmt.Fprintf(&b, "%d rounds in alternating order, %s for each side after a warm-up, %d connections. Rates are requests per second,\n"+
+		"medians of the rounds; a ratio is the median of the rounds' ratios, with the least and the greatest. Processor is the time that\n"+
+		"all of it together takes per request: client, suite or yardstick, PostgreSQL and the rest. Others is how much of the machine\n"+
+		"other processes took meanwhile: rounds are repeated, up to %d times as many, until enough of them had others below %s; the\n"+
+		"quietest count.\n\n", r.config.Rounds, r.config.For, r.config.Callers, patience, percent(quiet))
+	b.WriteString("| work | suite | yardstick | ratio | spread | wanted | met | processor, suite | yardstick | ratio | others |\n" +
+		"|---|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|\n")
 	for _, o := range r.outcomes {
 		wanted, met := "", ""
 		if o.target > 0 {
 			wanted, met = percent(o.target), yes(o.met())
 		}
-		fmt.Fprintf(&b, "| %s | %.0f/s | %.0f/s | %s | %s to %s | %s | %s | %.0f µs | %.0f µs | %s |\n", o.title,
+		fmt.Fprintf(&b, "| %s | %.0f/s | %.0f/s | %s | %s to %s | %s | %s | %.0f µs | %.0f µs | %s | %s |\n", o.title,
 			o.ours.rate.median(), o.theirs.rate.median(), percent(o.ratios.median()), percent(o.ratios.min()), percent(o.ratios.max()), wanted, met,
-			o.ours.cost.median(), o.theirs.cost.median(), percent(o.costs.median()))
+			o.ours.cost.median(), o.theirs.cost.median(), percent(o.costs.median()), percent(o.others))
 	}
 	for _, c := range r.creations {
+		fmt.Fprintf(&b, "\nOthers took %s.\n", percent(c.others))
 		fmt.Fprintf(&b, "\n| one after the other, %d per round | median | spread of the rounds |\n|---|---:|---:|\n", r.config.Creates)
 		fmt.Fprintf(&b, "| create a bucket over REST | %.1f ms | %.1f to %.1f ms |\n", c.ours.median(), c.ours.min(), c.ours.max())
 		fmt.Fprintf(&b, "| the bare calls: %s | %.1f ms | %.1f to %.1f ms |\n", c.calls, c.theirs.median(), c.theirs.min(), c.theirs.max())

@@ -37,7 +37,7 @@ func TestReport_replaces_its_figures_and_leaves_the_words(t *testing.T) {
 	page := string(raw)
 	for _, want := range []string{
 		"before\n", "after\n", "make bench",
-		"| near | 70/s | 100/s | 70 % | 10 % to 80 % | 70 % | yes | 300 µs | 210 µs | 70 % |", "| far | 1/s | 2/s | 50 % | 50 % to 50 % | 70 % | **no** | 1 µs | 1 µs | 100 % |",
+		"| near | 70/s | 100/s | 70 % | 10 % to 80 % | 70 % | yes | 300 µs | 210 µs | 70 % | 0 % |", "| far | 1/s | 2/s | 50 % | 50 % to 50 % | 70 % | **no** | 1 µs | 1 µs | 100 % | 0 % |",
 		"| 38.0 ms | met: yes |",
 	} {
 		if strings.Count(page, want) != 1 {
@@ -77,5 +77,17 @@ func TestTheCostOfAProcessIsReadWhateverItIsCalled(t *testing.T) {
 	}
 	if used() < 0 {
 		t.Error("less than nothing was used")
+	}
+}
+
+func TestTheQuietestRoundsCountWhateverTheirOutcome(t *testing.T) {
+	rounds, measured, err := quietest(3, func(i int) (int, error) { return i, nil })
+	if err != nil || len(rounds) != 3 || measured < 3 || measured > 3*patience {
+		t.Errorf("%d rounds of %d, %v", len(rounds), measured, err)
+	}
+	for i := 1; i < len(rounds); i++ {
+		if rounds[i].value <= rounds[i-1].value {
+			t.Errorf("the order is lost: %v", rounds)
+		}
 	}
 }

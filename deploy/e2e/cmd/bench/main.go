@@ -39,8 +39,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	c := bench.Config{}
-	flags.IntVar(&c.Rounds, "rounds", 9, "how often both sides are measured")
-	flags.DurationVar(&c.For, "for", 3*time.Second, "how long each measurement takes")
+	flags.IntVar(&c.Rounds, "rounds", 7, "how often both sides are measured")
+	flags.DurationVar(&c.For, "for", 2*time.Second, "how long each measurement takes")
 	flags.IntVar(&c.Callers, "callers", 32, "how many calls are under way at a time")
 	flags.IntVar(&c.Creates, "creates", 15, "how many buckets each side makes in a round")
 	flags.StringVar(&c.Profile, "profile", "", "folder for CPU profiles of both sides")
