@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/minio/minio-go/v7"
 
@@ -84,10 +83,8 @@ func TestWithEverythingOfOursStoppedTenantsWorkOnAndOurReturnCostsNoWrite(t *tes
 			"lifecycleRules": []map[string]any{{"id": "old", "prefix": "tmp/", "expireAfterDays": 7}},
 		}))
 	}
-	var key pair
-	do(t, client, http.MethodPost, "/v1/accounts/"+account+"/accessKeys", map[string]any{
-		"displayName": "k", "grants": []map[string]string{{"bucket": buckets[0].Name, "permission": "PERMISSION_READ_WRITE"}},
-	}, &key)
+	key := newAccessKey(t, account, buckets[0].Name)
+	nothingUnderWay(t)
 	e := running.environment
 	t.Cleanup(func() { reopen(t, nil) })
 	if err := running.close(); err != nil {
@@ -137,6 +134,26 @@ func TestWithEverythingOfOursStoppedTenantsWorkOnAndOurReturnCostsNoWrite(t *tes
 	}
 }
 
+// nothingUnderWay waits until no change is in the middle, of whatever test: what is would
+// rightly be finished on return.
+func nothingUnderWay(t *testing.T) {
+	t.Helper()
+	conn := behind(t)
+	testkit.Eventually(t, patience, func() error {
+		var left int
+		err := conn.QueryRow(testkit.Context(t), `select
+			(select count(*) from storage.operation where state = 'TRYING') +
+			(select count(*) from storage.bucket where state in ('CREATING', 'UPDATING', 'DELETING', 'VANISHING')) +
+			(select count(*) from storage.access_key where state in ('CREATING', 'DELETING', 'VANISHING')) +
+			(select count(*) from storage.managed_resource where lease_owner is not null
+				or kind = 'principal' and (observed_generation <> generation or due_at is not null))`).Scan(&left)
+		if err == nil && left > 0 {
+			err = fmt.Errorf("%d changes are under way", left)
+		}
+		return err
+	})
+}
+
 // reopen brings back what is not running, the suite with more settings than usual.
 func reopen(t *testing.T, more config.Source) {
 	t.Helper()
@@ -161,7 +178,7 @@ func allSeenTwice(t *testing.T, m *meter, buckets []bucket) int {
 	if err := conn.QueryRow(testkit.Context(t), finished).Scan(&before); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, 30*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		if err := conn.QueryRow(testkit.Context(t), finished).Scan(&passes); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package suite_test
 import (
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,9 +36,8 @@ func TestWhileMinIOIsAwayACallFailsInTimeAndLeavesNothingBehind(t *testing.T) {
 				_ = minio.Resume()
 				restore(t, minio)
 			})
-			if err := c.away(); err != nil {
-				t.Fatal(err)
-			}
+			broken := underWay(t, client, c.away)
+			f.seen("MinIO goes away", "with %d creations in the middle, each told 503 BACKEND_UNAVAILABLE", len(broken))
 			name, key := unique("late"), webclient.Key(unique("key"))
 			create := func(out any) error {
 				_, err := client.Call(t.Context(), http.MethodPost, bucketsOf(account), map[string]any{"name": name, "quotaBytes": "4096"}, out, key)
@@ -68,6 +68,13 @@ func TestWhileMinIOIsAwayACallFailsInTimeAndLeavesNothingBehind(t *testing.T) {
 				t.Error("MinIO has the bucket")
 			}
 			f.seen("MinIO is back: the first", "has converged to absent")
+			for _, w := range broken {
+				forgotten(t, w.account, w.name)
+				if onMinIO(t, w.name) {
+					t.Errorf("MinIO has %s, whose creation failed", w.name)
+				}
+			}
+			f.seen("those in the middle", "have converged to absent, whatever MinIO still did of them")
 			asBefore(t, kept, 1048576)
 			f.seen("MinIO is back: the second", "has the quota of before")
 			var made bucket
@@ -78,6 +85,44 @@ func TestWhileMinIOIsAwayACallFailsInTimeAndLeavesNothingBehind(t *testing.T) {
 			f.seen("the same call with the same key", "made, as asked for")
 		})
 	}
+}
+
+// underWay makes buckets, each writer in an account of its own, breaks something in the
+// middle of that, and returns the writes that it broke.
+func underWay(t *testing.T, client *webclient.Client, breakIt func() error) []*write {
+	t.Helper()
+	const writers = 4
+	var running sync.WaitGroup
+	var broken [writers]*write
+	made := make(chan struct{}, writers)
+	for i := range writers {
+		account := newAccount(t, client)
+		running.Go(func() {
+			for {
+				w := &write{account: account, name: unique(fmt.Sprintf("mid%d", i))}
+				_, w.err = client.Call(t.Context(), http.MethodPost, bucketsOf(account), map[string]any{"name": w.name, "quotaBytes": "4096"}, nil)
+				if w.err != nil {
+					broken[i] = w
+					return
+				}
+				select {
+				case made <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	for range writers {
+		<-made
+	}
+	if err := breakIt(); err != nil {
+		t.Fatal(err)
+	}
+	running.Wait()
+	for _, w := range broken {
+		refused(t, w.err, http.StatusServiceUnavailable, "BACKEND_UNAVAILABLE")
+	}
+	return broken[:]
 }
 
 // unavailable makes a call that must fail in time, and say so.
@@ -98,7 +143,7 @@ func unavailable(t *testing.T, call func() error) time.Duration {
 func forgotten(t *testing.T, account, name string) {
 	t.Helper()
 	conn := behind(t)
-	testkit.Eventually(t, 30*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		var rows, open int
 		err := conn.QueryRow(testkit.Context(t), `select (select count(*) from storage.bucket where name = $1),
 			(select count(*) from storage.operation where account_id = $2 and state = 'TRYING')`, name, account).Scan(&rows, &open)
@@ -113,7 +158,7 @@ func forgotten(t *testing.T, account, name string) {
 func asBefore(t *testing.T, b bucket, quota int64) {
 	t.Helper()
 	conn := behind(t)
-	testkit.Eventually(t, 30*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		var unsettled int
 		err := conn.QueryRow(testkit.Context(t), `select count(*) from storage.managed_resource
 			where id = $1 and (observed_generation <> generation or lease_owner is not null)`, b.ID).Scan(&unsettled)

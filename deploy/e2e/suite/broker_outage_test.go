@@ -50,7 +50,7 @@ func TestWhileNATSIsAwayNothingIsLostNorWhenItsStoreIs(t *testing.T) {
 			if err := nats.Start(testkit.Context(t)); err != nil {
 				t.Fatal(err)
 			}
-			testkit.Eventually(t, 30*time.Second, func() error {
+			testkit.Eventually(t, patience, func() error {
 				if got := inTrail(t, client, account, "bucket.create"); got != changes {
 					return fmt.Errorf("%d creations are in the trail, want %d", got, changes)
 				}

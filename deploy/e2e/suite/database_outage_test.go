@@ -15,9 +15,9 @@ import (
 
 // write is one creation of a bucket under way while something breaks.
 type write struct {
-	name string
-	key  webclient.Option
-	err  error
+	account, name string
+	key           webclient.Option
+	err           error
 }
 
 func TestPostgreSQLKilledAndRestartedTheSuiteRecoversByItself(t *testing.T) {
@@ -100,7 +100,7 @@ func TestPostgreSQLKilledAndRestartedTheSuiteRecoversByItself(t *testing.T) {
 	}
 	f.seen(fmt.Sprintf("%d writes", len(writes)), "%d broken: %v", broken, told)
 	for _, w := range writes {
-		testkit.Eventually(t, 30*time.Second, func() error { return create(w) })
+		testkit.Eventually(t, patience, func() error { return create(w) })
 	}
 	for _, w := range writes {
 		if !onMinIO(t, w.name) {
@@ -109,7 +109,7 @@ func TestPostgreSQLKilledAndRestartedTheSuiteRecoversByItself(t *testing.T) {
 	}
 	var list struct{ Buckets []bucket }
 	do(t, client, http.MethodGet, bucketsOf(account)+"?pageSize=1000", nil, &list)
-	testkit.Eventually(t, 30*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		if n := inTrail(t, client, account, "bucket.create"); n != len(list.Buckets) || n < len(writes) {
 			return fmt.Errorf("%d buckets are listed, %d creations are in the trail", len(list.Buckets), n)
 		}

@@ -3,8 +3,8 @@ package suite_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/minio/madmin-go/v3"
 	"github.com/minio/minio-go/v7"
@@ -44,7 +44,7 @@ type difference struct {
 func reported(t *testing.T, client *webclient.Client, account, name, kind, field string) difference {
 	t.Helper()
 	var found difference
-	testkit.Eventually(t, 30*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		var answer struct{ Drifts []difference }
 		if _, err := client.Call(t.Context(), http.MethodGet, "/v1/accounts/"+account+"/storageDrifts", nil, &answer); err != nil {
 			return err
@@ -104,7 +104,7 @@ func TestWhatSomebodyDoesBehindOurBackIsReportedAndWhatIsOursIsRepaired(t *testi
 		}
 		put(t, root(t), extra, "theirs")
 		conn := behind(t)
-		testkit.Eventually(t, 30*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			var n int
 			err := conn.QueryRow(testkit.Context(t), `select count(*) from storage.drift
 				where kind = 'EXTRA' and account_id = '' and resource_name = $1 and repaired_at is null`, extra).Scan(&n)
@@ -132,7 +132,7 @@ func TestWhatSomebodyDoesBehindOurBackIsReportedAndWhatIsOursIsRepaired(t *testi
 		}
 		put(t, root(t), gone.Name, "theirs")
 		conn := behind(t)
-		testkit.Eventually(t, 30*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			var n int
 			err := conn.QueryRow(testkit.Context(t), `select count(*) from storage.drift where kind = 'EXTRA' and resource_name = $1`, gone.Name).Scan(&n)
 			if err == nil && n == 0 {
@@ -144,5 +144,37 @@ func TestWhatSomebodyDoesBehindOurBackIsReportedAndWhatIsOursIsRepaired(t *testi
 			t.Error(err)
 		}
 		f.seen("the next look at everything", "reported; the content stays, though nobody wants the bucket")
+	})
+	t.Run("our mark is taken off a bucket", func(t *testing.T) {
+		f := fault(t, "mark removed behind our back")
+		bare := newBucket(t, client, account, nil)
+		put(t, root(t), bare.Name, "content")
+		if err := root(t).RemoveBucketTagging(t.Context(), bare.Name); err != nil {
+			t.Fatal(err)
+		}
+		testkit.Eventually(t, patience, func() error {
+			var now bucket
+			do(t, client, http.MethodGet, bucketsOf(account, bare.Name), nil, &now)
+			if now.State != "BUCKET_STATE_CONFLICT" {
+				return fmt.Errorf("it is %+v", now)
+			}
+			return nil
+		})
+		var answer struct{ Drifts []difference }
+		do(t, client, http.MethodGet, "/v1/accounts/"+account+"/storageDrifts", nil, &answer)
+		if !slices.ContainsFunc(answer.Drifts, func(d difference) bool {
+			return d.ResourceName == bare.Name && d.Field == "mark" && d.RepairTime == ""
+		}) {
+			t.Errorf("the differences are %+v", answer.Drifts)
+		}
+		f.seen("the next look at everything", "reported as a conflict, and left for an operator")
+		for method, body := range map[string]any{http.MethodDelete: nil, http.MethodPatch: map[string]string{"quotaBytes": "7"}} {
+			_, err := client.Call(t.Context(), method, bucketsOf(account, bare.Name), body, nil)
+			refused(t, err, http.StatusBadRequest, "BUCKET_CONFLICT")
+		}
+		if _, err := root(t).StatObject(t.Context(), bare.Name, "content", minio.StatObjectOptions{}); err != nil {
+			t.Error(err)
+		}
+		f.seen("its owner changes or deletes it", "400 BUCKET_CONFLICT; the content stays")
 	})
 }

@@ -38,6 +38,10 @@ var usual = config.Source{
 	"PRIMECLOUD_STORAGE_SWEEP":            "500ms",
 }
 
+// patience is how long something may take to converge on a machine that has much else to
+// do; on a free one it takes seconds.
+const patience = 2 * time.Minute
+
 // lookingOften are settings with which everything is compared with MinIO all the time. It
 // takes MinIO a tenth of a second a key, so other tests do without.
 var lookingOften = config.Source{"PRIMECLOUD_STORAGE_FULL_PASS": "2s"}
@@ -123,7 +127,7 @@ func (h *house) demolish() error {
 // restoring is a context for what must happen whatever became of the test, whose own
 // context has ended by then.
 func restoring() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), time.Minute)
+	return context.WithTimeout(context.Background(), 3*time.Minute)
 }
 
 // restore starts what is not running.

@@ -41,7 +41,7 @@ func trail(t *testing.T, client *webclient.Client, account string) ([]entry, err
 func told(t *testing.T, client *webclient.Client, account string, want ...string) []entry {
 	t.Helper()
 	var found []entry
-	testkit.Eventually(t, 30*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		entries, err := trail(t, client, account)
 		if err != nil {
 			return err
