@@ -85,6 +85,8 @@ func Dial(config ClientConfig, deps Deps) (*grpc.ClientConn, error) {
 		grpc.WithDisableRetry(),
 		grpc.WithUserAgent("primecloud-" + config.Service),
 		grpc.WithConnectParams(reconnect),
+		grpc.WithInitialWindowSize(streamWindow),
+		grpc.WithInitialConnWindowSize(connectionWindow),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout, PermitWithoutStream: true}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(config.MaxMessageBytes)),
 		grpc.WithUnaryInterceptor(c.unary),

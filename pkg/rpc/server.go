@@ -36,6 +36,8 @@ const (
 	maxHeaderBytes    = 32 << 10
 	maxStreams        = 1000
 	streamWorkers     = 64
+	streamWindow      = 1 << 20
+	connectionWindow  = 4 << 20
 	handshakeWithin   = 20 * time.Second
 	keepaliveTime     = 30 * time.Second
 	keepaliveTimeout  = 10 * time.Second
@@ -161,6 +163,10 @@ func (s *Server) options() []grpc.ServerOption {
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(handshakeWithin),
+		// With windows that are given, nobody measures them: the measuring takes a ping and its
+		// answer for every call.
+		grpc.InitialWindowSize(streamWindow),
+		grpc.InitialConnWindowSize(connectionWindow),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge:      s.config.MaxConnectionAge,
 			MaxConnectionAgeGrace: defaultAgeGrace,
