@@ -85,7 +85,7 @@ const (
 	// quiet is how much of the machine others may take during a round.
 	quiet = 0.10
 	// patience is how many times as many rounds as wanted are measured in the hope for quiet ones.
-	patience = 4
+	patience = 2
 )
 
 // round is one round of a comparison, with what others took of the machine meanwhile.
