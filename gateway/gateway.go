@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -175,10 +176,30 @@ func (g *Gateway) health(metrics http.Handler) admin.Config {
 			return nil
 		},
 		Details: map[string]func(context.Context) error{
-			"identity":             alive(g.deps.Identity),
-			"storage-provisioning": alive(g.deps.Storage),
-			"oidc":                 g.login.Ready,
+			"identity":             g.held(alive(g.deps.Identity)),
+			"storage-provisioning": g.held(alive(g.deps.Storage)),
+			"oidc":                 g.held(g.login.Ready),
 		},
+	}
+}
+
+// held answers with what was found within the last second: anybody may ask the gateway
+// whether it is ready, and that must cost its dependencies little.
+func (g *Gateway) held(ask func(context.Context) error) func(context.Context) error {
+	var mu sync.Mutex
+	var at time.Time
+	var found error
+	return func(ctx context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := g.deps.Clock.Now(); at.IsZero() || now.Sub(at) >= time.Second {
+			found = ask(ctx)
+			at = g.deps.Clock.Now()
+		}
+		if errors.Is(found, context.Canceled) {
+			at = time.Time{} // that was whoever asked, and says nothing of the dependency
+		}
+		return found
 	}
 }
 

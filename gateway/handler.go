@@ -183,8 +183,12 @@ func (h *handler) auth(ctx context.Context, e *exchange, r *http.Request) {
 			h.login.Begin(ctx, e, r, k)
 		}
 	case "/auth/callback":
-		if h.only(e, r, http.MethodGet) {
+		// It makes a session, so that HEAD, which is to change nothing, is no GET here.
+		if r.Method != http.MethodHead && h.only(e, r, http.MethodGet) {
 			h.login.Callback(ctx, e, r, k)
+		} else if r.Method == http.MethodHead {
+			e.Header().Set("Allow", http.MethodGet)
+			h.fail(e, fault.ErrMethod)
 		}
 	case "/auth/logout":
 		if h.only(e, r, http.MethodPost) {

@@ -109,6 +109,10 @@ func TestUpdate_changes_what_the_mask_names_of_the_version_that_was_seen(t *test
 	}
 	_, err = update(acme.GetEtag(), &identityv1.Account{DisplayName: "Acme 3"}, "display_name")
 	wants(t, err, "ETAG_MISMATCH")
+	for _, mask := range [][]string{nil, {"display_name", "etag"}} {
+		_, err = update("", &identityv1.Account{DisplayName: "Acme 3", Etag: acme.GetEtag()}, mask...)
+		wants(t, err, "ETAG_MISMATCH")
+	}
 	same, err := update(second.GetEtag(), &identityv1.Account{DisplayName: "Acme"}, "display_name")
 	if err != nil || !proto.Equal(same, second) {
 		t.Errorf("nothing to change gave %v, %v", same, err)

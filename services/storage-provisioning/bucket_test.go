@@ -109,6 +109,8 @@ func TestUpdateBucket(t *testing.T) {
 	t.Run("a stale etag is refused", func(t *testing.T) {
 		_, err := update(&storagev1.Bucket{QuotaBytes: 1}, created.GetEtag(), "quota_bytes")
 		refused(t, err, errs.Aborted, "ETAG_MISMATCH")
+		_, err = update(&storagev1.Bucket{QuotaBytes: 7, Etag: "0"}, "", "quota_bytes", "etag")
+		refused(t, err, errs.Aborted, "ETAG_MISMATCH")
 	})
 	t.Run("what changes nothing, or nothing on the backend, costs no write there", func(t *testing.T) {
 		if _, err := update(&storagev1.Bucket{QuotaBytes: 5000}, "", "quota_bytes"); err != nil {

@@ -1,4 +1,4 @@
-// Package trail leaves a trace of every REST request: a span that continues the client's,
+// Package trail leaves a trace of every REST request: a span that is linked to the client's,
 // the duration as a metric, and a log line for what went wrong. It owns their names, by
 // OpenTelemetry's conventions for HTTP. Paths are shown as routes, never as they are: a
 // path may hold what belongs into no metric.
@@ -63,13 +63,14 @@ func New(telemetry *observe.Telemetry) (*Trail, error) {
 
 var server = trace.WithSpanKind(trace.SpanKindServer)
 
-// Begin starts the span of a request.
+// Begin starts the span of a request. The client's own trace is linked and not continued:
+// nobody outside decides which of our traces are sampled, nor what they are called.
 func (t *Trail) Begin(r *http.Request) (context.Context, trace.Span) {
-	ctx := r.Context()
-	if len(r.Header["Traceparent"]) == 1 {
-		ctx = t.context.Extract(ctx, propagation.HeaderCarrier(r.Header))
+	if len(r.Header["Traceparent"]) != 1 {
+		return t.tracer.Start(r.Context(), "request", server)
 	}
-	return t.tracer.Start(ctx, "request", server)
+	theirs := trace.LinkFromContext(t.context.Extract(r.Context(), propagation.HeaderCarrier(r.Header)))
+	return t.tracer.Start(r.Context(), "request", server, trace.WithLinks(theirs))
 }
 
 // Ending is how a request ended.

@@ -8,11 +8,40 @@ import (
 	"testing"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"github.com/primecloud/primecloud/gateway/internal/call"
 	"github.com/primecloud/primecloud/gateway/internal/trail"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/observe"
 )
+
+func TestA_client_s_trace_is_linked_and_not_continued(t *testing.T) {
+	telemetry, err := observe.New(t.Context(), observe.Config{Service: "gateway", LogWriter: &bytes.Buffer{}, SampleRatio: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = telemetry.Shutdown(t.Context()) })
+	left, err := trail.New(telemetry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const id = "0af7651916cd43dd8448eb211c80319c"
+	request := httptest.NewRequest(http.MethodGet, "/v1/me", nil)
+	request.Header.Set("Traceparent", "00-"+id+"-b7ad6b7169203331-01")
+	_, span := left.Begin(request)
+	defer span.End()
+	recorded, ok := span.(sdktrace.ReadOnlySpan)
+	if !ok {
+		t.Fatalf("the span is a %T", span)
+	}
+	if links := recorded.Links(); len(links) != 1 || links[0].SpanContext.TraceID().String() != id {
+		t.Errorf("the links are %v", links)
+	}
+	if ours := span.SpanContext().TraceID().String(); ours == id || recorded.Parent().IsValid() {
+		t.Errorf("the client's trace %s goes on", ours)
+	}
+}
 
 func TestA_request_leaves_its_route_and_never_its_path(t *testing.T) {
 	var log bytes.Buffer

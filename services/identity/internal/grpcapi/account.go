@@ -1,6 +1,7 @@
 package grpcapi
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/primecloud/primecloud/pkg/errs"
@@ -52,7 +53,8 @@ func (s *accounts) UpdateAccount(ctx context.Context, r *identityv1.UpdateAccoun
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.use.Update(ctx, r.GetAccountId(), r.GetEtag(), fields)
+	// Whoever sends back the account as it was read sends its etag with it.
+	a, err := s.use.Update(ctx, r.GetAccountId(), cmp.Or(r.GetEtag(), r.GetAccount().GetEtag()), fields)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +81,7 @@ func fieldsOf(r *identityv1.UpdateAccountRequest) (account.Fields, error) {
 			fields.DisplayName = &name
 		case "customer_reference":
 			fields.CustomerReference = &reference
+		case "etag": // a precondition, which the call has
 		case "*":
 			fields.DisplayName, fields.CustomerReference = &name, &reference
 		default:

@@ -1,6 +1,7 @@
 package grpcapi
 
 import (
+	"cmp"
 	"context"
 
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
@@ -50,7 +51,9 @@ func (s *buckets) UpdateBucket(ctx context.Context, r *storagev1.UpdateBucketReq
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.use.Update(ctx, r.GetAccountId(), r.GetBucketName(), r.GetEtag(), changes)
+	// Whoever sends back the bucket as it was read sends its etag with it.
+	etag := cmp.Or(r.GetEtag(), r.GetBucket().GetEtag())
+	done, err := s.use.Update(ctx, r.GetAccountId(), r.GetBucketName(), etag, changes)
 	if err != nil {
 		return nil, err
 	}
@@ -97,6 +100,7 @@ func changesOf(r *storagev1.UpdateBucketRequest) (bucket.Changes, error) {
 			changes.Lifecycle = &rules
 		case "customer_reference":
 			changes.CustomerReference = &reference
+		case "etag": // a precondition, which the call has
 		case "*":
 			changes = bucket.Changes{Versioning: &versioning, QuotaBytes: &quota, Lifecycle: &rules, CustomerReference: &reference}
 		default:
