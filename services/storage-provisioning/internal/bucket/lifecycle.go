@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/primecloud/primecloud/pkg/errs"
@@ -50,8 +51,8 @@ func CheckRules(rules []Rule) error {
 			refuse(at+".id", "RULE_ID_UNIQUE", "give every rule an id of its own")
 		}
 		seen[r.ID] = true
-		if len(r.Prefix) > maxPrefix || !utf8.ValidString(r.Prefix) {
-			refuse(at+".prefix", "RULE_PREFIX", "use 1024 bytes of UTF-8 at most")
+		if len(r.Prefix) > maxPrefix || !utf8.ValidString(r.Prefix) || strings.ContainsFunc(r.Prefix, notInXML) {
+			refuse(at+".prefix", "RULE_PREFIX", "use 1024 bytes of UTF-8 at most, and no control characters")
 		}
 		if days := []int{r.ExpireAfterDays, r.ExpireNoncurrentAfterDays}; !validDays(days) {
 			refuse(at, "RULE_DAYS", fmt.Sprintf("days must lie between 0 and %d", maxDays))
@@ -73,6 +74,12 @@ func ErrAbortUnsupported(index int) error {
 		Rule:        "RULE_ABORT_UNSUPPORTED",
 		Description: "leave it out: the backend aborts incomplete uploads by itself after one day",
 	})
+}
+
+// notInXML tells the characters that no XML document can hold, and rules travel in one: the
+// backend would be given another prefix than was asked for.
+func notInXML(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff'
 }
 
 func validRuleID(id string) bool {

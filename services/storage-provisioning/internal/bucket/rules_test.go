@@ -96,6 +96,10 @@ func TestCheckRules(t *testing.T) {
 		{"days are not negative", []bucket.Rule{{ID: "a", ExpireAfterDays: -1}}, []string{"RULE_DAYS"}},
 		{"days have an end", []bucket.Rule{{ID: "a", ExpireAfterDays: 36501}}, []string{"RULE_DAYS"}},
 		{"a prefix is UTF-8", []bucket.Rule{{ID: "a", Prefix: "\xff", ExpireAfterDays: 1}}, []string{"RULE_PREFIX"}},
+		{"a prefix has no characters that XML cannot hold", []bucket.Rule{
+			{ID: "a", Prefix: "a\x01b", ExpireAfterDays: 1}, {ID: "b", Prefix: "\ufffe", ExpireAfterDays: 1}, {ID: "c", Prefix: "\uffff", ExpireAfterDays: 1},
+		}, []string{"RULE_PREFIX", "RULE_PREFIX", "RULE_PREFIX"}},
+		{"a prefix has spaces and lines", []bucket.Rule{{ID: "a", Prefix: " a\t\n\rb é ", ExpireAfterDays: 1}}, nil},
 		{"a prefix has an end", []bucket.Rule{{ID: "a", Prefix: strings.Repeat("x", 1025), ExpireAfterDays: 1}}, []string{"RULE_PREFIX"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
