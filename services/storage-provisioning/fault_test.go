@@ -200,6 +200,27 @@ func TestRetry_with_the_same_key_and_etag_succeeds_after_MinIO_returns(t *testin
 	}
 }
 
+func TestPass_over_everything_wakes_it_once_however_often_it_is_tried(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testkit.NewMinIO(t))
+	w.create(account(), name())
+	w.stop()
+	if err := w.minio.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	w.row(`with gone as (delete from storage.schedule_run returning 1), old as (
+		update storage.managed_resource set updated_at = now() - interval '1 day' returning 1) select ''`)
+	w.start()
+	const tried = `exists (select from storage.river_job where args->>'schedule' = 'full_pass' and (metadata->>'snoozes')::int >= $1)`
+	w.until(tried, 1)
+	w.until(`(select min(failures) > 0 and max(lease_until) is null from storage.managed_resource)`)
+	w.row(`with later as (update storage.managed_resource set due_at = now() + interval '1 hour' returning 1) select ''`)
+	w.until(tried, 2)
+	if n := w.row(`select count(*)::text from storage.managed_resource where due_at < now() + interval '30 minutes'`); n != "0" {
+		t.Errorf("%s resources were woken again before their time", n)
+	}
+}
+
 func TestConcurrentCalls(t *testing.T) {
 	w := newWorld(t, testkit.MinIO(t))
 	t.Run("of many who want one name, one gets it", func(t *testing.T) {

@@ -19,9 +19,10 @@ const (
 )
 
 // fullPass has everything compared with the backends: each resource by itself, through the
-// reconciler, and the names on each backend with the record.
-func (s *Service) fullPass(ctx context.Context, _ time.Time) error {
-	if err := s.stores.WakeAll(ctx); err != nil {
+// reconciler, and the names on each backend with the record. While a backend is down it is
+// tried again and again: what was looked at since it fell due is not woken once more.
+func (s *Service) fullPass(ctx context.Context, scheduledFor time.Time) error {
+	if err := s.stores.WakeAll(ctx, scheduledFor); err != nil {
 		return err
 	}
 	var failures []error

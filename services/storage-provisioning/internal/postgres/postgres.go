@@ -136,11 +136,12 @@ func orZero(t *time.Time) time.Time {
 	return t.UTC()
 }
 
-// WakeAll makes every managed resource due now, for a pass over everything.
-func (s *Stores) WakeAll(ctx context.Context) error {
+// WakeAll makes every managed resource due now that nobody has looked at since a moment, for
+// a pass over everything.
+func (s *Stores) WakeAll(ctx context.Context, since time.Time) error {
 	return s.base.in(ctx, pg.System("pass over everything"), func(ctx context.Context, t *transaction) error {
 		now := t.Clock.Now()
-		_, err := t.q.WakeAllResources(ctx, &now)
+		_, err := t.q.WakeAllResources(ctx, db.WakeAllResourcesParams{At: &now, Since: since})
 		return err
 	})
 }

@@ -395,11 +395,16 @@ func (q *Queries) SaveBucket(ctx context.Context, arg SaveBucketParams) (int64, 
 }
 
 const wakeAllResources = `-- name: WakeAllResources :execrows
-update managed_resource set due_at = $1 where due_at is null or due_at > $1
+update managed_resource set due_at = $1 where (due_at is null or due_at > $1) and updated_at < $2
 `
 
-func (q *Queries) WakeAllResources(ctx context.Context, at *time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, wakeAllResources, at)
+type WakeAllResourcesParams struct {
+	At    *time.Time
+	Since time.Time
+}
+
+func (q *Queries) WakeAllResources(ctx context.Context, arg WakeAllResourcesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, wakeAllResources, arg.At, arg.Since)
 	if err != nil {
 		return 0, err
 	}

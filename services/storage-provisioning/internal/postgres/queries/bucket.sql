@@ -63,4 +63,4 @@ where account_id = @account_id and backend = @backend and (desired = 'PRESENT' o
 select name from bucket where backend = @backend;
 
 -- name: WakeAllResources :execrows
-update managed_resource set due_at = @at where due_at is null or due_at > @at;
+update managed_resource set due_at = @at where (due_at is null or due_at > @at) and updated_at < @since;
