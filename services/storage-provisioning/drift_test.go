@@ -150,6 +150,24 @@ func TestDrift_is_found_told_and_repaired(t *testing.T) {
 	})
 }
 
+func TestChange_that_finds_the_bucket_gone_makes_it_again_and_tells(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t))
+	acc, bucket := account(), name()
+	w.create(acc, bucket)
+	w.passed()
+	w.quiet()
+	if err := w.s3().RemoveBucket(testkit.Context(t), bucket); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.buckets.UpdateBucket(w.as(acc), &storagev1.UpdateBucketRequest{AccountId: acc, BucketName: bucket, Bucket: &storagev1.Bucket{QuotaBytes: 77}})
+	if err != nil || !w.exists(bucket) {
+		t.Fatalf("it is there: %v, %v", w.exists(bucket), err)
+	}
+	if d := w.drift(acc, bucket, storagev1.Drift_KIND_MISSING, ""); d.GetRepairTime() == nil {
+		t.Errorf("the finding is %v", d)
+	}
+}
+
 func TestUnchanged_resources_cost_no_write(t *testing.T) {
 	w := newWorld(t, testkit.NewMinIO(t))
 	acc := account()

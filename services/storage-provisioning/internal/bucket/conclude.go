@@ -198,16 +198,22 @@ func (s *Service) clash(ctx context.Context, j job) error {
 // recordDrift records what was found different where it should have been alike.
 func (s *Service) recordDrift(ctx context.Context, tx Tx, was State, b Bucket, j job) error {
 	settled := (was == Ready || was == Conflict) && !b.Unsure && j.operation == nil
-	if settled || j.foreign {
+	if settled || j.foreign || lost(was, b, j) {
 		if err := s.drifts(tx).Record(ctx, subject(b), j.found...); err != nil {
 			return err
 		}
 	}
-	if j.foreign || !j.background {
+	if j.foreign || !j.background && !lost(was, b, j) {
 		return nil
 	}
 	_, err := tx.Drifts.Repaired(ctx, Kind, b.ID, s.Clock.Now())
 	return err
+}
+
+// lost says that a change found the bucket gone behind our back, and made it again: whatever
+// was in it is gone, and its owner is to hear of that.
+func lost(was State, b Bucket, j job) bool {
+	return was == Updating && b.State == Ready && !b.Unsure && len(j.found) > 0 && j.found[0].Kind == drift.Missing
 }
 
 func (s *Service) drifts(tx Tx) drift.Log {
