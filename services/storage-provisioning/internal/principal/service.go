@@ -116,8 +116,8 @@ func (s *Service) once(ctx context.Context, lease reconcile.Lease) error {
 	acting, stop := context.WithTimeout(ctx, lease.Until.Sub(s.Clock.Now())-leaseMargin)
 	defer stop()
 	failure := s.attend(acting, lease, false)
-	if failure == nil {
-		return nil
+	if failure == nil || errors.Is(failure, change.ErrLeaseLost) {
+		return nil // the lease has been given back, or whoever has it now sees to it
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
