@@ -84,9 +84,15 @@ func given(service types.ServiceConfig) string {
 	return ""
 }
 
-func TestEveryProcessAcceptsTheSettingsOfItsContainer(t *testing.T) {
+// TestWhatIsHandedOut holds one handout, which costs hashing passwords, from two sides.
+func TestWhatIsHandedOut(t *testing.T) {
 	project := load(t)
 	dir := handOut(t, project)
+	t.Run("every process accepts the settings of its container", func(t *testing.T) { accepted(t, project, dir) })
+	t.Run("each container mounts its own folder and nobody else's", func(t *testing.T) { apart(t, project, dir) })
+}
+
+func accepted(t *testing.T, project *types.Project, dir string) {
 	programs := map[string]struct {
 		prefix   string
 		settings func() any
@@ -200,8 +206,7 @@ func TestOnlyTheDoorAndStorageProvisioningReachMinIO(t *testing.T) {
 	}
 }
 
-func TestEachContainerMountsItsOwnFolderAndNobodyElses(t *testing.T) {
-	project := load(t)
+func apart(t *testing.T, project *types.Project, dir string) {
 	var handedOut []string
 	for _, volume := range project.Services["secrets"].Volumes {
 		if folder, is := strings.CutPrefix(volume.Target, "/handout/"); is {
@@ -211,7 +216,7 @@ func TestEachContainerMountsItsOwnFolderAndNobodyElses(t *testing.T) {
 			}
 		}
 	}
-	entries, err := os.ReadDir(handOut(t, project))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
