@@ -83,7 +83,7 @@ func TestPromise_of_access_keys_holds_wherever_a_call_is_cut(t *testing.T) {
 		for _, effect := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s with effect %v", name, effect), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, testkit.MinIO(t), func(s config.Source) { s["PRIMECLOUD_STORAGE_ATTEMPT"] = "1s" })
+				w := newWorld(t, testkit.MinIO(t), func(s config.Source) { s["PRIMECLOUD_STORAGE_ATTEMPT"] = "2s" })
 				steps := 0
 				for {
 					hit := test(t, w, steps+1, effect)

@@ -377,11 +377,17 @@ func (w *world) exists(bucket string) bool {
 // create makes a bucket that must come to be.
 func (w *world) create(account, bucket string) *storagev1.Bucket {
 	w.t.Helper()
-	response, err := w.buckets.CreateBucket(w.as(account), &storagev1.CreateBucketRequest{AccountId: account, Name: bucket})
-	if err != nil {
-		w.t.Fatalf("create %s: %v", bucket, err)
-	}
-	return response.GetBucket()
+	var made *storagev1.Bucket
+	// What only prepares a test is tried again when a busy machine did not make it in time.
+	testkit.Eventually(w.t, 30*time.Second, func() error {
+		response, err := w.buckets.CreateBucket(withKey(w.as(account), "create-"+bucket), &storagev1.CreateBucketRequest{AccountId: account, Name: bucket})
+		made = response.GetBucket()
+		if err != nil && errs.KindOf(err) != errs.Unavailable && errs.KindOf(err) != errs.Unknown {
+			w.t.Fatalf("create %s: %v", bucket, err)
+		}
+		return err
+	})
+	return made
 }
 
 // withKey adds an idempotency key to a call.
