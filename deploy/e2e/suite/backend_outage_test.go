@@ -12,11 +12,16 @@ import (
 )
 
 // attemptWithin is how long a call may take when the backend does not answer: an attempt
-// as the usual settings have it, and what is around it.
+// of the impatient, and what is around it.
 const attemptWithin = 8 * time.Second
 
 func TestWhileMinIOIsAwayACallFailsInTimeAndLeavesNothingBehind(t *testing.T) {
 	minio := running.environment.MinIO
+	t.Cleanup(func() { reopen(t, nil) })
+	client := browser(t, anna)
+	account := newAccount(t, client)
+	kept := newBucket(t, client, account, map[string]any{"quotaBytes": "1048576"})
+	reopen(t, impatient)
 	for _, c := range []struct {
 		name    string
 		away    func() error
@@ -29,9 +34,6 @@ func TestWhileMinIOIsAwayACallFailsInTimeAndLeavesNothingBehind(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := fault(t, c.name)
-			client := browser(t, anna)
-			account := newAccount(t, client)
-			kept := newBucket(t, client, account, map[string]any{"quotaBytes": "1048576"})
 			t.Cleanup(func() {
 				_ = minio.Resume()
 				restore(t, minio)
@@ -58,7 +60,8 @@ func TestWhileMinIOIsAwayACallFailsInTimeAndLeavesNothingBehind(t *testing.T) {
 			_, err := client.Call(t.Context(), http.MethodGet, bucketsOf(account, name), nil, nil)
 			refused(t, err, http.StatusNotFound, "BUCKET_NOT_FOUND")
 			f.seen("both are read", "the first is absent, the second as before")
-			told(t, client, account, "bucket.create FAILED BACKEND_UNAVAILABLE", "bucket.update FAILED BACKEND_UNAVAILABLE")
+			toldOf(t, client, account, name, "bucket.create FAILED BACKEND_UNAVAILABLE")
+			toldOf(t, client, account, kept.Name, "bucket.update FAILED BACKEND_UNAVAILABLE")
 			f.seen("the audit trail is read", "both failures are in it")
 			if err := c.back(); err != nil {
 				t.Fatal(err)

@@ -60,98 +60,97 @@ func reported(t *testing.T, client *webclient.Client, account, name, kind, field
 	return found
 }
 
+// extraReported waits until the operator is told of a bucket that nobody of ours wants.
+func extraReported(t *testing.T, name string) {
+	t.Helper()
+	conn := behind(t)
+	testkit.Eventually(t, patience, func() error {
+		var n int
+		err := conn.QueryRow(testkit.Context(t), `select count(*) from storage.drift
+			where kind = 'EXTRA' and account_id = '' and resource_name = $1 and repaired_at is null`, name).Scan(&n)
+		if err == nil && n != 1 {
+			err = fmt.Errorf("there are %d findings", n)
+		}
+		return err
+	})
+}
+
+// untouched checks that content is still there.
+func untouched(t *testing.T, bucket string) {
+	t.Helper()
+	if _, err := root(t).StatObject(testkit.Context(t), bucket, "content", minio.StatObjectOptions{}); err != nil {
+		t.Errorf("the content of %s: %v", bucket, err)
+	}
+}
+
+// must is for what somebody does behind our back.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWhatSomebodyDoesBehindOurBackIsReportedAndWhatIsOursIsRepaired(t *testing.T) {
-	t.Cleanup(func() { reopen(t, nil) })
-	reopen(t, lookingOften)
 	client := browser(t, anna)
 	account := newAccount(t, client)
-	b := newBucket(t, client, account, map[string]any{"quotaBytes": "1048576", "versioning": "VERSIONING_ENABLED"})
-	put(t, root(t), b.Name, "content")
-	t.Run("a quota is changed", func(t *testing.T) {
+	wanted := map[string]any{"quotaBytes": "1048576", "versioning": "VERSIONING_ENABLED"}
+	resized, deleted, bare := newBucket(t, client, account, wanted), newBucket(t, client, account, wanted), newBucket(t, client, account, nil)
+	back := newBucket(t, client, account, nil)
+	do(t, client, http.MethodDelete, bucketsOf(account, back.Name), nil, nil)
+	forgotten(t, account, back.Name)
+	for _, b := range []bucket{resized, deleted, bare} {
+		put(t, root(t), b.Name, "content")
+	}
+	t.Run("a quota is changed, and its owner asks for a reconcile", func(t *testing.T) {
 		f := fault(t, "quota changed behind our back")
-		if err := administration(t).SetBucketQuota(t.Context(), b.Name, &madmin.BucketQuota{Size: 9, Quota: 9, Type: madmin.HardQuota}); err != nil {
-			t.Fatal(err)
+		must(t, administration(t).SetBucketQuota(t.Context(), resized.Name, &madmin.BucketQuota{Size: 9, Quota: 9, Type: madmin.HardQuota}))
+		do(t, client, http.MethodPost, bucketsOf(account, resized.Name)+":reconcile", "{}", nil)
+		d := reported(t, client, account, resized.Name, "KIND_DIFFERENT", "quota_bytes")
+		if d.Desired != "1048576 bytes" || d.Observed != "9 bytes" || quotaOf(t, resized.Name) != 1048576 {
+			t.Errorf("the difference is %+v, the quota %d", d, quotaOf(t, resized.Name))
 		}
-		do(t, client, http.MethodPost, bucketsOf(account, b.Name)+":reconcile", "{}", nil)
-		d := reported(t, client, account, b.Name, "KIND_DIFFERENT", "quota_bytes")
-		if d.Desired != "1048576 bytes" || d.Observed != "9 bytes" || quotaOf(t, b.Name) != 1048576 {
-			t.Errorf("the difference is %+v, the quota %d", d, quotaOf(t, b.Name))
-		}
-		f.seen("the next reconcile", "reported (wanted %s, found %s), repaired", d.Desired, d.Observed)
-		if _, err := root(t).StatObject(t.Context(), b.Name, "content", minio.StatObjectOptions{}); err != nil {
-			t.Error(err)
-		}
-		f.seen("the tenant's data", "untouched")
+		untouched(t, resized.Name)
+		f.seen("the next reconcile", "reported (wanted %s, found %s), repaired; the content stays", d.Desired, d.Observed)
 	})
+
+	// The rest nobody asks for: the look at everything finds out.
+	extra := unique("extra")
+	must(t, root(t).RemoveBucketWithOptions(t.Context(), deleted.Name, minio.RemoveBucketOptions{ForceDelete: true}))
+	for _, name := range []string{extra, back.Name} {
+		must(t, root(t).MakeBucket(t.Context(), name, minio.MakeBucketOptions{}))
+		put(t, root(t), name, "content")
+	}
+	must(t, root(t).RemoveBucketTagging(t.Context(), bare.Name))
+	t.Cleanup(func() { reopen(t, nil) })
+	reopen(t, lookingOften)
 	t.Run("a bucket is deleted with all that is in it", func(t *testing.T) {
 		f := fault(t, "bucket deleted behind our back")
-		if err := root(t).RemoveBucketWithOptions(t.Context(), b.Name, minio.RemoveBucketOptions{ForceDelete: true}); err != nil {
-			t.Fatal(err)
-		}
-		// Nobody asks for it: the look at everything finds out.
-		reported(t, client, account, b.Name, "KIND_MISSING", "")
-		versioning, err := root(t).GetBucketVersioning(t.Context(), b.Name)
-		if err != nil || !versioning.Enabled() || quotaOf(t, b.Name) != 1048576 {
-			t.Errorf("it came back with versioning %v, quota %d: %v", versioning, quotaOf(t, b.Name), err)
+		reported(t, client, account, deleted.Name, "KIND_MISSING", "")
+		versioning, err := root(t).GetBucketVersioning(t.Context(), deleted.Name)
+		if err != nil || !versioning.Enabled() || quotaOf(t, deleted.Name) != 1048576 {
+			t.Errorf("it came back with versioning %v, quota %d: %v", versioning, quotaOf(t, deleted.Name), err)
 		}
 		f.seen("the next look at everything", "reported, made again with quota and versioning")
 	})
 	t.Run("a bucket is added", func(t *testing.T) {
 		f := fault(t, "bucket added behind our back")
-		extra := unique("extra")
-		if err := root(t).MakeBucket(t.Context(), extra, minio.MakeBucketOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		put(t, root(t), extra, "theirs")
-		conn := behind(t)
-		testkit.Eventually(t, patience, func() error {
-			var n int
-			err := conn.QueryRow(testkit.Context(t), `select count(*) from storage.drift
-				where kind = 'EXTRA' and account_id = '' and resource_name = $1 and repaired_at is null`, extra).Scan(&n)
-			if err == nil && n != 1 {
-				err = fmt.Errorf("there are %d findings", n)
-			}
-			return err
-		})
+		extraReported(t, extra)
 		f.seen("the next look at everything", "reported, to the operator alone")
 		_, err := client.Call(t.Context(), http.MethodPost, bucketsOf(account), map[string]any{"name": extra}, nil)
 		refused(t, err, http.StatusConflict, "BUCKET_NAME_TAKEN")
 		forgotten(t, account, extra)
-		if _, err := root(t).StatObject(t.Context(), extra, "theirs", minio.StatObjectOptions{}); err != nil {
-			t.Error(err)
-		}
+		untouched(t, extra)
 		f.seen("a tenant asks for its name", "409 BUCKET_NAME_TAKEN; bucket and content stay as they are")
 	})
 	t.Run("a deleted bucket is put back with content", func(t *testing.T) {
 		f := fault(t, "bucket put back behind our back")
-		gone := newBucket(t, client, account, nil)
-		do(t, client, http.MethodDelete, bucketsOf(account, gone.Name), nil, nil)
-		forgotten(t, account, gone.Name)
-		if err := root(t).MakeBucket(t.Context(), gone.Name, minio.MakeBucketOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		put(t, root(t), gone.Name, "theirs")
-		conn := behind(t)
-		testkit.Eventually(t, patience, func() error {
-			var n int
-			err := conn.QueryRow(testkit.Context(t), `select count(*) from storage.drift where kind = 'EXTRA' and resource_name = $1`, gone.Name).Scan(&n)
-			if err == nil && n == 0 {
-				err = errStillThere
-			}
-			return err
-		})
-		if _, err := root(t).StatObject(t.Context(), gone.Name, "theirs", minio.StatObjectOptions{}); err != nil {
-			t.Error(err)
-		}
+		extraReported(t, back.Name)
+		untouched(t, back.Name)
 		f.seen("the next look at everything", "reported; the content stays, though nobody wants the bucket")
 	})
 	t.Run("our mark is taken off a bucket", func(t *testing.T) {
 		f := fault(t, "mark removed behind our back")
-		bare := newBucket(t, client, account, nil)
-		put(t, root(t), bare.Name, "content")
-		if err := root(t).RemoveBucketTagging(t.Context(), bare.Name); err != nil {
-			t.Fatal(err)
-		}
 		testkit.Eventually(t, patience, func() error {
 			var now bucket
 			do(t, client, http.MethodGet, bucketsOf(account, bare.Name), nil, &now)
@@ -172,9 +171,7 @@ func TestWhatSomebodyDoesBehindOurBackIsReportedAndWhatIsOursIsRepaired(t *testi
 			_, err := client.Call(t.Context(), method, bucketsOf(account, bare.Name), body, nil)
 			refused(t, err, http.StatusBadRequest, "BUCKET_CONFLICT")
 		}
-		if _, err := root(t).StatObject(t.Context(), bare.Name, "content", minio.StatObjectOptions{}); err != nil {
-			t.Error(err)
-		}
+		untouched(t, bare.Name)
 		f.seen("its owner changes or deletes it", "400 BUCKET_CONFLICT; the content stays")
 	})
 }

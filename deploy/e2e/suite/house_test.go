@@ -30,11 +30,10 @@ type house struct {
 }
 
 // usual are the settings of the suite under test: no budgets, since all tests come from
-// one address, and an attempt that ends soon, though not too soon for a busy machine.
+// one address.
 var usual = config.Source{
 	"PRIMECLOUD_GATEWAY_LOGIN_RATE_LIMIT": "0",
 	"PRIMECLOUD_GATEWAY_RATE_LIMIT":       "0",
-	"PRIMECLOUD_STORAGE_ATTEMPT":          "5s",
 	"PRIMECLOUD_STORAGE_SWEEP":            "500ms",
 }
 
@@ -44,7 +43,11 @@ const patience = 2 * time.Minute
 
 // lookingOften are settings with which everything is compared with MinIO all the time. It
 // takes MinIO a tenth of a second a key, so other tests do without.
-var lookingOften = config.Source{"PRIMECLOUD_STORAGE_FULL_PASS": "2s"}
+var lookingOften = config.Source{"PRIMECLOUD_STORAGE_FULL_PASS": "5s"}
+
+// impatient are settings with which a call soon gives up a backend that does not answer,
+// which on a busy machine may be one that is well.
+var impatient = config.Source{"PRIMECLOUD_STORAGE_ATTEMPT": "4s"}
 
 // newHouse starts what runs around the suite.
 func newHouse(ctx context.Context, dir string, separate bool) (*house, error) {

@@ -64,6 +64,18 @@ func told(t *testing.T, client *webclient.Client, account string, want ...string
 	return found
 }
 
+// toldOf waits until the account's trail has the entry about something of that name.
+func toldOf(t *testing.T, client *webclient.Client, account, name, want string) {
+	t.Helper()
+	testkit.Eventually(t, patience, func() error {
+		entries, err := trail(t, client, account)
+		if err == nil && !slices.ContainsFunc(entries, func(e entry) bool { return e.String() == want && e.Target.DisplayName == name }) {
+			err = fmt.Errorf("%q about %s is not in %v", want, name, entries)
+		}
+		return err
+	})
+}
+
 func TestARefusalEndsInTheTrailOfTheCallersAccount(t *testing.T) {
 	client := browser(t, anna)
 	account, foreign := newAccount(t, client), newAccount(t, browser(t, bert))
@@ -96,27 +108,28 @@ func TestARefusalEndsInTheTrailOfTheCallersAccount(t *testing.T) {
 }
 
 func TestRefusalsWithoutALoginAreCountedAndNotStoredOneByOne(t *testing.T) {
+	// Of a method that no other test calls without a login.
 	const calls = 60
 	account := newAccount(t, browser(t, anna))
 	conn := behind(t)
 	count := func() (counted, stored int) {
 		t.Helper()
 		err := conn.QueryRow(testkit.Context(t), `select
-			(select coalesce(sum(count), 0) from storage.refusal_count where method like '%/ListBuckets' and reason in ('LOGIN_REQUIRED', 'TOKEN_INVALID')),
-			(select count(*) from identity.audit_entry where action = 'buckets.list')`).Scan(&counted, &stored)
+			(select coalesce(sum(count), 0) from storage.refusal_count where method like '%/ListAccessKeys' and reason in ('LOGIN_REQUIRED', 'TOKEN_INVALID')),
+			(select count(*) from identity.audit_entry where action = 'access_keys.list')`).Scan(&counted, &stored)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return counted, stored
 	}
 	counted, stored := count()
-	buckets := storagev1.NewBucketServiceClient(wire(t, "storage-provisioning"))
+	keys, path := storagev1.NewAccessKeyServiceClient(wire(t, "storage-provisioning")), "/v1/accounts/"+account+"/accessKeys"
 	for range calls / 3 {
-		_, err := nobody().Call(t.Context(), http.MethodGet, bucketsOf(account), nil, nil)
+		_, err := nobody().Call(t.Context(), http.MethodGet, path, nil, nil)
 		refused(t, err, http.StatusUnauthorized, "LOGIN_REQUIRED")
-		_, err = nobody().WithBearer("forged").Call(t.Context(), http.MethodGet, bucketsOf(account), nil, nil)
+		_, err = nobody().WithBearer("forged").Call(t.Context(), http.MethodGet, path, nil, nil)
 		refused(t, err, http.StatusUnauthorized, "TOKEN_INVALID")
-		if _, err := buckets.ListBuckets(rpc.WithBearer(t.Context(), "forged"), &storagev1.ListBucketsRequest{AccountId: account}); err == nil {
+		if _, err := keys.ListAccessKeys(rpc.WithBearer(t.Context(), "forged"), &storagev1.ListAccessKeysRequest{AccountId: account}); err == nil {
 			t.Error("a forged token is accepted over gRPC")
 		}
 	}
@@ -131,7 +144,7 @@ func TestRefusalsWithoutALoginAreCountedAndNotStoredOneByOne(t *testing.T) {
 		t.Errorf("%d entries were stored", now-stored)
 	}
 	var rows int
-	if err := conn.QueryRow(testkit.Context(t), `select count(*) from storage.refusal_count where method like '%/ListBuckets' and minute > now() - interval '3 minutes'`).Scan(&rows); err != nil || rows > 8 {
+	if err := conn.QueryRow(testkit.Context(t), `select count(*) from storage.refusal_count where method like '%/ListAccessKeys' and minute > now() - interval '3 minutes'`).Scan(&rows); err != nil || rows > 8 {
 		t.Errorf("%d refusals take %d rows: %v", calls, rows, err)
 	}
 }
