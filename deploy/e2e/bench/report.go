@@ -59,11 +59,10 @@ func (r *Report) markdown(command string) string {
 			o.ours.cost.median(), o.theirs.cost.median(), percent(o.costs.median()), percent(o.others))
 	}
 	for _, c := range r.creations {
-		fmt.Fprintf(&b, "\nOthers took %s.\n", percent(c.others))
-		fmt.Fprintf(&b, "\n| one after the other, %d per round | median | spread of the rounds |\n|---|---:|---:|\n", r.config.Creates)
+		fmt.Fprintf(&b, "\n| one after the other, %d per round; others took %s | median | spread of the rounds |\n|---|---:|---:|\n", r.config.Creates, percent(c.others))
 		fmt.Fprintf(&b, "| create a bucket over REST | %.1f ms | %.1f to %.1f ms |\n", c.ours.median(), c.ours.min(), c.ours.max())
 		fmt.Fprintf(&b, "| the bare calls: %s | %.1f ms | %.1f to %.1f ms |\n", c.calls, c.theirs.median(), c.theirs.min(), c.theirs.max())
-		fmt.Fprintf(&b, "| wanted: at most %.1f times these plus %s | %.1f ms | met: %s |\n", wantTimes, wantPlus, c.bound(), yes(c.met()))
+		fmt.Fprintf(&b, "| wanted: at most %.1f times these plus %.0f ms | %.1f ms | met: %s |\n", wantTimes, wantPlus.Seconds()*1000, c.bound(), yes(c.met()))
 	}
 	b.WriteString("\n")
 	return b.String()
