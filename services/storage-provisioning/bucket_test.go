@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/primecloud/primecloud/pkg/errs"
@@ -361,4 +362,14 @@ func TestTenants_see_nothing_of_each_other(t *testing.T) {
 			t.Errorf("got %v, %v", list, err)
 		}
 	})
+}
+
+func TestBucket_shows_the_same_times_when_it_is_made_as_when_it_is_read(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t))
+	acc, bucket := account(), name()
+	made := w.create(acc, bucket)
+	read, err := w.buckets.GetBucket(w.as(acc), &storagev1.GetBucketRequest{AccountId: acc, Bucket: bucket})
+	if err != nil || !proto.Equal(read.GetBucket(), made) {
+		t.Errorf("made %v\nread %v, %v", made, read.GetBucket(), err)
+	}
 }

@@ -61,7 +61,8 @@ func stamp(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil
 	}
-	return timestamppb.New(t)
+	// To what the database keeps: a resource shows the same times when it is made as when it is read.
+	return timestamppb.New(t.Truncate(time.Microsecond))
 }
 
 func conditions(list []reconcile.Condition) []*operationv1.Condition {
