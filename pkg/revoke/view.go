@@ -26,9 +26,8 @@ const (
 	gapGrace = time.Second
 	// fetchApart is the least time between two attempts to fetch a snapshot.
 	fetchApart = 2 * time.Second
-	// fetchWithin bounds one such attempt: a list of a hundred thousand is read within it even
-	// by a busy process, and two attempts fit into freshFor.
-	fetchWithin = 5 * time.Second
+	// fetchWithin bounds one such attempt.
+	fetchWithin = 3 * time.Second
 	// tick is how often the view looks at itself.
 	tick = 250 * time.Millisecond
 	// oldBeat is how old a heartbeat may be by its own time; more is a replayed one.
