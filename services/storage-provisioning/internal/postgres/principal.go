@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/reconcile"
@@ -44,9 +45,9 @@ func (s *Principals) Load(ctx context.Context, ref reconcile.Ref) (principal.Pri
 // principalRows implements principal.Rows.
 type principalRows struct{ *transaction }
 
-// Apply records the hash of the policy that the backend has.
-func (r principalRows) Apply(ctx context.Context, id, hash string) error {
-	return r.q.ApplyPrincipal(ctx, db.ApplyPrincipalParams{ID: id, Applied: hash})
+// Apply records the hash of the policy that the backend has, and when to look again.
+func (r principalRows) Apply(ctx context.Context, id, hash string, settleAt time.Time) error {
+	return r.q.ApplyPrincipal(ctx, db.ApplyPrincipalParams{ID: id, Applied: hash, SettleAt: orNull(settleAt)})
 }
 
 // sealed is one column of an identity: where it is stored, and its value in the clear.
@@ -99,7 +100,7 @@ func (b *base) open(ctx context.Context, row db.LoadPrincipalRow, err error) (pr
 	}
 	r := row.Principal
 	p := principal.Principal{
-		ID: r.ID, AccountID: r.AccountID, Backend: r.Backend, Applied: r.Applied,
+		ID: r.ID, AccountID: r.AccountID, Backend: r.Backend, Applied: r.Applied, SettleAt: orZero(r.SettleAt),
 		Generation: row.Generation, Observed: row.Observed, CreatedAt: r.CreatedAt.UTC(),
 	}
 	for _, c := range sealedColumns(&r, &p) {

@@ -43,6 +43,9 @@ type Principal struct {
 	// Applied is the hash of the policy that the backend was last seen to have; empty when
 	// the identity was not seen there as a whole, or an attempt has failed since.
 	Applied string
+	// SettleAt is when the backend is to be looked at once more, since an attempt failed
+	// that it may have heard; zero when all is certain.
+	SettleAt time.Time
 	// Generation counts what was wanted, Observed is the last that was seen fulfilled.
 	Generation int64
 	Observed   int64

@@ -37,8 +37,9 @@ type Tx struct {
 
 // Rows are the identities of the account, in the transaction.
 type Rows interface {
-	// Apply records the hash of the policy that the backend has.
-	Apply(ctx context.Context, id, hash string) error
+	// Apply records the hash of the policy that the backend has, and when to look again;
+	// zero for not at all.
+	Apply(ctx context.Context, id, hash string, settleAt time.Time) error
 }
 
 // Store keeps identities.
@@ -169,13 +170,13 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	if err != nil {
 		return s.doubt(ctx, p, err)
 	}
-	next := reconcile.Next{Observed: lease.Generation}
-	if p.Applied == "" && (p.Observed > 0 || lease.Failures > 0) {
-		next.DueAt = new(s.Clock.Now().Add(settleAfter))
+	next, settleAt := reconcile.Next{Observed: lease.Generation}, s.settleAt(p, lease, whole)
+	if !settleAt.IsZero() {
+		next.DueAt = &settleAt
 	}
 	return s.Store.InPrincipal(ctx, p.AccountID, func(ctx context.Context, tx Tx) error {
-		if p.Applied != hash {
-			if err := tx.Principals.Apply(ctx, p.ID, hash); err != nil {
+		if p.Applied != hash || !p.SettleAt.Equal(settleAt) {
+			if err := tx.Principals.Apply(ctx, p.ID, hash, settleAt); err != nil {
 				return err
 			}
 		}
@@ -189,6 +190,21 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	})
 }
 
+// settleAt returns when to look once more after an attempt that went well. One that follows
+// an attempt in doubt begins the wait; only a look at the whole after it ends it, so that
+// what others ask of the identity in between does not.
+func (s *Service) settleAt(p Principal, lease reconcile.Lease, whole bool) time.Time {
+	now := s.Clock.Now()
+	switch {
+	case p.Applied == "" && (p.Observed > 0 || lease.Failures > 0):
+		return now.Add(settleAfter)
+	case whole && !now.Before(p.SettleAt):
+		return time.Time{}
+	default:
+		return p.SettleAt
+	}
+}
+
 // doubt records that it is not known what the backend has since an attempt failed: the next
 // one looks at the whole, and has it looked at again. It returns the failure.
 func (s *Service) doubt(ctx context.Context, p Principal, failure error) error {
@@ -198,7 +214,7 @@ func (s *Service) doubt(ctx context.Context, p Principal, failure error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseMargin)
 	defer cancel()
 	err := s.Store.InPrincipal(ctx, p.AccountID, func(ctx context.Context, tx Tx) error {
-		return tx.Principals.Apply(ctx, p.ID, "")
+		return tx.Principals.Apply(ctx, p.ID, "", p.SettleAt)
 	})
 	if err != nil {
 		return errors.Join(failure, err)

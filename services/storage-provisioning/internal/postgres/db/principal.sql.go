@@ -11,21 +11,22 @@ import (
 )
 
 const applyPrincipal = `-- name: ApplyPrincipal :exec
-update principal set applied = $1 where id = $2
+update principal set applied = $1, settle_at = $2 where id = $3
 `
 
 type ApplyPrincipalParams struct {
-	Applied string
-	ID      string
+	Applied  string
+	SettleAt *time.Time
+	ID       string
 }
 
 func (q *Queries) ApplyPrincipal(ctx context.Context, arg ApplyPrincipalParams) error {
-	_, err := q.db.Exec(ctx, applyPrincipal, arg.Applied, arg.ID)
+	_, err := q.db.Exec(ctx, applyPrincipal, arg.Applied, arg.SettleAt, arg.ID)
 	return err
 }
 
 const findPrincipal = `-- name: FindPrincipal :one
-select principal.id, principal.account_id, principal.backend, principal.user_name, principal.user_secret, principal.reader_key, principal.reader_secret, principal.applied, principal.created_at, coalesce(m.generation, 0)::bigint as generation, coalesce(m.observed_generation, 0)::bigint as observed
+select principal.id, principal.account_id, principal.backend, principal.user_name, principal.user_secret, principal.reader_key, principal.reader_secret, principal.applied, principal.created_at, principal.settle_at, coalesce(m.generation, 0)::bigint as generation, coalesce(m.observed_generation, 0)::bigint as observed
 from principal left join managed_resource m on m.kind = 'principal' and m.id = principal.id
 where principal.account_id = $1 and principal.backend = $2
 `
@@ -54,6 +55,7 @@ func (q *Queries) FindPrincipal(ctx context.Context, arg FindPrincipalParams) (F
 		&i.Principal.ReaderSecret,
 		&i.Principal.Applied,
 		&i.Principal.CreatedAt,
+		&i.Principal.SettleAt,
 		&i.Generation,
 		&i.Observed,
 	)
@@ -95,7 +97,7 @@ func (q *Queries) InsertPrincipal(ctx context.Context, arg InsertPrincipalParams
 }
 
 const loadPrincipal = `-- name: LoadPrincipal :one
-select principal.id, principal.account_id, principal.backend, principal.user_name, principal.user_secret, principal.reader_key, principal.reader_secret, principal.applied, principal.created_at, coalesce(m.generation, 0)::bigint as generation, coalesce(m.observed_generation, 0)::bigint as observed
+select principal.id, principal.account_id, principal.backend, principal.user_name, principal.user_secret, principal.reader_key, principal.reader_secret, principal.applied, principal.created_at, principal.settle_at, coalesce(m.generation, 0)::bigint as generation, coalesce(m.observed_generation, 0)::bigint as observed
 from principal left join managed_resource m on m.kind = 'principal' and m.id = principal.id
 where principal.id = $1
 `
@@ -119,6 +121,7 @@ func (q *Queries) LoadPrincipal(ctx context.Context, id string) (LoadPrincipalRo
 		&i.Principal.ReaderSecret,
 		&i.Principal.Applied,
 		&i.Principal.CreatedAt,
+		&i.Principal.SettleAt,
 		&i.Generation,
 		&i.Observed,
 	)

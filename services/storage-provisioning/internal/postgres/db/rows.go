@@ -74,4 +74,5 @@ type Principal struct {
 	ReaderSecret []byte
 	Applied      string
 	CreatedAt    time.Time
+	SettleAt     *time.Time
 }

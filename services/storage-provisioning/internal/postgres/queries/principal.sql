@@ -17,4 +17,4 @@ values (@id, @account_id, @backend, @user_name, @user_secret, @reader_key, @read
 on conflict (account_id, backend) do nothing;
 
 -- name: ApplyPrincipal :exec
-update principal set applied = @applied where id = @id;
+update principal set applied = @applied, settle_at = @settle_at where id = @id;
