@@ -186,6 +186,7 @@ func (w *world) dial(as string) *grpc.ClientConn {
 type clients struct {
 	identityv1.UserServiceClient
 	identityv1.AccountServiceClient
+	identityv1.AccountProfileServiceClient
 	identityv1.MembershipServiceClient
 	identityv1.SessionServiceClient
 	identityv1.ApiKeyServiceClient
@@ -195,7 +196,7 @@ type clients struct {
 
 func clientsOf(conn grpc.ClientConnInterface) clients {
 	return clients{
-		identityv1.NewUserServiceClient(conn), identityv1.NewAccountServiceClient(conn), identityv1.NewMembershipServiceClient(conn),
+		identityv1.NewUserServiceClient(conn), identityv1.NewAccountServiceClient(conn), identityv1.NewAccountProfileServiceClient(conn), identityv1.NewMembershipServiceClient(conn),
 		identityv1.NewSessionServiceClient(conn), identityv1.NewApiKeyServiceClient(conn), identityv1.NewTokenServiceClient(conn),
 		auditv1.NewAuditServiceClient(conn),
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/oidc"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres"
+	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
@@ -158,6 +159,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 	s.use = grpcapi.UseCases{
 		Users:       user.New(s.stores.Users),
 		Accounts:    account.New(s.stores.Accounts, d.Clock),
+		Profiles:    profile.New(s.stores.Profiles, d.Clock),
 		Memberships: membership.New(s.stores.Memberships, d.Clock),
 		Sessions: session.New(session.Config{
 			Store: s.stores.Sessions, Provider: provider, Minter: minter, Clock: d.Clock, Limits: limits,

@@ -94,6 +94,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	storage := &conn{service: "storage-provisioning", inner: config.Storage, plans: plans}
 	return e, errors.Join(
 		identityv1.RegisterAccountServiceHandlerClient(ctx, e.mux, identityv1.NewAccountServiceClient(identity)),
+		identityv1.RegisterAccountProfileServiceHandlerClient(ctx, e.mux, identityv1.NewAccountProfileServiceClient(identity)),
 		identityv1.RegisterApiKeyServiceHandlerClient(ctx, e.mux, identityv1.NewApiKeyServiceClient(identity)),
 		identityv1.RegisterMembershipServiceHandlerClient(ctx, e.mux, identityv1.NewMembershipServiceClient(identity)),
 		identityv1.RegisterSessionServiceHandlerClient(ctx, e.mux, identityv1.NewSessionServiceClient(identity)),

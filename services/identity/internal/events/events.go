@@ -20,6 +20,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
@@ -59,6 +60,8 @@ func payloadOf(snapshot any) (proto.Message, error) {
 	switch s := snapshot.(type) {
 	case account.Account:
 		return &identityv1.AccountChanged{Account: grpcapi.Account(s)}, nil
+	case profile.Profile:
+		return &identityv1.AccountProfileChanged{Profile: grpcapi.Profile(s)}, nil
 	case membership.Membership:
 		return &identityv1.MembershipChanged{Membership: grpcapi.Membership(s)}, nil
 	case user.User:

@@ -20,6 +20,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
@@ -28,6 +29,7 @@ import (
 type UseCases struct {
 	Users       *user.Users
 	Accounts    *account.Accounts
+	Profiles    *profile.Profiles
 	Memberships *membership.Members
 	Sessions    *session.Sessions
 	Limits      session.Limits
@@ -44,6 +46,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	pages := pager{u.Pages}
 	identityv1.RegisterUserServiceServer(server, &users{use: u.Users})
 	identityv1.RegisterAccountServiceServer(server, &accounts{use: u.Accounts, pages: pages})
+	identityv1.RegisterAccountProfileServiceServer(server, &profiles{use: u.Profiles})
 	identityv1.RegisterMembershipServiceServer(server, &memberships{use: u.Memberships, pages: pages})
 	identityv1.RegisterSessionServiceServer(server, &sessions{use: u.Sessions, limits: u.Limits, pages: pages})
 	identityv1.RegisterApiKeyServiceServer(server, &apiKeys{use: u.APIKeys, pages: pages})

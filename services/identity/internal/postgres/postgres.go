@@ -55,6 +55,7 @@ type Config struct {
 type Stores struct {
 	Users       *Users
 	Accounts    *Accounts
+	Profiles    *Profiles
 	Memberships *Memberships
 	Sessions    *Sessions
 	APIKeys     *APIKeys
@@ -67,7 +68,7 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{c}
 	return &Stores{
-		Users: &Users{b}, Accounts: &Accounts{b}, Memberships: &Memberships{b}, Sessions: &Sessions{b},
+		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Memberships: &Memberships{b}, Sessions: &Sessions{b},
 		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
 	}
 }

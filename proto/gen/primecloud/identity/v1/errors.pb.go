@@ -61,6 +61,11 @@ const (
 	ErrorReason_ERROR_REASON_FIELD_NOT_UPDATABLE ErrorReason = 15
 	// A display name is blank or too long. Give 1 to 100 characters.
 	ErrorReason_ERROR_REASON_DISPLAY_NAME_INVALID ErrorReason = 16
+	// A field of a profile is not well-formed. Correct the one that is named.
+	ErrorReason_ERROR_REASON_PROFILE_INVALID ErrorReason = 17
+	// A tax id cannot be one of its type: wrong length, characters or check digits. Check it
+	// for a typing mistake.
+	ErrorReason_ERROR_REASON_TAX_ID_INVALID ErrorReason = 18
 )
 
 // Enum value maps for ErrorReason.
@@ -83,6 +88,8 @@ var (
 		14: "ERROR_REASON_SCOPE_UNKNOWN",
 		15: "ERROR_REASON_FIELD_NOT_UPDATABLE",
 		16: "ERROR_REASON_DISPLAY_NAME_INVALID",
+		17: "ERROR_REASON_PROFILE_INVALID",
+		18: "ERROR_REASON_TAX_ID_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -102,6 +109,8 @@ var (
 		"ERROR_REASON_SCOPE_UNKNOWN":        14,
 		"ERROR_REASON_FIELD_NOT_UPDATABLE":  15,
 		"ERROR_REASON_DISPLAY_NAME_INVALID": 16,
+		"ERROR_REASON_PROFILE_INVALID":      17,
+		"ERROR_REASON_TAX_ID_INVALID":       18,
 	}
 )
 
@@ -136,7 +145,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xe1\x04\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xa4\x05\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -155,7 +164,9 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	" ERROR_REASON_EXPIRE_TIME_INVALID\x10\r\x12\x1e\n" +
 	"\x1aERROR_REASON_SCOPE_UNKNOWN\x10\x0e\x12$\n" +
 	" ERROR_REASON_FIELD_NOT_UPDATABLE\x10\x0f\x12%\n" +
-	"!ERROR_REASON_DISPLAY_NAME_INVALID\x10\x10BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"!ERROR_REASON_DISPLAY_NAME_INVALID\x10\x10\x12 \n" +
+	"\x1cERROR_REASON_PROFILE_INVALID\x10\x11\x12\x1f\n" +
+	"\x1bERROR_REASON_TAX_ID_INVALID\x10\x12BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -67,6 +67,52 @@ func (x *AccountChanged) GetAccount() *Account {
 	return nil
 }
 
+// AccountProfileChanged is the payload of primecloud.identity.account_profile.updated.v1.
+type AccountProfileChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The profile after the change.
+	Profile       *AccountProfile `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountProfileChanged) Reset() {
+	*x = AccountProfileChanged{}
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountProfileChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountProfileChanged) ProtoMessage() {}
+
+func (x *AccountProfileChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountProfileChanged.ProtoReflect.Descriptor instead.
+func (*AccountProfileChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AccountProfileChanged) GetProfile() *AccountProfile {
+	if x != nil {
+		return x.Profile
+	}
+	return nil
+}
+
 // MembershipChanged is the payload of primecloud.identity.membership.{created,updated,deleted}.v1.
 type MembershipChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -78,7 +124,7 @@ type MembershipChanged struct {
 
 func (x *MembershipChanged) Reset() {
 	*x = MembershipChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[1]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -90,7 +136,7 @@ func (x *MembershipChanged) String() string {
 func (*MembershipChanged) ProtoMessage() {}
 
 func (x *MembershipChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[1]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -103,7 +149,7 @@ func (x *MembershipChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembershipChanged.ProtoReflect.Descriptor instead.
 func (*MembershipChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{1}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *MembershipChanged) GetMembership() *Membership {
@@ -124,7 +170,7 @@ type UserChanged struct {
 
 func (x *UserChanged) Reset() {
 	*x = UserChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -136,7 +182,7 @@ func (x *UserChanged) String() string {
 func (*UserChanged) ProtoMessage() {}
 
 func (x *UserChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -149,7 +195,7 @@ func (x *UserChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserChanged.ProtoReflect.Descriptor instead.
 func (*UserChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{2}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *UserChanged) GetUser() *User {
@@ -170,7 +216,7 @@ type ApiKeyChanged struct {
 
 func (x *ApiKeyChanged) Reset() {
 	*x = ApiKeyChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -182,7 +228,7 @@ func (x *ApiKeyChanged) String() string {
 func (*ApiKeyChanged) ProtoMessage() {}
 
 func (x *ApiKeyChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -195,7 +241,7 @@ func (x *ApiKeyChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKeyChanged.ProtoReflect.Descriptor instead.
 func (*ApiKeyChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{3}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ApiKeyChanged) GetApiKey() *ApiKey {
@@ -209,9 +255,11 @@ var File_primecloud_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/membership.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
+	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a,primecloud/identity/v1/account_profile.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/membership.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
 	"\x0eAccountChanged\x129\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"W\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"Y\n" +
+	"\x15AccountProfileChanged\x12@\n" +
+	"\aprofile\x18\x01 \x01(\v2&.primecloud.identity.v1.AccountProfileR\aprofile\"W\n" +
 	"\x11MembershipChanged\x12B\n" +
 	"\n" +
 	"membership\x18\x01 \x01(\v2\".primecloud.identity.v1.MembershipR\n" +
@@ -233,27 +281,30 @@ func file_primecloud_identity_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_events_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_primecloud_identity_v1_events_proto_goTypes = []any{
-	(*AccountChanged)(nil),    // 0: primecloud.identity.v1.AccountChanged
-	(*MembershipChanged)(nil), // 1: primecloud.identity.v1.MembershipChanged
-	(*UserChanged)(nil),       // 2: primecloud.identity.v1.UserChanged
-	(*ApiKeyChanged)(nil),     // 3: primecloud.identity.v1.ApiKeyChanged
-	(*Account)(nil),           // 4: primecloud.identity.v1.Account
-	(*Membership)(nil),        // 5: primecloud.identity.v1.Membership
-	(*User)(nil),              // 6: primecloud.identity.v1.User
-	(*ApiKey)(nil),            // 7: primecloud.identity.v1.ApiKey
+	(*AccountChanged)(nil),        // 0: primecloud.identity.v1.AccountChanged
+	(*AccountProfileChanged)(nil), // 1: primecloud.identity.v1.AccountProfileChanged
+	(*MembershipChanged)(nil),     // 2: primecloud.identity.v1.MembershipChanged
+	(*UserChanged)(nil),           // 3: primecloud.identity.v1.UserChanged
+	(*ApiKeyChanged)(nil),         // 4: primecloud.identity.v1.ApiKeyChanged
+	(*Account)(nil),               // 5: primecloud.identity.v1.Account
+	(*AccountProfile)(nil),        // 6: primecloud.identity.v1.AccountProfile
+	(*Membership)(nil),            // 7: primecloud.identity.v1.Membership
+	(*User)(nil),                  // 8: primecloud.identity.v1.User
+	(*ApiKey)(nil),                // 9: primecloud.identity.v1.ApiKey
 }
 var file_primecloud_identity_v1_events_proto_depIdxs = []int32{
-	4, // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
-	5, // 1: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
-	6, // 2: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
-	7, // 3: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	5, // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
+	6, // 1: primecloud.identity.v1.AccountProfileChanged.profile:type_name -> primecloud.identity.v1.AccountProfile
+	7, // 2: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
+	8, // 3: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
+	9, // 4: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_events_proto_init() }
@@ -262,6 +313,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 		return
 	}
 	file_primecloud_identity_v1_account_proto_init()
+	file_primecloud_identity_v1_account_profile_proto_init()
 	file_primecloud_identity_v1_api_key_proto_init()
 	file_primecloud_identity_v1_membership_proto_init()
 	file_primecloud_identity_v1_user_proto_init()
@@ -271,7 +323,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_events_proto_rawDesc), len(file_primecloud_identity_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
