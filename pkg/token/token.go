@@ -143,9 +143,7 @@ func (c *Claims) check() error {
 		return errors.New("the kind of caller is none that tokens are made for")
 	case c.Kind == principal.Machine && c.Account == "":
 		return errors.New("a machine without an account")
-	case c.Kind == principal.Operator && c.Account != "":
-		return errors.New("an operator bound to an account")
-	case c.Kind == principal.Person && c.Session == "":
+	case c.Kind != principal.Machine && c.Session == "":
 		return errors.New("a person without a session")
 	case c.Epoch < 0:
 		return errors.New("a negative epoch")

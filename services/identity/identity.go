@@ -30,6 +30,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/oidc"
+	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres"
 	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
@@ -142,10 +143,14 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 	c, d := s.config, s.deps
 	provider, err := oidc.New(oidc.Config{
 		Providers: []oidc.Provider{{Issuer: c.OIDCIssuer.String(), ClientID: c.OIDCClientID, InternalURL: c.OIDCInternalURL.String()}},
-		Clock:     d.Clock, Around: d.Around,
+		Clock:     d.Clock, Around: d.Around, GroupsClaim: c.OperatorClaim,
 	})
 	if err != nil {
 		return err
+	}
+	roster, err := operator.NewRoster(c.OIDCIssuer.String(), c.Operators, c.OperatorGroups)
+	if err != nil {
+		return fmt.Errorf("PRIMECLOUD_IDENTITY_OPERATORS or PRIMECLOUD_IDENTITY_OPERATOR_GROUPS: %w", err)
 	}
 	pages, err := page.NewCodec([]byte(c.PageKey.Reveal()))
 	if err != nil {
@@ -157,12 +162,15 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 	}
 	limits := session.Limits{Idle: c.SessionIdle, Absolute: c.SessionAbsolute}
 	s.use = grpcapi.UseCases{
-		Users:       user.New(s.stores.Users),
-		Accounts:    account.New(s.stores.Accounts, d.Clock),
+		Users: user.New(s.stores.Users),
+		Accounts: account.New(account.Config{Store: s.stores.Accounts, Clock: d.Clock, Policy: account.Policy{
+			Approval: c.AccountApproval == approvalManual, Trial: c.AccountTrial, Retention: c.AccountRetention,
+		}}),
+		Accesses:    operator.New(s.stores.Accesses, d.Clock),
 		Profiles:    profile.New(s.stores.Profiles, d.Clock),
 		Memberships: membership.New(s.stores.Memberships, d.Clock),
 		Sessions: session.New(session.Config{
-			Store: s.stores.Sessions, Provider: provider, Minter: minter, Clock: d.Clock, Limits: limits,
+			Store: s.stores.Sessions, Provider: provider, Minter: minter, Clock: d.Clock, Limits: limits, Roster: roster,
 		}),
 		Limits: limits,
 		APIKeys: apikey.New(apikey.Config{

@@ -95,6 +95,8 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	return e, errors.Join(
 		identityv1.RegisterAccountServiceHandlerClient(ctx, e.mux, identityv1.NewAccountServiceClient(identity)),
 		identityv1.RegisterAccountProfileServiceHandlerClient(ctx, e.mux, identityv1.NewAccountProfileServiceClient(identity)),
+		identityv1.RegisterPlatformAccountServiceHandlerClient(ctx, e.mux, identityv1.NewPlatformAccountServiceClient(identity)),
+		identityv1.RegisterOperatorAccessServiceHandlerClient(ctx, e.mux, identityv1.NewOperatorAccessServiceClient(identity)),
 		identityv1.RegisterApiKeyServiceHandlerClient(ctx, e.mux, identityv1.NewApiKeyServiceClient(identity)),
 		identityv1.RegisterMembershipServiceHandlerClient(ctx, e.mux, identityv1.NewMembershipServiceClient(identity)),
 		identityv1.RegisterSessionServiceHandlerClient(ctx, e.mux, identityv1.NewSessionServiceClient(identity)),

@@ -85,7 +85,11 @@ func (l *Login) Ready(ctx context.Context) error {
 func Exchange(identity grpc.ClientConnInterface) session.Exchange {
 	client := identityv1.NewSessionServiceClient(identity)
 	return func(ctx context.Context, secret, account string) (session.Token, error) {
-		given, err := client.ExchangeSession(outgoing(ctx), &identityv1.ExchangeSessionRequest{SessionSecret: secret, AccountId: account})
+		request := &identityv1.ExchangeSessionRequest{SessionSecret: secret, AccountId: account}
+		if account == session.Platform {
+			request.AccountId, request.Platform = "", true
+		}
+		given, err := client.ExchangeSession(outgoing(ctx), request)
 		if err != nil {
 			return session.Token{}, rpc.FromStatus(err)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
@@ -62,6 +63,8 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return &identityv1.AccountChanged{Account: grpcapi.Account(s)}, nil
 	case profile.Profile:
 		return &identityv1.AccountProfileChanged{Profile: grpcapi.Profile(s)}, nil
+	case operator.Access:
+		return &identityv1.OperatorAccessChanged{OperatorAccess: grpcapi.OperatorAccess(s)}, nil
 	case membership.Membership:
 		return &identityv1.MembershipChanged{Membership: grpcapi.Membership(s)}, nil
 	case user.User:

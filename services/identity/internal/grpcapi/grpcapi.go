@@ -20,6 +20,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
@@ -30,6 +31,7 @@ type UseCases struct {
 	Users       *user.Users
 	Accounts    *account.Accounts
 	Profiles    *profile.Profiles
+	Accesses    *operator.Accesses
 	Memberships *membership.Members
 	Sessions    *session.Sessions
 	Limits      session.Limits
@@ -47,6 +49,8 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	identityv1.RegisterUserServiceServer(server, &users{use: u.Users})
 	identityv1.RegisterAccountServiceServer(server, &accounts{use: u.Accounts, pages: pages})
 	identityv1.RegisterAccountProfileServiceServer(server, &profiles{use: u.Profiles})
+	identityv1.RegisterPlatformAccountServiceServer(server, &platformAccounts{use: u.Accounts, pages: pages})
+	identityv1.RegisterOperatorAccessServiceServer(server, &operatorAccesses{use: u.Accesses, pages: pages})
 	identityv1.RegisterMembershipServiceServer(server, &memberships{use: u.Memberships, pages: pages})
 	identityv1.RegisterSessionServiceServer(server, &sessions{use: u.Sessions, limits: u.Limits, pages: pages})
 	identityv1.RegisterApiKeyServiceServer(server, &apiKeys{use: u.APIKeys, pages: pages})

@@ -56,6 +56,7 @@ type Stores struct {
 	Users       *Users
 	Accounts    *Accounts
 	Profiles    *Profiles
+	Accesses    *Accesses
 	Memberships *Memberships
 	Sessions    *Sessions
 	APIKeys     *APIKeys
@@ -68,7 +69,7 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{c}
 	return &Stores{
-		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Memberships: &Memberships{b}, Sessions: &Sessions{b},
+		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Accesses: &Accesses{b}, Memberships: &Memberships{b}, Sessions: &Sessions{b},
 		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
 	}
 }

@@ -66,6 +66,20 @@ const (
 	// A tax id cannot be one of its type: wrong length, characters or check digits. Check it
 	// for a typing mistake.
 	ErrorReason_ERROR_REASON_TAX_ID_INVALID ErrorReason = 18
+	// The account does not stand where this step begins. Read it again.
+	ErrorReason_ERROR_REASON_ACCOUNT_STATE_INVALID ErrorReason = 19
+	// Another account has the slug. Choose another one.
+	ErrorReason_ERROR_REASON_SLUG_TAKEN ErrorReason = 20
+	// A slug is not well-formed. Give 3 to 40 of a-z, 0-9 and single hyphens.
+	ErrorReason_ERROR_REASON_SLUG_INVALID ErrorReason = 21
+	// The reason is missing or too long. Say why, in 1 to 500 characters.
+	ErrorReason_ERROR_REASON_STATE_REASON_INVALID ErrorReason = 22
+	// The trial's end does not lie ahead, or the account is closing or closed. Give a later one.
+	ErrorReason_ERROR_REASON_TRIAL_INVALID ErrorReason = 23
+	// The person is no operator of the platform. Ask an administrator.
+	ErrorReason_ERROR_REASON_NOT_AN_OPERATOR ErrorReason = 24
+	// No such operator access, or none of the caller's. List them.
+	ErrorReason_ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND ErrorReason = 25
 )
 
 // Enum value maps for ErrorReason.
@@ -90,27 +104,41 @@ var (
 		16: "ERROR_REASON_DISPLAY_NAME_INVALID",
 		17: "ERROR_REASON_PROFILE_INVALID",
 		18: "ERROR_REASON_TAX_ID_INVALID",
+		19: "ERROR_REASON_ACCOUNT_STATE_INVALID",
+		20: "ERROR_REASON_SLUG_TAKEN",
+		21: "ERROR_REASON_SLUG_INVALID",
+		22: "ERROR_REASON_STATE_REASON_INVALID",
+		23: "ERROR_REASON_TRIAL_INVALID",
+		24: "ERROR_REASON_NOT_AN_OPERATOR",
+		25: "ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":          0,
-		"ERROR_REASON_ACCOUNT_NOT_FOUND":    1,
-		"ERROR_REASON_MEMBERSHIP_NOT_FOUND": 2,
-		"ERROR_REASON_MEMBERSHIP_EXISTS":    3,
-		"ERROR_REASON_LAST_OWNER":           4,
-		"ERROR_REASON_ROLE_TOO_HIGH":        5,
-		"ERROR_REASON_USER_NOT_FOUND":       6,
-		"ERROR_REASON_ID_TOKEN_INVALID":     7,
-		"ERROR_REASON_PROVIDER_UNAVAILABLE": 8,
-		"ERROR_REASON_SESSION_INVALID":      9,
-		"ERROR_REASON_SESSION_NOT_FOUND":    10,
-		"ERROR_REASON_API_KEY_INVALID":      11,
-		"ERROR_REASON_API_KEY_NOT_FOUND":    12,
-		"ERROR_REASON_EXPIRE_TIME_INVALID":  13,
-		"ERROR_REASON_SCOPE_UNKNOWN":        14,
-		"ERROR_REASON_FIELD_NOT_UPDATABLE":  15,
-		"ERROR_REASON_DISPLAY_NAME_INVALID": 16,
-		"ERROR_REASON_PROFILE_INVALID":      17,
-		"ERROR_REASON_TAX_ID_INVALID":       18,
+		"ERROR_REASON_UNSPECIFIED":               0,
+		"ERROR_REASON_ACCOUNT_NOT_FOUND":         1,
+		"ERROR_REASON_MEMBERSHIP_NOT_FOUND":      2,
+		"ERROR_REASON_MEMBERSHIP_EXISTS":         3,
+		"ERROR_REASON_LAST_OWNER":                4,
+		"ERROR_REASON_ROLE_TOO_HIGH":             5,
+		"ERROR_REASON_USER_NOT_FOUND":            6,
+		"ERROR_REASON_ID_TOKEN_INVALID":          7,
+		"ERROR_REASON_PROVIDER_UNAVAILABLE":      8,
+		"ERROR_REASON_SESSION_INVALID":           9,
+		"ERROR_REASON_SESSION_NOT_FOUND":         10,
+		"ERROR_REASON_API_KEY_INVALID":           11,
+		"ERROR_REASON_API_KEY_NOT_FOUND":         12,
+		"ERROR_REASON_EXPIRE_TIME_INVALID":       13,
+		"ERROR_REASON_SCOPE_UNKNOWN":             14,
+		"ERROR_REASON_FIELD_NOT_UPDATABLE":       15,
+		"ERROR_REASON_DISPLAY_NAME_INVALID":      16,
+		"ERROR_REASON_PROFILE_INVALID":           17,
+		"ERROR_REASON_TAX_ID_INVALID":            18,
+		"ERROR_REASON_ACCOUNT_STATE_INVALID":     19,
+		"ERROR_REASON_SLUG_TAKEN":                20,
+		"ERROR_REASON_SLUG_INVALID":              21,
+		"ERROR_REASON_STATE_REASON_INVALID":      22,
+		"ERROR_REASON_TRIAL_INVALID":             23,
+		"ERROR_REASON_NOT_AN_OPERATOR":           24,
+		"ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND": 25,
 	}
 )
 
@@ -145,7 +173,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xa4\x05\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\x9d\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -166,7 +194,14 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	" ERROR_REASON_FIELD_NOT_UPDATABLE\x10\x0f\x12%\n" +
 	"!ERROR_REASON_DISPLAY_NAME_INVALID\x10\x10\x12 \n" +
 	"\x1cERROR_REASON_PROFILE_INVALID\x10\x11\x12\x1f\n" +
-	"\x1bERROR_REASON_TAX_ID_INVALID\x10\x12BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\x1bERROR_REASON_TAX_ID_INVALID\x10\x12\x12&\n" +
+	"\"ERROR_REASON_ACCOUNT_STATE_INVALID\x10\x13\x12\x1b\n" +
+	"\x17ERROR_REASON_SLUG_TAKEN\x10\x14\x12\x1d\n" +
+	"\x19ERROR_REASON_SLUG_INVALID\x10\x15\x12%\n" +
+	"!ERROR_REASON_STATE_REASON_INVALID\x10\x16\x12\x1e\n" +
+	"\x1aERROR_REASON_TRIAL_INVALID\x10\x17\x12 \n" +
+	"\x1cERROR_REASON_NOT_AN_OPERATOR\x10\x18\x12*\n" +
+	"&ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND\x10\x19BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once

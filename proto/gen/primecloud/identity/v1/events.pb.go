@@ -21,7 +21,9 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AccountChanged is the payload of primecloud.identity.account.{created,updated}.v1.
+// AccountChanged is the payload of primecloud.identity.account.{created,updated}.v1 and of
+// the steps of its life: account.{approved,rejected,suspended,restored,closing,reopened,closed}.v1.
+// A service obeys the state, not the step: it may see only the newest.
 type AccountChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The account after the change.
@@ -113,6 +115,52 @@ func (x *AccountProfileChanged) GetProfile() *AccountProfile {
 	return nil
 }
 
+// OperatorAccessChanged is the payload of primecloud.identity.operator_access.{created,ended}.v1.
+type OperatorAccessChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The access after the change.
+	OperatorAccess *OperatorAccess `protobuf:"bytes,1,opt,name=operator_access,json=operatorAccess,proto3" json:"operator_access,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *OperatorAccessChanged) Reset() {
+	*x = OperatorAccessChanged{}
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorAccessChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorAccessChanged) ProtoMessage() {}
+
+func (x *OperatorAccessChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorAccessChanged.ProtoReflect.Descriptor instead.
+func (*OperatorAccessChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OperatorAccessChanged) GetOperatorAccess() *OperatorAccess {
+	if x != nil {
+		return x.OperatorAccess
+	}
+	return nil
+}
+
 // MembershipChanged is the payload of primecloud.identity.membership.{created,updated,deleted}.v1.
 type MembershipChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -124,7 +172,7 @@ type MembershipChanged struct {
 
 func (x *MembershipChanged) Reset() {
 	*x = MembershipChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -136,7 +184,7 @@ func (x *MembershipChanged) String() string {
 func (*MembershipChanged) ProtoMessage() {}
 
 func (x *MembershipChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -149,7 +197,7 @@ func (x *MembershipChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembershipChanged.ProtoReflect.Descriptor instead.
 func (*MembershipChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{2}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *MembershipChanged) GetMembership() *Membership {
@@ -170,7 +218,7 @@ type UserChanged struct {
 
 func (x *UserChanged) Reset() {
 	*x = UserChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -182,7 +230,7 @@ func (x *UserChanged) String() string {
 func (*UserChanged) ProtoMessage() {}
 
 func (x *UserChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -195,7 +243,7 @@ func (x *UserChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserChanged.ProtoReflect.Descriptor instead.
 func (*UserChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{3}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *UserChanged) GetUser() *User {
@@ -216,7 +264,7 @@ type ApiKeyChanged struct {
 
 func (x *ApiKeyChanged) Reset() {
 	*x = ApiKeyChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -228,7 +276,7 @@ func (x *ApiKeyChanged) String() string {
 func (*ApiKeyChanged) ProtoMessage() {}
 
 func (x *ApiKeyChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -241,7 +289,7 @@ func (x *ApiKeyChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKeyChanged.ProtoReflect.Descriptor instead.
 func (*ApiKeyChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{4}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ApiKeyChanged) GetApiKey() *ApiKey {
@@ -255,11 +303,13 @@ var File_primecloud_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a,primecloud/identity/v1/account_profile.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/membership.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
+	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a,primecloud/identity/v1/account_profile.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/membership.proto\x1a,primecloud/identity/v1/operator_access.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
 	"\x0eAccountChanged\x129\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"Y\n" +
 	"\x15AccountProfileChanged\x12@\n" +
-	"\aprofile\x18\x01 \x01(\v2&.primecloud.identity.v1.AccountProfileR\aprofile\"W\n" +
+	"\aprofile\x18\x01 \x01(\v2&.primecloud.identity.v1.AccountProfileR\aprofile\"h\n" +
+	"\x15OperatorAccessChanged\x12O\n" +
+	"\x0foperator_access\x18\x01 \x01(\v2&.primecloud.identity.v1.OperatorAccessR\x0eoperatorAccess\"W\n" +
 	"\x11MembershipChanged\x12B\n" +
 	"\n" +
 	"membership\x18\x01 \x01(\v2\".primecloud.identity.v1.MembershipR\n" +
@@ -281,30 +331,33 @@ func file_primecloud_identity_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_events_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_primecloud_identity_v1_events_proto_goTypes = []any{
 	(*AccountChanged)(nil),        // 0: primecloud.identity.v1.AccountChanged
 	(*AccountProfileChanged)(nil), // 1: primecloud.identity.v1.AccountProfileChanged
-	(*MembershipChanged)(nil),     // 2: primecloud.identity.v1.MembershipChanged
-	(*UserChanged)(nil),           // 3: primecloud.identity.v1.UserChanged
-	(*ApiKeyChanged)(nil),         // 4: primecloud.identity.v1.ApiKeyChanged
-	(*Account)(nil),               // 5: primecloud.identity.v1.Account
-	(*AccountProfile)(nil),        // 6: primecloud.identity.v1.AccountProfile
-	(*Membership)(nil),            // 7: primecloud.identity.v1.Membership
-	(*User)(nil),                  // 8: primecloud.identity.v1.User
-	(*ApiKey)(nil),                // 9: primecloud.identity.v1.ApiKey
+	(*OperatorAccessChanged)(nil), // 2: primecloud.identity.v1.OperatorAccessChanged
+	(*MembershipChanged)(nil),     // 3: primecloud.identity.v1.MembershipChanged
+	(*UserChanged)(nil),           // 4: primecloud.identity.v1.UserChanged
+	(*ApiKeyChanged)(nil),         // 5: primecloud.identity.v1.ApiKeyChanged
+	(*Account)(nil),               // 6: primecloud.identity.v1.Account
+	(*AccountProfile)(nil),        // 7: primecloud.identity.v1.AccountProfile
+	(*OperatorAccess)(nil),        // 8: primecloud.identity.v1.OperatorAccess
+	(*Membership)(nil),            // 9: primecloud.identity.v1.Membership
+	(*User)(nil),                  // 10: primecloud.identity.v1.User
+	(*ApiKey)(nil),                // 11: primecloud.identity.v1.ApiKey
 }
 var file_primecloud_identity_v1_events_proto_depIdxs = []int32{
-	5, // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
-	6, // 1: primecloud.identity.v1.AccountProfileChanged.profile:type_name -> primecloud.identity.v1.AccountProfile
-	7, // 2: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
-	8, // 3: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
-	9, // 4: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6,  // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
+	7,  // 1: primecloud.identity.v1.AccountProfileChanged.profile:type_name -> primecloud.identity.v1.AccountProfile
+	8,  // 2: primecloud.identity.v1.OperatorAccessChanged.operator_access:type_name -> primecloud.identity.v1.OperatorAccess
+	9,  // 3: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
+	10, // 4: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
+	11, // 5: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_events_proto_init() }
@@ -316,6 +369,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 	file_primecloud_identity_v1_account_profile_proto_init()
 	file_primecloud_identity_v1_api_key_proto_init()
 	file_primecloud_identity_v1_membership_proto_init()
+	file_primecloud_identity_v1_operator_access_proto_init()
 	file_primecloud_identity_v1_user_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -323,7 +377,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_events_proto_rawDesc), len(file_primecloud_identity_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

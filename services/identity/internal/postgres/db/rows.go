@@ -8,6 +8,25 @@ import (
 	"time"
 )
 
+type Account struct {
+	ID                string
+	DisplayName       string
+	CustomerReference string
+	State             string
+	Version           int64
+	MembershipVersion int64
+	CreateTime        time.Time
+	UpdateTime        time.Time
+	Slug              string
+	StateReason       string
+	StateActorKind    string
+	StateActorID      string
+	StateTime         time.Time
+	Resumes           string
+	TrialEndTime      *time.Time
+	CloseTime         *time.Time
+}
+
 type ApiKey struct {
 	ID          string
 	AccountID   string
@@ -46,6 +65,17 @@ type AuditEntry struct {
 	Method         string
 	Before         []byte
 	After          []byte
+}
+
+type OperatorAccess struct {
+	ID         string
+	AccountID  string
+	UserID     string
+	Role       string
+	Reason     string
+	CreateTime time.Time
+	ExpireTime time.Time
+	EndTime    *time.Time
 }
 
 type SigningKey struct {
