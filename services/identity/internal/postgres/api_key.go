@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/pg"
@@ -48,13 +49,14 @@ func (s *APIKeys) KeyStanding(ctx context.Context, keyID string) (apikey.Standin
 	}
 	standing := apikey.Standing{Key: keyOf(row.ApiKey), AccountState: row.State, Epoch: row.Epoch}
 	copy(standing.Hash[:], row.ApiKey.SecretHash)
+	copy(standing.Former[:], row.ApiKey.FormerSecretHash)
 	return standing, nil
 }
 
 // TouchKey records a use.
-func (s *APIKeys) TouchKey(ctx context.Context, keyID string, at time.Time) error {
+func (s *APIKeys) TouchKey(ctx context.Context, u apikey.Use) error {
 	return s.in(ctx, pg.System("an API key is exchanged"), func(ctx context.Context, t *transaction) error {
-		return t.q.TouchKey(ctx, db.TouchKeyParams{ID: keyID, LastUseTime: at})
+		return t.q.TouchKey(ctx, db.TouchKeyParams{ID: u.KeyID, LastUseTime: u.At, LastUseAddress: u.From})
 	})
 }
 
@@ -74,6 +76,7 @@ func (t *transaction) InsertKey(ctx context.Context, k apikey.Key, hash apikey.H
 	return t.q.InsertKey(ctx, db.InsertKeyParams{
 		ID: k.ID, AccountID: k.AccountID, CreatorID: k.CreatorID, DisplayName: k.DisplayName, Role: string(k.Role),
 		Scopes: k.Scopes, SecretHash: hash[:], Version: k.Version, CreateTime: k.CreateTime, ExpireTime: orNull(k.ExpireTime),
+		AllowedNetworks: apikey.Spell(k.Networks),
 	})
 }
 
@@ -83,25 +86,35 @@ func (t *transaction) KeyForUpdate(ctx context.Context, accountID, keyID string)
 	return keyOf(row), notFound(err, apikey.ErrNotFound)
 }
 
-// RevokeKey sets its end and its version.
-func (t *transaction) RevokeKey(ctx context.Context, k apikey.Key) error {
-	return t.q.RevokeKey(ctx, db.RevokeKeyParams{ID: k.ID, Version: k.Version, RevokeTime: &k.RevokeTime})
-}
-
-// KeepSecret keeps a sealed secret.
-func (t *transaction) KeepSecret(ctx context.Context, s apikey.SealedSecret) error {
-	return t.q.KeepSecret(ctx, db.KeepSecretParams{
-		ApiKeyID: s.KeyID, AccountID: s.AccountID, Sealed: s.Sealed, DestroyTime: s.DestroyTime,
+// UpdateKey sets what can change of it.
+func (t *transaction) UpdateKey(ctx context.Context, k apikey.Key) error {
+	return t.q.UpdateKey(ctx, db.UpdateKeyParams{
+		ID: k.ID, DisplayName: k.DisplayName, ExpireTime: orNull(k.ExpireTime), AllowedNetworks: apikey.Spell(k.Networks),
+		RevokeTime: orNull(k.RevokeTime), Version: k.Version,
 	})
 }
 
-// KeptSecret returns the sealed secret of a key, or nil.
-func (t *transaction) KeptSecret(ctx context.Context, keyID string) ([]byte, error) {
-	sealed, err := t.q.KeptSecret(ctx, keyID)
+// RotateKey makes the hash that of its secret.
+func (t *transaction) RotateKey(ctx context.Context, k apikey.Key, hash apikey.Hash) error {
+	return t.q.RotateKey(ctx, db.RotateKeyParams{ID: k.ID, SecretHash: hash[:], FormerExpireTime: orNull(k.FormerEnd), Version: k.Version})
+}
+
+// KeepSecret keeps a sealed secret in place of the one there was.
+func (t *transaction) KeepSecret(ctx context.Context, s apikey.SealedSecret) error {
+	return t.q.KeepSecret(ctx, db.KeepSecretParams{
+		ApiKeyID: s.KeyID, AccountID: s.AccountID, RotationID: s.RotationID, Sealed: s.Sealed, DestroyTime: s.DestroyTime,
+	})
+}
+
+// KeptSecret returns the sealed secret that the call in question issued.
+func (t *transaction) KeptSecret(ctx context.Context, keyID, rotationID string) (apikey.SealedSecret, bool, error) {
+	r, err := t.q.KeptSecret(ctx, db.KeptSecretParams{ApiKeyID: keyID, RotationID: rotationID})
 	if pg.NoRows(err) {
-		return nil, nil
+		return apikey.SealedSecret{}, false, nil
 	}
-	return sealed, err
+	return apikey.SealedSecret{
+		KeyID: r.ApiKeyID, AccountID: r.AccountID, RotationID: r.RotationID, Sealed: r.Sealed, DestroyTime: r.DestroyTime.UTC(),
+	}, err == nil, err
 }
 
 // DropSecret destroys it.
@@ -114,5 +127,20 @@ func keyOf(r db.ApiKey) apikey.Key {
 		ID: r.ID, AccountID: r.AccountID, CreatorID: r.CreatorID, DisplayName: r.DisplayName,
 		Role: membership.Role(r.Role), Scopes: r.Scopes, Version: r.Version, CreateTime: r.CreateTime.UTC(),
 		ExpireTime: orZero(r.ExpireTime), LastUseTime: orZero(r.LastUseTime), RevokeTime: orZero(r.RevokeTime),
+		LastUseAddress: r.LastUseAddress, FormerEnd: orZero(r.FormerExpireTime), Networks: networksOf(r.AllowedNetworks),
 	}
+}
+
+// networksOf reads networks as they were written; what is none was not written here, and
+// opens nothing: a network that no address lies in.
+func networksOf(texts []string) []netip.Prefix {
+	var networks []netip.Prefix
+	for _, text := range texts {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			network = netip.Prefix{}
+		}
+		networks = append(networks, network)
+	}
+	return networks
 }

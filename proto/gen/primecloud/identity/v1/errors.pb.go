@@ -61,6 +61,22 @@ const (
 	ErrorReason_ERROR_REASON_FIELD_NOT_UPDATABLE ErrorReason = 15
 	// A display name is blank or too long. Give 1 to 100 characters.
 	ErrorReason_ERROR_REASON_DISPLAY_NAME_INVALID ErrorReason = 16
+	// The API key is revoked or expired and cannot be changed any more. Make another one.
+	ErrorReason_ERROR_REASON_API_KEY_ENDED ErrorReason = 40
+	// An allowed network is none, or there are too many. Give CIDR ranges without host bits.
+	ErrorReason_ERROR_REASON_NETWORK_INVALID ErrorReason = 41
+	// In the audit trail alone: a genuine API key was shown after it was revoked; its caller is
+	// told API_KEY_INVALID. Find out who still has it.
+	ErrorReason_ERROR_REASON_API_KEY_REVOKED ErrorReason = 42
+	// In the audit trail alone: a genuine API key was shown after it expired; its caller is told
+	// API_KEY_INVALID. Make another one, or give it a later expiry in time.
+	ErrorReason_ERROR_REASON_API_KEY_EXPIRED ErrorReason = 43
+	// In the audit trail alone: the secret before a rotation was shown after the overlap; its
+	// caller is told API_KEY_INVALID. Give whoever shows it the new one.
+	ErrorReason_ERROR_REASON_API_KEY_ROTATED ErrorReason = 44
+	// In the audit trail alone: a genuine API key was shown from outside of its allowed networks;
+	// its caller is told API_KEY_INVALID. Rotate it if that was none of yours, or add the network.
+	ErrorReason_ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED ErrorReason = 45
 )
 
 // Enum value maps for ErrorReason.
@@ -83,25 +99,37 @@ var (
 		14: "ERROR_REASON_SCOPE_UNKNOWN",
 		15: "ERROR_REASON_FIELD_NOT_UPDATABLE",
 		16: "ERROR_REASON_DISPLAY_NAME_INVALID",
+		40: "ERROR_REASON_API_KEY_ENDED",
+		41: "ERROR_REASON_NETWORK_INVALID",
+		42: "ERROR_REASON_API_KEY_REVOKED",
+		43: "ERROR_REASON_API_KEY_EXPIRED",
+		44: "ERROR_REASON_API_KEY_ROTATED",
+		45: "ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":          0,
-		"ERROR_REASON_ACCOUNT_NOT_FOUND":    1,
-		"ERROR_REASON_MEMBERSHIP_NOT_FOUND": 2,
-		"ERROR_REASON_MEMBERSHIP_EXISTS":    3,
-		"ERROR_REASON_LAST_OWNER":           4,
-		"ERROR_REASON_ROLE_TOO_HIGH":        5,
-		"ERROR_REASON_USER_NOT_FOUND":       6,
-		"ERROR_REASON_ID_TOKEN_INVALID":     7,
-		"ERROR_REASON_PROVIDER_UNAVAILABLE": 8,
-		"ERROR_REASON_SESSION_INVALID":      9,
-		"ERROR_REASON_SESSION_NOT_FOUND":    10,
-		"ERROR_REASON_API_KEY_INVALID":      11,
-		"ERROR_REASON_API_KEY_NOT_FOUND":    12,
-		"ERROR_REASON_EXPIRE_TIME_INVALID":  13,
-		"ERROR_REASON_SCOPE_UNKNOWN":        14,
-		"ERROR_REASON_FIELD_NOT_UPDATABLE":  15,
-		"ERROR_REASON_DISPLAY_NAME_INVALID": 16,
+		"ERROR_REASON_UNSPECIFIED":                 0,
+		"ERROR_REASON_ACCOUNT_NOT_FOUND":           1,
+		"ERROR_REASON_MEMBERSHIP_NOT_FOUND":        2,
+		"ERROR_REASON_MEMBERSHIP_EXISTS":           3,
+		"ERROR_REASON_LAST_OWNER":                  4,
+		"ERROR_REASON_ROLE_TOO_HIGH":               5,
+		"ERROR_REASON_USER_NOT_FOUND":              6,
+		"ERROR_REASON_ID_TOKEN_INVALID":            7,
+		"ERROR_REASON_PROVIDER_UNAVAILABLE":        8,
+		"ERROR_REASON_SESSION_INVALID":             9,
+		"ERROR_REASON_SESSION_NOT_FOUND":           10,
+		"ERROR_REASON_API_KEY_INVALID":             11,
+		"ERROR_REASON_API_KEY_NOT_FOUND":           12,
+		"ERROR_REASON_EXPIRE_TIME_INVALID":         13,
+		"ERROR_REASON_SCOPE_UNKNOWN":               14,
+		"ERROR_REASON_FIELD_NOT_UPDATABLE":         15,
+		"ERROR_REASON_DISPLAY_NAME_INVALID":        16,
+		"ERROR_REASON_API_KEY_ENDED":               40,
+		"ERROR_REASON_NETWORK_INVALID":             41,
+		"ERROR_REASON_API_KEY_REVOKED":             42,
+		"ERROR_REASON_API_KEY_EXPIRED":             43,
+		"ERROR_REASON_API_KEY_ROTATED":             44,
+		"ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED": 45,
 	}
 )
 
@@ -136,7 +164,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xe1\x04\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xb7\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -155,7 +183,13 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	" ERROR_REASON_EXPIRE_TIME_INVALID\x10\r\x12\x1e\n" +
 	"\x1aERROR_REASON_SCOPE_UNKNOWN\x10\x0e\x12$\n" +
 	" ERROR_REASON_FIELD_NOT_UPDATABLE\x10\x0f\x12%\n" +
-	"!ERROR_REASON_DISPLAY_NAME_INVALID\x10\x10BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"!ERROR_REASON_DISPLAY_NAME_INVALID\x10\x10\x12\x1e\n" +
+	"\x1aERROR_REASON_API_KEY_ENDED\x10(\x12 \n" +
+	"\x1cERROR_REASON_NETWORK_INVALID\x10)\x12 \n" +
+	"\x1cERROR_REASON_API_KEY_REVOKED\x10*\x12 \n" +
+	"\x1cERROR_REASON_API_KEY_EXPIRED\x10+\x12 \n" +
+	"\x1cERROR_REASON_API_KEY_ROTATED\x10,\x12,\n" +
+	"(ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED\x10-BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once
