@@ -55,6 +55,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	files := []protoreflect.FileDescriptor{
 		identityv1.File_primecloud_identity_v1_account_service_proto,
 		identityv1.File_primecloud_identity_v1_api_key_service_proto,
+		identityv1.File_primecloud_identity_v1_personal_api_key_service_proto,
 		identityv1.File_primecloud_identity_v1_membership_service_proto,
 		identityv1.File_primecloud_identity_v1_session_service_proto,
 		identityv1.File_primecloud_identity_v1_token_service_proto,
@@ -95,6 +96,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	return e, errors.Join(
 		identityv1.RegisterAccountServiceHandlerClient(ctx, e.mux, identityv1.NewAccountServiceClient(identity)),
 		identityv1.RegisterApiKeyServiceHandlerClient(ctx, e.mux, identityv1.NewApiKeyServiceClient(identity)),
+		identityv1.RegisterPersonalApiKeyServiceHandlerClient(ctx, e.mux, identityv1.NewPersonalApiKeyServiceClient(identity)),
 		identityv1.RegisterMembershipServiceHandlerClient(ctx, e.mux, identityv1.NewMembershipServiceClient(identity)),
 		identityv1.RegisterSessionServiceHandlerClient(ctx, e.mux, identityv1.NewSessionServiceClient(identity)),
 		identityv1.RegisterTokenServiceHandlerClient(ctx, e.mux, identityv1.NewTokenServiceClient(identity)),

@@ -13,7 +13,10 @@
 // Networks are checked when a key is exchanged, and not when its token is used: a token is
 // minutes old, and the services that verify it offline know no networks.
 //
-// A key belongs to its account, not to its maker: it outlives their membership.
+// A key belongs to its account, not to its maker: it outlives their membership. A personal
+// key is the opposite: it acts for one person in one account, in the role that they have at
+// the moment of the exchange, and ends for good when they leave. Nobody else is shown its
+// secret, so nobody else can rotate or change it; whoever manages the account can revoke it.
 package apikey
 
 import (
@@ -51,6 +54,8 @@ var (
 				WithViolation(errs.Violation{Field: "expire_time", Rule: "EXPIRE_TIME_INVALID", Description: "give a later one or none"})
 	// ErrEnded is for changing a key that works no more.
 	ErrEnded = errs.New(errs.FailedPrecondition, "API_KEY_ENDED", "the API key is revoked or expired and cannot be changed any more; make another one")
+	// ErrPersonal is for changing somebody else's own key.
+	ErrPersonal = errs.New(errs.PermissionDenied, "API_KEY_PERSONAL", "this API key is somebody's own: only they can rotate or change it; you can revoke it")
 	// ErrScopeUnknown is for a scope that no method asks for.
 	ErrScopeUnknown = errs.New(errs.InvalidArgument, "SCOPE_UNKNOWN", "no method asks for this scope; see the permission matrix")
 	errRoleInvalid  = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "an API key cannot act in this role").
@@ -61,9 +66,12 @@ var (
 type Key struct {
 	// ID names it (`apk_…`), AccountID is what it belongs to, CreatorID who made it.
 	ID, AccountID, CreatorID string
+	// UserID is the person whose personal key it is; empty for a key of the account.
+	UserID string
 	// DisplayName is for showing.
 	DisplayName string
-	// Role is what it acts in, Scopes what it may do within that.
+	// Role is what it acts in, Scopes what it may do within that. A personal key has the present
+	// role of its person, or none when they are no member.
 	Role   membership.Role
 	Scopes []string
 	// Networks are where it can be exchanged, canonical; none for everywhere.
@@ -160,14 +168,27 @@ type Use struct {
 	From string
 }
 
+// Query says which keys to list.
+type Query struct {
+	// AccountID is whose.
+	AccountID string
+	// Person leaves out the personal keys of all others; empty leaves out none. Shared, with a
+	// person, also lists the keys of the account.
+	Person string
+	Shared bool
+	// After is the id of the last one shown, Limit how many.
+	After string
+	Limit int
+}
+
 // Store keeps keys.
 type Store interface {
 	// InAccount runs fn in one transaction that sees nothing but the account.
 	InAccount(ctx context.Context, accountID string, fn func(ctx context.Context, tx Tx) error) error
 	// Key returns one, or ErrNotFound.
 	Key(ctx context.Context, accountID, keyID string) (Key, error)
-	// ListKeys returns up to limit of the account's keys, by id, behind the given id.
-	ListKeys(ctx context.Context, accountID, after string, limit int) ([]Key, error)
+	// ListKeys returns keys of the account, by id.
+	ListKeys(ctx context.Context, q Query) ([]Key, error)
 	// KeyStanding returns what is true of a key, or ErrNotFound.
 	KeyStanding(ctx context.Context, keyID string) (Standing, error)
 	// TouchKey records a use, unless a later one is recorded already.
@@ -197,16 +218,6 @@ type APIKeys struct{ Config }
 // New returns the use cases.
 func New(c Config) *APIKeys { return &APIKeys{c} }
 
-// Get returns a key of the account.
-func (s *APIKeys) Get(ctx context.Context, accountID, keyID string) (Key, error) {
-	return s.Store.Key(ctx, accountID, keyID)
-}
-
-// List returns a page of the account's keys, oldest first, revoked ones included.
-func (s *APIKeys) List(ctx context.Context, accountID, after string, limit int) ([]Key, error) {
-	return s.Store.ListKeys(ctx, accountID, after, limit)
-}
-
 // DestroySecrets destroys the sealed secrets whose window has ended.
 func (s *APIKeys) DestroySecrets(ctx context.Context) (int64, error) {
 	return s.Store.DestroySecrets(ctx, s.Clock.Now())
@@ -235,6 +246,9 @@ func tell(ctx context.Context, tx Tx, verb, past string, before *Key, k Key) err
 
 func (k Key) describe() map[string]any {
 	described := map[string]any{"display_name": k.DisplayName, "role": string(k.Role), "scopes": k.Scopes}
+	if k.UserID != "" {
+		described["user_id"] = k.UserID
+	}
 	if len(k.Networks) > 0 {
 		described["allowed_networks"] = Spell(k.Networks)
 	}

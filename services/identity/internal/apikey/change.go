@@ -9,6 +9,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/id"
+	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/revocation"
@@ -34,13 +35,24 @@ var errOverlapInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "an ov
 	WithViolation(errs.Violation{Field: "overlap", Rule: "OVERLAP", Description: "give 0 s to 604800 s"})
 
 // Which names a key of an account.
-type Which struct{ AccountID, KeyID string }
+type Which struct {
+	AccountID, KeyID string
+	// Personal says that the caller means a key of their own.
+	Personal bool
+}
 
-// mine returns the key, locked, if the caller may change it.
+// mine returns the key, locked, if the caller may end it. To change it, a personal one must
+// be the caller's.
 func (s *APIKeys) mine(ctx context.Context, tx Tx, w Which) (Key, error) {
 	k, err := tx.KeyForUpdate(ctx, w.AccountID, w.KeyID)
 	if err != nil {
 		return Key{}, err
+	}
+	if w.Personal {
+		if k.UserID == "" || k.UserID != principal.FromContext(ctx).ID {
+			return Key{}, ErrNotFound
+		}
+		return k, nil
 	}
 	caller, err := membership.Caller(ctx, tx, w.AccountID)
 	if err != nil {
@@ -50,6 +62,15 @@ func (s *APIKeys) mine(ctx context.Context, tx Tx, w Which) (Key, error) {
 		return Key{}, membership.ErrRoleTooHigh
 	}
 	return k, nil
+}
+
+// changeable returns the key, locked, if the caller may change it.
+func (s *APIKeys) changeable(ctx context.Context, tx Tx, w Which) (Key, error) {
+	k, err := s.mine(ctx, tx, w)
+	if err == nil && k.UserID != "" && !w.Personal {
+		return Key{}, ErrPersonal
+	}
+	return k, err
 }
 
 // endTokens ends what was minted from the key so far.
@@ -72,7 +93,7 @@ func (s *APIKeys) Rotate(ctx context.Context, w Which, overlap time.Duration) (C
 		rotated, err = unit.Once(ctx, tx, rotation,
 			func(ctx context.Context, rotationID string) (Created, error) { return s.again(ctx, tx, w, rotationID) },
 			func(ctx context.Context) (Created, error) {
-				k, err := s.mine(ctx, tx, w)
+				k, err := s.changeable(ctx, tx, w)
 				if err != nil {
 					return Created{}, err
 				}
@@ -134,7 +155,7 @@ func (s *APIKeys) Update(ctx context.Context, w Which, etag string, fields Field
 		result, err = unit.Once(ctx, tx, unit.Resource{Kind: Kind, ID: w.KeyID, AccountID: w.AccountID},
 			func(ctx context.Context, _ string) (Key, error) { return tx.KeyForUpdate(ctx, w.AccountID, w.KeyID) },
 			func(ctx context.Context) (Key, error) {
-				before, err := s.mine(ctx, tx, w)
+				before, err := s.changeable(ctx, tx, w)
 				if err != nil {
 					return Key{}, err
 				}
@@ -188,12 +209,9 @@ func (s *APIKeys) update(ctx context.Context, tx Tx, before, after Key) (Key, er
 func (s *APIKeys) Revoke(ctx context.Context, w Which) (Key, error) {
 	var result Key
 	err := s.Store.InAccount(ctx, w.AccountID, func(ctx context.Context, tx Tx) error {
-		k, err := tx.KeyForUpdate(ctx, w.AccountID, w.KeyID)
+		k, err := s.mine(ctx, tx, w)
 		if err != nil || !k.RevokeTime.IsZero() {
 			result = k
-			return err
-		}
-		if k, err = s.mine(ctx, tx, w); err != nil {
 			return err
 		}
 		k.RevokeTime, k.Version = unit.Now(s.Clock), k.Version+1

@@ -25,8 +25,10 @@ type Created struct {
 // Wanted is what a new key shall be.
 type Wanted struct {
 	AccountID, DisplayName string
-	Role                   membership.Role
-	Scopes                 []string
+	// Personal makes it a key of the caller's own, which has no Role of its own.
+	Personal bool
+	Role     membership.Role
+	Scopes   []string
 	// ExpireTime is zero for never.
 	ExpireTime time.Time
 	// Networks are where it can be exchanged, as the caller spells them; none for everywhere.
@@ -50,13 +52,16 @@ func (s *APIKeys) Create(ctx context.Context, w Wanted) (Created, error) {
 		Role: w.Role, Scopes: w.Scopes, Version: 1, CreateTime: now, ExpireTime: w.ExpireTime,
 		Networks: networks,
 	}
+	if w.Personal {
+		fresh.UserID = fresh.CreatorID
+	}
 	resource := unit.Resource{Kind: Kind, ID: fresh.ID, AccountID: w.AccountID}
 	var created Created
 	err = s.Store.InAccount(ctx, w.AccountID, func(ctx context.Context, tx Tx) error {
 		var err error
 		created, err = unit.Once(ctx, tx, resource,
 			func(ctx context.Context, keyID string) (Created, error) {
-				return s.again(ctx, tx, Which{w.AccountID, keyID}, "")
+				return s.again(ctx, tx, Which{AccountID: w.AccountID, KeyID: keyID}, "")
 			},
 			func(ctx context.Context) (Created, error) { return s.create(ctx, tx, fresh) })
 		return err
@@ -70,7 +75,7 @@ func (s *APIKeys) check(w Wanted) (Wanted, error) {
 	if err := account.CheckDisplayName(w.DisplayName); err != nil {
 		return w, err
 	}
-	if !w.Role.Valid() || w.Role == membership.External {
+	if !w.Personal && (!w.Role.Valid() || w.Role == membership.External) {
 		return w, errRoleInvalid
 	}
 	w.Scopes = slices.Compact(slices.Sorted(slices.Values(w.Scopes)))
@@ -88,12 +93,9 @@ func (s *APIKeys) check(w Wanted) (Wanted, error) {
 }
 
 func (s *APIKeys) create(ctx context.Context, tx Tx, k Key) (Created, error) {
-	caller, err := membership.Caller(ctx, tx, k.AccountID)
-	if err != nil {
+	var err error
+	if k.Role, err = roleOf(ctx, tx, k); err != nil {
 		return Created{}, err
-	}
-	if k.Role.Above(caller.Role) {
-		return Created{}, membership.ErrRoleTooHigh
 	}
 	// Here and not before: a repetition may come after the expiry.
 	if !k.ExpireTime.IsZero() && !k.ExpireTime.After(k.CreateTime) {
@@ -107,6 +109,25 @@ func (s *APIKeys) create(ctx context.Context, tx Tx, k Key) (Created, error) {
 		return Created{}, err
 	}
 	return Created{Key: k, Secret: secret}, tell(ctx, tx, "create", "created", nil, k)
+}
+
+// roleOf returns the role that a new key acts in, if the caller may make it.
+func roleOf(ctx context.Context, tx Tx, k Key) (membership.Role, error) {
+	if k.UserID != "" {
+		person, err := tx.Membership(ctx, k.AccountID, k.UserID)
+		switch {
+		case errs.ReasonOf(err) == membership.ErrNotFound.Reason():
+			return "", membership.ErrAccountNotFound
+		case err == nil && person.Role == membership.External:
+			return "", membership.ErrRoleNotAllowed
+		}
+		return person.Role, err
+	}
+	caller, err := membership.Caller(ctx, tx, k.AccountID)
+	if err == nil && k.Role.Above(caller.Role) {
+		return "", membership.ErrRoleTooHigh
+	}
+	return k.Role, err
 }
 
 // issue is a secret that a call issues: the one that made the key, or the rotation.

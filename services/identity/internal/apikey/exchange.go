@@ -9,6 +9,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
+	"github.com/primecloud/primecloud/services/identity/internal/membership"
 )
 
 // Why a genuine secret opens nothing. Its caller is told ErrInvalid like everybody else; the
@@ -17,6 +18,7 @@ var (
 	errRevoked    = errs.New(errs.Unauthenticated, "API_KEY_REVOKED", "the API key was revoked")
 	errExpired    = errs.New(errs.Unauthenticated, "API_KEY_EXPIRED", "the API key has expired")
 	errRotated    = errs.New(errs.Unauthenticated, "API_KEY_ROTATED", "the overlap of the rotation has ended")
+	errPerson     = errs.New(errs.Unauthenticated, "API_KEY_PERSON_NOT_ALLOWED", "the person of the key is no member, or an external one")
 	errNotAllowed = errs.New(errs.Unauthenticated, "API_KEY_NETWORK_NOT_ALLOWED", "the address lies outside of the key's networks")
 )
 
@@ -46,6 +48,7 @@ func RefusalOf(err error, caller principal.Principal) (Refusal, bool) {
 		return Refusal{}, false
 	}
 	caller.Kind, caller.ID, caller.AccountID, caller.Role = principal.Machine, r.key.ID, r.key.AccountID, string(r.key.Role)
+	caller.UserID = r.key.UserID
 	return Refusal{Caller: caller, Why: r.why}, true
 }
 
@@ -89,7 +92,7 @@ func (s *APIKeys) Exchange(ctx context.Context, secret string) (Exchanged, error
 	}
 	minted, err := s.Minter.Mint(ctx, accesstoken.Grant{
 		Kind: principal.Machine, Subject: k.ID, AccountID: k.AccountID, AccountState: standing.AccountState,
-		Role: string(k.Role), Scopes: k.Scopes, Epoch: standing.Epoch, Until: until,
+		Role: string(k.Role), Scopes: k.Scopes, UserID: k.UserID, Epoch: standing.Epoch, Until: until,
 	})
 	return Exchanged{Token: minted, AccountID: k.AccountID}, err
 }
@@ -103,6 +106,8 @@ func (k Key) refuses(former bool, now time.Time, from string) *errs.Error {
 		return errExpired
 	case former && !now.Before(k.FormerEnd):
 		return errRotated
+	case k.UserID != "" && (!k.Role.Valid() || k.Role == membership.External):
+		return errPerson
 	case !within(k.Networks, from):
 		return errNotAllowed
 	default:

@@ -37,7 +37,7 @@ func (s *apiKeys) CreateApiKey(ctx context.Context, r *identityv1.CreateApiKeyRe
 }
 
 func (s *apiKeys) GetApiKey(ctx context.Context, r *identityv1.GetApiKeyRequest) (*identityv1.GetApiKeyResponse, error) {
-	k, err := s.use.Get(ctx, r.GetAccountId(), r.GetApiKeyId())
+	k, err := s.use.Get(ctx, apikey.Which{AccountID: r.GetAccountId(), KeyID: r.GetApiKeyId()})
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +151,6 @@ func APIKey(k apikey.Key) *identityv1.ApiKey {
 		Id: k.ID, AccountId: k.AccountID, DisplayName: k.DisplayName, Role: roleName(k.Role), Scopes: k.Scopes,
 		Prefix: apikey.Shown(k.ID), ExpireTime: stamp(k.ExpireTime), LastUseTime: stamp(k.LastUseTime),
 		RevokeTime: stamp(k.RevokeTime), CreateTime: stamp(k.CreateTime), LastUseAddress: k.LastUseAddress,
-		AllowedNetworks: apikey.Spell(k.Networks), OverlapEndTime: stamp(k.FormerEnd), Etag: k.ETag(),
+		AllowedNetworks: apikey.Spell(k.Networks), OverlapEndTime: stamp(k.FormerEnd), Etag: k.ETag(), UserId: k.UserID,
 	}
 }

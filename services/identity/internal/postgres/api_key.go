@@ -24,18 +24,20 @@ func (s *APIKeys) InAccount(ctx context.Context, accountID string, fn func(conte
 // Key returns one.
 func (s *APIKeys) Key(ctx context.Context, accountID, keyID string) (apikey.Key, error) {
 	row, err := s.readIn(accountID).GetKey(ctx, db.GetKeyParams{AccountID: accountID, ID: keyID})
-	return keyOf(row), notFound(err, apikey.ErrNotFound)
+	return keyOf(row.ApiKey, row.MemberRole), notFound(err, apikey.ErrNotFound)
 }
 
 // ListKeys returns a page of the account's keys.
-func (s *APIKeys) ListKeys(ctx context.Context, accountID, after string, limit int) ([]apikey.Key, error) {
-	rows, err := s.readIn(accountID).ListKeys(ctx, db.ListKeysParams{AccountID: accountID, After: after, Count: int32(limit)})
+func (s *APIKeys) ListKeys(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
+	rows, err := s.readIn(q.AccountID).ListKeys(ctx, db.ListKeysParams{
+		AccountID: q.AccountID, Person: q.Person, Shared: q.Shared, After: q.After, Count: int32(q.Limit),
+	})
 	if err != nil {
 		return nil, err
 	}
 	list := make([]apikey.Key, len(rows))
 	for i, r := range rows {
-		list[i] = keyOf(r)
+		list[i] = keyOf(r.ApiKey, r.MemberRole)
 	}
 	return list, nil
 }
@@ -47,7 +49,7 @@ func (s *APIKeys) KeyStanding(ctx context.Context, keyID string) (apikey.Standin
 	if err != nil {
 		return apikey.Standing{}, notFound(err, apikey.ErrNotFound)
 	}
-	standing := apikey.Standing{Key: keyOf(row.ApiKey), AccountState: row.State, Epoch: row.Epoch}
+	standing := apikey.Standing{Key: keyOf(row.ApiKey, row.MemberRole), AccountState: row.State, Epoch: row.Epoch}
 	copy(standing.Hash[:], row.ApiKey.SecretHash)
 	copy(standing.Former[:], row.ApiKey.FormerSecretHash)
 	return standing, nil
@@ -73,17 +75,21 @@ func (s *APIKeys) DestroySecrets(ctx context.Context, now time.Time) (int64, err
 
 // InsertKey makes a key.
 func (t *transaction) InsertKey(ctx context.Context, k apikey.Key, hash apikey.Hash) error {
+	role := k.Role
+	if k.UserID != "" {
+		role = membership.Viewer // never read; see the migration
+	}
 	return t.q.InsertKey(ctx, db.InsertKeyParams{
-		ID: k.ID, AccountID: k.AccountID, CreatorID: k.CreatorID, DisplayName: k.DisplayName, Role: string(k.Role),
+		ID: k.ID, AccountID: k.AccountID, CreatorID: k.CreatorID, DisplayName: k.DisplayName, Role: string(role),
 		Scopes: k.Scopes, SecretHash: hash[:], Version: k.Version, CreateTime: k.CreateTime, ExpireTime: orNull(k.ExpireTime),
-		AllowedNetworks: apikey.Spell(k.Networks),
+		AllowedNetworks: apikey.Spell(k.Networks), UserID: textOrNull(k.UserID),
 	})
 }
 
 // KeyForUpdate returns one, locked.
 func (t *transaction) KeyForUpdate(ctx context.Context, accountID, keyID string) (apikey.Key, error) {
 	row, err := t.q.KeyForUpdate(ctx, db.KeyForUpdateParams{AccountID: accountID, ID: keyID})
-	return keyOf(row), notFound(err, apikey.ErrNotFound)
+	return keyOf(row.ApiKey, row.MemberRole), notFound(err, apikey.ErrNotFound)
 }
 
 // UpdateKey sets what can change of it.
@@ -122,10 +128,15 @@ func (t *transaction) DropSecret(ctx context.Context, keyID string) error {
 	return t.q.DropSecret(ctx, keyID)
 }
 
-func keyOf(r db.ApiKey) apikey.Key {
+// keyOf returns a key; a personal one has the role of its person's membership, or none.
+func keyOf(r db.ApiKey, memberRole *string) apikey.Key {
+	role := membership.Role(r.Role)
+	if r.UserID != nil {
+		role = membership.Role(orEmpty(memberRole))
+	}
 	return apikey.Key{
 		ID: r.ID, AccountID: r.AccountID, CreatorID: r.CreatorID, DisplayName: r.DisplayName,
-		Role: membership.Role(r.Role), Scopes: r.Scopes, Version: r.Version, CreateTime: r.CreateTime.UTC(),
+		UserID: orEmpty(r.UserID), Role: role, Scopes: r.Scopes, Version: r.Version, CreateTime: r.CreateTime.UTC(),
 		ExpireTime: orZero(r.ExpireTime), LastUseTime: orZero(r.LastUseTime), RevokeTime: orZero(r.RevokeTime),
 		LastUseAddress: r.LastUseAddress, FormerEnd: orZero(r.FormerExpireTime), Networks: networksOf(r.AllowedNetworks),
 	}

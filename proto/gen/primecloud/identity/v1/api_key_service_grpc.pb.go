@@ -31,14 +31,16 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ApiKeyService keeps the API keys of an account.
+// ApiKeyService keeps the API keys of an account. The personal keys of its members are shown
+// here to those who manage the account, who can revoke them; only the person can do more.
 type ApiKeyServiceClient interface {
 	// CreateApiKey makes a key and returns its secret, once. The same call with the same
 	// idempotency key returns the same secret for 24 hours.
 	CreateApiKey(ctx context.Context, in *CreateApiKeyRequest, opts ...grpc.CallOption) (*CreateApiKeyResponse, error)
 	// GetApiKey returns one key, without its secret.
 	GetApiKey(ctx context.Context, in *GetApiKeyRequest, opts ...grpc.CallOption) (*GetApiKeyResponse, error)
-	// ListApiKeys returns the account's keys, revoked ones included.
+	// ListApiKeys returns the account's keys, revoked ones included; personal ones of others
+	// only to an owner or admin.
 	ListApiKeys(ctx context.Context, in *ListApiKeysRequest, opts ...grpc.CallOption) (*ListApiKeysResponse, error)
 	// UpdateApiKey changes a key's name, expiry or allowed networks. An earlier expiry and
 	// other networks end the tokens minted from it, so that it must be exchanged again. One
@@ -127,14 +129,16 @@ func (c *apiKeyServiceClient) RevokeApiKey(ctx context.Context, in *RevokeApiKey
 // All implementations must embed UnimplementedApiKeyServiceServer
 // for forward compatibility.
 //
-// ApiKeyService keeps the API keys of an account.
+// ApiKeyService keeps the API keys of an account. The personal keys of its members are shown
+// here to those who manage the account, who can revoke them; only the person can do more.
 type ApiKeyServiceServer interface {
 	// CreateApiKey makes a key and returns its secret, once. The same call with the same
 	// idempotency key returns the same secret for 24 hours.
 	CreateApiKey(context.Context, *CreateApiKeyRequest) (*CreateApiKeyResponse, error)
 	// GetApiKey returns one key, without its secret.
 	GetApiKey(context.Context, *GetApiKeyRequest) (*GetApiKeyResponse, error)
-	// ListApiKeys returns the account's keys, revoked ones included.
+	// ListApiKeys returns the account's keys, revoked ones included; personal ones of others
+	// only to an owner or admin.
 	ListApiKeys(context.Context, *ListApiKeysRequest) (*ListApiKeysResponse, error)
 	// UpdateApiKey changes a key's name, expiry or allowed networks. An earlier expiry and
 	// other networks end the tokens minted from it, so that it must be exchanged again. One

@@ -77,6 +77,11 @@ const (
 	// In the audit trail alone: a genuine API key was shown from outside of its allowed networks;
 	// its caller is told API_KEY_INVALID. Rotate it if that was none of yours, or add the network.
 	ErrorReason_ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED ErrorReason = 45
+	// The API key is somebody's own: only they can rotate or change it. Revoke it, if need be.
+	ErrorReason_ERROR_REASON_API_KEY_PERSONAL ErrorReason = 46
+	// In the audit trail alone: a genuine personal API key was shown whose person is no member
+	// any more, or an external one; its caller is told API_KEY_INVALID.
+	ErrorReason_ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED ErrorReason = 47
 )
 
 // Enum value maps for ErrorReason.
@@ -105,6 +110,8 @@ var (
 		43: "ERROR_REASON_API_KEY_EXPIRED",
 		44: "ERROR_REASON_API_KEY_ROTATED",
 		45: "ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED",
+		46: "ERROR_REASON_API_KEY_PERSONAL",
+		47: "ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                 0,
@@ -130,6 +137,8 @@ var (
 		"ERROR_REASON_API_KEY_EXPIRED":             43,
 		"ERROR_REASON_API_KEY_ROTATED":             44,
 		"ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED": 45,
+		"ERROR_REASON_API_KEY_PERSONAL":            46,
+		"ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED":  47,
 	}
 )
 
@@ -164,7 +173,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xb7\x06\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\x87\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -189,7 +198,9 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\x1cERROR_REASON_API_KEY_REVOKED\x10*\x12 \n" +
 	"\x1cERROR_REASON_API_KEY_EXPIRED\x10+\x12 \n" +
 	"\x1cERROR_REASON_API_KEY_ROTATED\x10,\x12,\n" +
-	"(ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED\x10-BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"(ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED\x10-\x12!\n" +
+	"\x1dERROR_REASON_API_KEY_PERSONAL\x10.\x12+\n" +
+	"'ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED\x10/BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -31,8 +31,27 @@ func (q *Queries) DropSecret(ctx context.Context, apiKeyID string) error {
 	return err
 }
 
+const endPersonalKeys = `-- name: EndPersonalKeys :exec
+update api_key set revoke_time = $1, version = version + 1
+where account_id = $2 and user_id = $3::text and revoke_time is null
+`
+
+type EndPersonalKeysParams struct {
+	RevokeTime *time.Time
+	AccountID  string
+	UserID     string
+}
+
+func (q *Queries) EndPersonalKeys(ctx context.Context, arg EndPersonalKeysParams) error {
+	_, err := q.db.Exec(ctx, endPersonalKeys, arg.RevokeTime, arg.AccountID, arg.UserID)
+	return err
+}
+
 const getKey = `-- name: GetKey :one
-select id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time, last_use_time, revoke_time, former_secret_hash, former_expire_time, last_use_address, allowed_networks from api_key where account_id = $1 and id = $2
+select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, k.former_secret_hash, k.former_expire_time, k.last_use_address, k.allowed_networks, k.user_id, m.role as member_role
+from api_key k
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
+where k.account_id = $1 and k.id = $2
 `
 
 type GetKeyParams struct {
@@ -40,35 +59,42 @@ type GetKeyParams struct {
 	ID        string
 }
 
-func (q *Queries) GetKey(ctx context.Context, arg GetKeyParams) (ApiKey, error) {
+type GetKeyRow struct {
+	ApiKey     ApiKey
+	MemberRole *string
+}
+
+func (q *Queries) GetKey(ctx context.Context, arg GetKeyParams) (GetKeyRow, error) {
 	row := q.db.QueryRow(ctx, getKey, arg.AccountID, arg.ID)
-	var i ApiKey
+	var i GetKeyRow
 	err := row.Scan(
-		&i.ID,
-		&i.AccountID,
-		&i.CreatorID,
-		&i.DisplayName,
-		&i.Role,
-		&i.Scopes,
-		&i.SecretHash,
-		&i.Version,
-		&i.CreateTime,
-		&i.ExpireTime,
-		&i.LastUseTime,
-		&i.RevokeTime,
-		&i.FormerSecretHash,
-		&i.FormerExpireTime,
-		&i.LastUseAddress,
-		&i.AllowedNetworks,
+		&i.ApiKey.ID,
+		&i.ApiKey.AccountID,
+		&i.ApiKey.CreatorID,
+		&i.ApiKey.DisplayName,
+		&i.ApiKey.Role,
+		&i.ApiKey.Scopes,
+		&i.ApiKey.SecretHash,
+		&i.ApiKey.Version,
+		&i.ApiKey.CreateTime,
+		&i.ApiKey.ExpireTime,
+		&i.ApiKey.LastUseTime,
+		&i.ApiKey.RevokeTime,
+		&i.ApiKey.FormerSecretHash,
+		&i.ApiKey.FormerExpireTime,
+		&i.ApiKey.LastUseAddress,
+		&i.ApiKey.AllowedNetworks,
+		&i.ApiKey.UserID,
+		&i.MemberRole,
 	)
 	return i, err
 }
 
 const insertKey = `-- name: InsertKey :exec
 insert into api_key (id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time,
-    allowed_networks)
+    allowed_networks, user_id)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-    $11)
+    $11, $12)
 `
 
 type InsertKeyParams struct {
@@ -83,6 +109,7 @@ type InsertKeyParams struct {
 	CreateTime      time.Time
 	ExpireTime      *time.Time
 	AllowedNetworks []string
+	UserID          *string
 }
 
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
@@ -98,6 +125,7 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.CreateTime,
 		arg.ExpireTime,
 		arg.AllowedNetworks,
+		arg.UserID,
 	)
 	return err
 }
@@ -151,7 +179,11 @@ func (q *Queries) KeptSecret(ctx context.Context, arg KeptSecretParams) (ApiKeyS
 }
 
 const keyForUpdate = `-- name: KeyForUpdate :one
-select id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time, last_use_time, revoke_time, former_secret_hash, former_expire_time, last_use_address, allowed_networks from api_key where account_id = $1 and id = $2 for no key update
+select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, k.former_secret_hash, k.former_expire_time, k.last_use_address, k.allowed_networks, k.user_id, m.role as member_role
+from api_key k
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
+where k.account_id = $1 and k.id = $2
+for no key update of k
 `
 
 type KeyForUpdateParams struct {
@@ -159,42 +191,51 @@ type KeyForUpdateParams struct {
 	ID        string
 }
 
-func (q *Queries) KeyForUpdate(ctx context.Context, arg KeyForUpdateParams) (ApiKey, error) {
+type KeyForUpdateRow struct {
+	ApiKey     ApiKey
+	MemberRole *string
+}
+
+func (q *Queries) KeyForUpdate(ctx context.Context, arg KeyForUpdateParams) (KeyForUpdateRow, error) {
 	row := q.db.QueryRow(ctx, keyForUpdate, arg.AccountID, arg.ID)
-	var i ApiKey
+	var i KeyForUpdateRow
 	err := row.Scan(
-		&i.ID,
-		&i.AccountID,
-		&i.CreatorID,
-		&i.DisplayName,
-		&i.Role,
-		&i.Scopes,
-		&i.SecretHash,
-		&i.Version,
-		&i.CreateTime,
-		&i.ExpireTime,
-		&i.LastUseTime,
-		&i.RevokeTime,
-		&i.FormerSecretHash,
-		&i.FormerExpireTime,
-		&i.LastUseAddress,
-		&i.AllowedNetworks,
+		&i.ApiKey.ID,
+		&i.ApiKey.AccountID,
+		&i.ApiKey.CreatorID,
+		&i.ApiKey.DisplayName,
+		&i.ApiKey.Role,
+		&i.ApiKey.Scopes,
+		&i.ApiKey.SecretHash,
+		&i.ApiKey.Version,
+		&i.ApiKey.CreateTime,
+		&i.ApiKey.ExpireTime,
+		&i.ApiKey.LastUseTime,
+		&i.ApiKey.RevokeTime,
+		&i.ApiKey.FormerSecretHash,
+		&i.ApiKey.FormerExpireTime,
+		&i.ApiKey.LastUseAddress,
+		&i.ApiKey.AllowedNetworks,
+		&i.ApiKey.UserID,
+		&i.MemberRole,
 	)
 	return i, err
 }
 
 const keyStanding = `-- name: KeyStanding :one
-select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, k.former_secret_hash, k.former_expire_time, k.last_use_address, k.allowed_networks, a.state, h.epoch
+select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, k.former_secret_hash, k.former_expire_time, k.last_use_address, k.allowed_networks, k.user_id, a.state, m.role as member_role, h.epoch
 from api_key k
 join account a on a.id = k.account_id
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
 cross join revocation_head h
 where k.id = $1
 `
 
 type KeyStandingRow struct {
-	ApiKey ApiKey
-	State  string
-	Epoch  int64
+	ApiKey     ApiKey
+	State      string
+	MemberRole *string
+	Epoch      int64
 }
 
 // One statement is one snapshot: the epoch is that of the very moment.
@@ -218,48 +259,70 @@ func (q *Queries) KeyStanding(ctx context.Context, id string) (KeyStandingRow, e
 		&i.ApiKey.FormerExpireTime,
 		&i.ApiKey.LastUseAddress,
 		&i.ApiKey.AllowedNetworks,
+		&i.ApiKey.UserID,
 		&i.State,
+		&i.MemberRole,
 		&i.Epoch,
 	)
 	return i, err
 }
 
 const listKeys = `-- name: ListKeys :many
-select id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time, last_use_time, revoke_time, former_secret_hash, former_expire_time, last_use_address, allowed_networks from api_key where account_id = $1 and id > $2 order by id limit $3
+select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, k.former_secret_hash, k.former_expire_time, k.last_use_address, k.allowed_networks, k.user_id, m.role as member_role
+from api_key k
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
+where k.account_id = $1 and k.id > $2
+  and ($3::text = '' or k.user_id = $3 or $4::boolean and k.user_id is null)
+order by k.id limit $5
 `
 
 type ListKeysParams struct {
 	AccountID string
 	After     string
+	Person    string
+	Shared    bool
 	Count     int32
 }
 
-func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ApiKey, error) {
-	rows, err := q.db.Query(ctx, listKeys, arg.AccountID, arg.After, arg.Count)
+type ListKeysRow struct {
+	ApiKey     ApiKey
+	MemberRole *string
+}
+
+func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ListKeysRow, error) {
+	rows, err := q.db.Query(ctx, listKeys,
+		arg.AccountID,
+		arg.After,
+		arg.Person,
+		arg.Shared,
+		arg.Count,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ApiKey
+	var items []ListKeysRow
 	for rows.Next() {
-		var i ApiKey
+		var i ListKeysRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.AccountID,
-			&i.CreatorID,
-			&i.DisplayName,
-			&i.Role,
-			&i.Scopes,
-			&i.SecretHash,
-			&i.Version,
-			&i.CreateTime,
-			&i.ExpireTime,
-			&i.LastUseTime,
-			&i.RevokeTime,
-			&i.FormerSecretHash,
-			&i.FormerExpireTime,
-			&i.LastUseAddress,
-			&i.AllowedNetworks,
+			&i.ApiKey.ID,
+			&i.ApiKey.AccountID,
+			&i.ApiKey.CreatorID,
+			&i.ApiKey.DisplayName,
+			&i.ApiKey.Role,
+			&i.ApiKey.Scopes,
+			&i.ApiKey.SecretHash,
+			&i.ApiKey.Version,
+			&i.ApiKey.CreateTime,
+			&i.ApiKey.ExpireTime,
+			&i.ApiKey.LastUseTime,
+			&i.ApiKey.RevokeTime,
+			&i.ApiKey.FormerSecretHash,
+			&i.ApiKey.FormerExpireTime,
+			&i.ApiKey.LastUseAddress,
+			&i.ApiKey.AllowedNetworks,
+			&i.ApiKey.UserID,
+			&i.MemberRole,
 		); err != nil {
 			return nil, err
 		}

@@ -25,6 +25,7 @@ type ApiKey struct {
 	FormerExpireTime *time.Time
 	LastUseAddress   string
 	AllowedNetworks  []string
+	UserID           *string
 }
 
 type ApiKeySecret struct {

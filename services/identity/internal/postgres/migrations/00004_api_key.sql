@@ -12,3 +12,7 @@ alter table api_key
 
 -- Which call a kept secret is for: empty for the one that made the key, else the id of the rotation.
 alter table api_key_secret add column rotation_id text not null default '';
+
+-- Personal keys act for their person. Their role is that of the membership and is read there; the column keeps the
+-- lowest, so that a binary that does not know personal keys gives them no more.
+alter table api_key add column user_id text references users (id);

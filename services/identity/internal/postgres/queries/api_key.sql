@@ -1,17 +1,33 @@
 -- name: InsertKey :exec
 insert into api_key (id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time,
-    allowed_networks)
+    allowed_networks, user_id)
 values (@id, @account_id, @creator_id, @display_name, @role, @scopes, @secret_hash, @version, @create_time, @expire_time,
-    @allowed_networks);
+    @allowed_networks, @user_id);
 
 -- name: KeyForUpdate :one
-select * from api_key where account_id = @account_id and id = @id for no key update;
+select sqlc.embed(k), m.role as member_role
+from api_key k
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
+where k.account_id = @account_id and k.id = @id
+for no key update of k;
 
 -- name: GetKey :one
-select * from api_key where account_id = @account_id and id = @id;
+select sqlc.embed(k), m.role as member_role
+from api_key k
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
+where k.account_id = @account_id and k.id = @id;
 
 -- name: ListKeys :many
-select * from api_key where account_id = @account_id and id > @after order by id limit @count;
+select sqlc.embed(k), m.role as member_role
+from api_key k
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
+where k.account_id = @account_id and k.id > @after
+  and (@person::text = '' or k.user_id = @person or @shared::boolean and k.user_id is null)
+order by k.id limit @count;
+
+-- name: EndPersonalKeys :exec
+update api_key set revoke_time = @revoke_time, version = version + 1
+where account_id = @account_id and user_id = @user_id::text and revoke_time is null;
 
 -- name: UpdateKey :exec
 update api_key
@@ -31,9 +47,10 @@ where id = @id and (last_use_time is null or last_use_time <= @last_use_time);
 
 -- One statement is one snapshot: the epoch is that of the very moment.
 -- name: KeyStanding :one
-select sqlc.embed(k), a.state, h.epoch
+select sqlc.embed(k), a.state, m.role as member_role, h.epoch
 from api_key k
 join account a on a.id = k.account_id
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
 cross join revocation_head h
 where k.id = @id;
 
