@@ -48,7 +48,11 @@ type Edge struct {
 	config Config
 	mux    *runtime.ServeMux
 	routes []route
+	scopes []string
 }
+
+// Scopes returns every scope that some method asks for.
+func (e *Edge) Scopes() []string { return e.scopes }
 
 // New registers the routes of all services.
 func New(ctx context.Context, config Config) (*Edge, error) {
@@ -82,7 +86,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Edge{config: config, routes: allRoutes(services)}
+	e := &Edge{config: config, routes: allRoutes(services), scopes: table.Scopes()}
 	e.mux = runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &codec{}),
 		runtime.WithErrorHandler(e.fail),

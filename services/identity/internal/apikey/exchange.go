@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/errs"
@@ -52,17 +54,31 @@ func RefusalOf(err error, caller principal.Principal) (Refusal, bool) {
 	return Refusal{Caller: caller, Why: r.why}, true
 }
 
-// Exchanged is a fresh access token and the account that it is bound to.
+// ErrScopeNotHeld is for asking for more than the key has.
+var ErrScopeNotHeld = errs.New(errs.InvalidArgument, "SCOPE_NOT_HELD", "the API key does not have this scope; ask for less, or make a key that has it")
+
+// Credentials are what somebody shows to get a token.
+type Credentials struct {
+	// Secret is the key as a whole.
+	Secret string
+	// KeyID must be that of the secret; empty says nothing.
+	KeyID string
+	// Scopes are what the token shall have of those of the key; none for all.
+	Scopes []string
+}
+
+// Exchanged is a fresh access token, the account that it is bound to and what it may do.
 type Exchanged struct {
 	accesstoken.Token
 	AccountID string
+	Scopes    []string
 }
 
 // Exchange mints a token for the key of a secret, as the caller's address allows. A token
 // from the secret before a rotation ends with the overlap.
-func (s *APIKeys) Exchange(ctx context.Context, secret string) (Exchanged, error) {
-	keyID, ok := parse(secret)
-	if !ok {
+func (s *APIKeys) Exchange(ctx context.Context, c Credentials) (Exchanged, error) {
+	keyID, ok := parse(c.Secret)
+	if !ok || c.KeyID != "" && c.KeyID != keyID {
 		return Exchanged{}, ErrInvalid
 	}
 	standing, err := s.Store.KeyStanding(ctx, keyID)
@@ -70,7 +86,7 @@ func (s *APIKeys) Exchange(ctx context.Context, secret string) (Exchanged, error
 	if err != nil && !unknown {
 		return Exchanged{}, err
 	}
-	now, given, from := s.Clock.Now(), hashOf(secret), principal.FromContext(ctx).Address
+	now, given, from := s.Clock.Now(), hashOf(c.Secret), principal.FromContext(ctx).Address
 	// Compared whether or not there is such a key, so that the answer takes the same time.
 	present := subtle.ConstantTimeCompare(given[:], standing.Hash[:]) == 1
 	former := subtle.ConstantTimeCompare(given[:], standing.Former[:]) == 1
@@ -80,6 +96,10 @@ func (s *APIKeys) Exchange(ctx context.Context, secret string) (Exchanged, error
 	k := standing.Key
 	if why := k.refuses(former && !present, now, from); why != nil {
 		return Exchanged{}, ErrInvalid.Wrap(&refusal{key: k, why: why})
+	}
+	scopes, err := k.narrowed(c.Scopes)
+	if err != nil {
+		return Exchanged{}, err
 	}
 	if minute := now.Truncate(time.Minute); minute.After(k.LastUseTime) || from != k.LastUseAddress {
 		if err := s.Store.TouchKey(ctx, Use{KeyID: k.ID, At: minute, From: from}); err != nil {
@@ -92,9 +112,24 @@ func (s *APIKeys) Exchange(ctx context.Context, secret string) (Exchanged, error
 	}
 	minted, err := s.Minter.Mint(ctx, accesstoken.Grant{
 		Kind: principal.Machine, Subject: k.ID, AccountID: k.AccountID, AccountState: standing.AccountState,
-		Role: string(k.Role), Scopes: k.Scopes, UserID: k.UserID, Epoch: standing.Epoch, Until: until,
+		Role: string(k.Role), Scopes: scopes, UserID: k.UserID, Epoch: standing.Epoch, Until: until,
 	})
-	return Exchanged{Token: minted, AccountID: k.AccountID}, err
+	return Exchanged{Token: minted, AccountID: k.AccountID, Scopes: scopes}, err
+}
+
+// narrowed returns the scopes that were asked for, which the key must have; all without any.
+func (k Key) narrowed(asked []string) ([]string, error) {
+	if len(asked) == 0 {
+		return k.Scopes, nil
+	}
+	for _, scope := range asked {
+		if !slices.Contains(k.Scopes, scope) {
+			return nil, ErrScopeNotHeld.WithViolation(errs.Violation{
+				Field: "scopes", Rule: "SCOPE_NOT_HELD", Description: "give some of: " + strings.Join(k.Scopes, ", "),
+			})
+		}
+	}
+	return slices.Compact(slices.Sorted(slices.Values(asked))), nil
 }
 
 // refuses says why a genuine secret, perhaps the former one, opens nothing now and from there.

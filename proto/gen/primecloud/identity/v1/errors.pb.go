@@ -82,6 +82,8 @@ const (
 	// In the audit trail alone: a genuine personal API key was shown whose person is no member
 	// any more, or an external one; its caller is told API_KEY_INVALID.
 	ErrorReason_ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED ErrorReason = 47
+	// The API key does not have a scope that was asked for. Ask for less, or make a key that has it.
+	ErrorReason_ERROR_REASON_SCOPE_NOT_HELD ErrorReason = 48
 )
 
 // Enum value maps for ErrorReason.
@@ -112,6 +114,7 @@ var (
 		45: "ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED",
 		46: "ERROR_REASON_API_KEY_PERSONAL",
 		47: "ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED",
+		48: "ERROR_REASON_SCOPE_NOT_HELD",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                 0,
@@ -139,6 +142,7 @@ var (
 		"ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED": 45,
 		"ERROR_REASON_API_KEY_PERSONAL":            46,
 		"ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED":  47,
+		"ERROR_REASON_SCOPE_NOT_HELD":              48,
 	}
 )
 
@@ -173,7 +177,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\x87\a\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xa8\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -200,7 +204,8 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\x1cERROR_REASON_API_KEY_ROTATED\x10,\x12,\n" +
 	"(ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED\x10-\x12!\n" +
 	"\x1dERROR_REASON_API_KEY_PERSONAL\x10.\x12+\n" +
-	"'ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED\x10/BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"'ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED\x10/\x12\x1f\n" +
+	"\x1bERROR_REASON_SCOPE_NOT_HELD\x100BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once
