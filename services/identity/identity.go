@@ -11,6 +11,7 @@ import (
 	"net"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/primecloud/primecloud/pkg/admin"
 	"github.com/primecloud/primecloud/pkg/audit/auditlog"
@@ -20,6 +21,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/page"
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/port"
+	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/pkg/rpc"
 	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
@@ -125,7 +127,7 @@ func (s *Service) build(ctx context.Context) error {
 	}
 	s.server, err = rpc.NewServer(rpc.ServerConfig{
 		Service: Name, Noun: events.Noun, Listener: d.Listener, TLS: d.TLS, Authenticate: authenticator.Authenticate,
-		TrustedForwarders: []string{"gateway"}, OnRefusal: s.bus.refusals.Refused,
+		TrustedForwarders: []string{"gateway"}, OnRefusal: s.refused,
 	}, rpc.Deps{Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter})
 	if err != nil {
 		return err
@@ -136,6 +138,15 @@ func (s *Service) build(ctx context.Context) error {
 	}
 	// Last, for it writes: a service that is not configured well changes nothing.
 	return keys.Rotate(ctx)
+}
+
+// refused records a refused call. That of a genuine API key is an entry in the trail of its
+// account, with the reason that its caller is not told.
+func (s *Service) refused(ctx context.Context, method string, request proto.Message, err error) {
+	if r, genuine := apikey.RefusalOf(err, principal.FromContext(ctx)); genuine {
+		ctx, err = principal.NewContext(ctx, r.Caller), r.Why
+	}
+	s.bus.refusals.Refused(ctx, method, request, err)
 }
 
 // useCases makes the use cases of every concept.

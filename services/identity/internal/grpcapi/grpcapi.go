@@ -54,6 +54,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	identityv1.RegisterMembershipServiceServer(server, &memberships{use: u.Memberships, pages: pages})
 	identityv1.RegisterSessionServiceServer(server, &sessions{use: u.Sessions, limits: u.Limits, pages: pages})
 	identityv1.RegisterApiKeyServiceServer(server, &apiKeys{use: u.APIKeys, pages: pages})
+	identityv1.RegisterPersonalApiKeyServiceServer(server, &personalKeys{use: u.APIKeys, pages: pages})
 	identityv1.RegisterTokenServiceServer(server, &tokens{use: u.APIKeys, keys: u.Keys, revocations: u.Revocations})
 	auditv1.RegisterAuditServiceServer(server, &auditEntries{use: u.AuditTrail, pages: pages})
 }

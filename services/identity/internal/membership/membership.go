@@ -86,7 +86,7 @@ type Tx interface {
 	HasUser(ctx context.Context, userID string) (bool, error)
 	// SaveMembership inserts the membership or replaces the one there is.
 	SaveMembership(ctx context.Context, m Membership) error
-	// RemoveMembership removes it.
+	// RemoveMembership removes it, and ends the personal API keys that go with it.
 	RemoveMembership(ctx context.Context, accountID, userID string) error
 	// Revoke ends the tokens that depend on something, and gives the entry its epoch.
 	Revoke(ctx context.Context, entry revocation.Entry) error

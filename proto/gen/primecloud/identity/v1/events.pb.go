@@ -253,7 +253,7 @@ func (x *UserChanged) GetUser() *User {
 	return nil
 }
 
-// ApiKeyChanged is the payload of primecloud.identity.api_key.{created,revoked}.v1.
+// ApiKeyChanged is the payload of primecloud.identity.api_key.{created,updated,rotated,revoked}.v1.
 type ApiKeyChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key after the change, never its secret.

@@ -28,18 +28,31 @@ type Account struct {
 }
 
 type ApiKey struct {
-	ID          string
+	ID               string
+	AccountID        string
+	CreatorID        string
+	DisplayName      string
+	Role             string
+	Scopes           []string
+	SecretHash       []byte
+	Version          int64
+	CreateTime       time.Time
+	ExpireTime       *time.Time
+	LastUseTime      *time.Time
+	RevokeTime       *time.Time
+	FormerSecretHash []byte
+	FormerExpireTime *time.Time
+	LastUseAddress   string
+	AllowedNetworks  []string
+	UserID           *string
+}
+
+type ApiKeySecret struct {
+	ApiKeyID    string
 	AccountID   string
-	CreatorID   string
-	DisplayName string
-	Role        string
-	Scopes      []string
-	SecretHash  []byte
-	Version     int64
-	CreateTime  time.Time
-	ExpireTime  *time.Time
-	LastUseTime *time.Time
-	RevokeTime  *time.Time
+	Sealed      []byte
+	DestroyTime time.Time
+	RotationID  string
 }
 
 type AuditEntry struct {
