@@ -28,6 +28,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 	"github.com/primecloud/primecloud/services/identity/internal/events"
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
+	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/oidc"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres"
@@ -159,6 +160,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 		Users:       user.New(s.stores.Users),
 		Accounts:    account.New(s.stores.Accounts, d.Clock),
 		Memberships: membership.New(s.stores.Memberships, d.Clock),
+		Invitations: invitation.New(s.stores.Invitations, d.Clock),
 		Sessions: session.New(session.Config{
 			Store: s.stores.Sessions, Provider: provider, Minter: minter, Clock: d.Clock, Limits: limits,
 		}),

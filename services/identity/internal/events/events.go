@@ -19,6 +19,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
+	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
@@ -61,6 +62,8 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return &identityv1.AccountChanged{Account: grpcapi.Account(s)}, nil
 	case membership.Membership:
 		return &identityv1.MembershipChanged{Membership: grpcapi.Membership(s)}, nil
+	case invitation.Invitation:
+		return &identityv1.InvitationChanged{Invitation: grpcapi.Invitation(s)}, nil
 	case user.User:
 		return &identityv1.UserChanged{User: grpcapi.User(s)}, nil
 	case apikey.Key:

@@ -19,6 +19,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
+	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
@@ -29,6 +30,7 @@ type UseCases struct {
 	Users       *user.Users
 	Accounts    *account.Accounts
 	Memberships *membership.Members
+	Invitations *invitation.Invitations
 	Sessions    *session.Sessions
 	Limits      session.Limits
 	APIKeys     *apikey.APIKeys
@@ -45,6 +47,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	identityv1.RegisterUserServiceServer(server, &users{use: u.Users})
 	identityv1.RegisterAccountServiceServer(server, &accounts{use: u.Accounts, pages: pages})
 	identityv1.RegisterMembershipServiceServer(server, &memberships{use: u.Memberships, pages: pages})
+	identityv1.RegisterInvitationServiceServer(server, &invitations{use: u.Invitations, pages: pages})
 	identityv1.RegisterSessionServiceServer(server, &sessions{use: u.Sessions, limits: u.Limits, pages: pages})
 	identityv1.RegisterApiKeyServiceServer(server, &apiKeys{use: u.APIKeys, pages: pages})
 	identityv1.RegisterTokenServiceServer(server, &tokens{use: u.APIKeys, keys: u.Keys, revocations: u.Revocations})

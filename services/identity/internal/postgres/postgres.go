@@ -56,6 +56,7 @@ type Stores struct {
 	Users       *Users
 	Accounts    *Accounts
 	Memberships *Memberships
+	Invitations *Invitations
 	Sessions    *Sessions
 	APIKeys     *APIKeys
 	SigningKeys *SigningKeys
@@ -67,7 +68,7 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{c}
 	return &Stores{
-		Users: &Users{b}, Accounts: &Accounts{b}, Memberships: &Memberships{b}, Sessions: &Sessions{b},
+		Users: &Users{b}, Accounts: &Accounts{b}, Memberships: &Memberships{b}, Invitations: &Invitations{b}, Sessions: &Sessions{b},
 		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
 	}
 }

@@ -61,6 +61,21 @@ const (
 	ErrorReason_ERROR_REASON_FIELD_NOT_UPDATABLE ErrorReason = 15
 	// A display name is blank or too long. Give 1 to 100 characters.
 	ErrorReason_ERROR_REASON_DISPLAY_NAME_INVALID ErrorReason = 16
+	// The token opens no invitation for this login: it is mistyped, used, replaced, ended, or
+	// for an address that the login has not verified. Log in with the invited address, or
+	// ask for a new invitation.
+	ErrorReason_ERROR_REASON_INVITATION_INVALID ErrorReason = 60
+	// No such invitation in the account. Check the id.
+	ErrorReason_ERROR_REASON_INVITATION_NOT_FOUND ErrorReason = 61
+	// The address has a pending invitation. Send that one again, or revoke it first.
+	ErrorReason_ERROR_REASON_INVITATION_EXISTS ErrorReason = 62
+	// The invitation was accepted, declined, revoked, or its inviter lost the right to it.
+	// Make a new one.
+	ErrorReason_ERROR_REASON_INVITATION_CLOSED ErrorReason = 63
+	// The invitation was sent again since. Go by the later event.
+	ErrorReason_ERROR_REASON_INVITATION_SUPERSEDED ErrorReason = 64
+	// The account has as many pending invitations as it may. Revoke some.
+	ErrorReason_ERROR_REASON_TOO_MANY_INVITATIONS ErrorReason = 65
 )
 
 // Enum value maps for ErrorReason.
@@ -83,25 +98,37 @@ var (
 		14: "ERROR_REASON_SCOPE_UNKNOWN",
 		15: "ERROR_REASON_FIELD_NOT_UPDATABLE",
 		16: "ERROR_REASON_DISPLAY_NAME_INVALID",
+		60: "ERROR_REASON_INVITATION_INVALID",
+		61: "ERROR_REASON_INVITATION_NOT_FOUND",
+		62: "ERROR_REASON_INVITATION_EXISTS",
+		63: "ERROR_REASON_INVITATION_CLOSED",
+		64: "ERROR_REASON_INVITATION_SUPERSEDED",
+		65: "ERROR_REASON_TOO_MANY_INVITATIONS",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":          0,
-		"ERROR_REASON_ACCOUNT_NOT_FOUND":    1,
-		"ERROR_REASON_MEMBERSHIP_NOT_FOUND": 2,
-		"ERROR_REASON_MEMBERSHIP_EXISTS":    3,
-		"ERROR_REASON_LAST_OWNER":           4,
-		"ERROR_REASON_ROLE_TOO_HIGH":        5,
-		"ERROR_REASON_USER_NOT_FOUND":       6,
-		"ERROR_REASON_ID_TOKEN_INVALID":     7,
-		"ERROR_REASON_PROVIDER_UNAVAILABLE": 8,
-		"ERROR_REASON_SESSION_INVALID":      9,
-		"ERROR_REASON_SESSION_NOT_FOUND":    10,
-		"ERROR_REASON_API_KEY_INVALID":      11,
-		"ERROR_REASON_API_KEY_NOT_FOUND":    12,
-		"ERROR_REASON_EXPIRE_TIME_INVALID":  13,
-		"ERROR_REASON_SCOPE_UNKNOWN":        14,
-		"ERROR_REASON_FIELD_NOT_UPDATABLE":  15,
-		"ERROR_REASON_DISPLAY_NAME_INVALID": 16,
+		"ERROR_REASON_UNSPECIFIED":           0,
+		"ERROR_REASON_ACCOUNT_NOT_FOUND":     1,
+		"ERROR_REASON_MEMBERSHIP_NOT_FOUND":  2,
+		"ERROR_REASON_MEMBERSHIP_EXISTS":     3,
+		"ERROR_REASON_LAST_OWNER":            4,
+		"ERROR_REASON_ROLE_TOO_HIGH":         5,
+		"ERROR_REASON_USER_NOT_FOUND":        6,
+		"ERROR_REASON_ID_TOKEN_INVALID":      7,
+		"ERROR_REASON_PROVIDER_UNAVAILABLE":  8,
+		"ERROR_REASON_SESSION_INVALID":       9,
+		"ERROR_REASON_SESSION_NOT_FOUND":     10,
+		"ERROR_REASON_API_KEY_INVALID":       11,
+		"ERROR_REASON_API_KEY_NOT_FOUND":     12,
+		"ERROR_REASON_EXPIRE_TIME_INVALID":   13,
+		"ERROR_REASON_SCOPE_UNKNOWN":         14,
+		"ERROR_REASON_FIELD_NOT_UPDATABLE":   15,
+		"ERROR_REASON_DISPLAY_NAME_INVALID":  16,
+		"ERROR_REASON_INVITATION_INVALID":    60,
+		"ERROR_REASON_INVITATION_NOT_FOUND":  61,
+		"ERROR_REASON_INVITATION_EXISTS":     62,
+		"ERROR_REASON_INVITATION_CLOSED":     63,
+		"ERROR_REASON_INVITATION_SUPERSEDED": 64,
+		"ERROR_REASON_TOO_MANY_INVITATIONS":  65,
 	}
 )
 
@@ -136,7 +163,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xe1\x04\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xc4\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -155,7 +182,13 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	" ERROR_REASON_EXPIRE_TIME_INVALID\x10\r\x12\x1e\n" +
 	"\x1aERROR_REASON_SCOPE_UNKNOWN\x10\x0e\x12$\n" +
 	" ERROR_REASON_FIELD_NOT_UPDATABLE\x10\x0f\x12%\n" +
-	"!ERROR_REASON_DISPLAY_NAME_INVALID\x10\x10BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"!ERROR_REASON_DISPLAY_NAME_INVALID\x10\x10\x12#\n" +
+	"\x1fERROR_REASON_INVITATION_INVALID\x10<\x12%\n" +
+	"!ERROR_REASON_INVITATION_NOT_FOUND\x10=\x12\"\n" +
+	"\x1eERROR_REASON_INVITATION_EXISTS\x10>\x12\"\n" +
+	"\x1eERROR_REASON_INVITATION_CLOSED\x10?\x12&\n" +
+	"\"ERROR_REASON_INVITATION_SUPERSEDED\x10@\x12%\n" +
+	"!ERROR_REASON_TOO_MANY_INVITATIONS\x10ABNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -205,11 +205,59 @@ func (x *ApiKeyChanged) GetApiKey() *ApiKey {
 	return nil
 }
 
+// InvitationChanged is the payload of
+// primecloud.identity.invitation.{created,resent,revoked,declined,accepted}.v1. Created and
+// resent ask the notifier for an e-mail; accepted asks storage for the grants.
+type InvitationChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The invitation after the change, never its token.
+	Invitation    *Invitation `protobuf:"bytes,1,opt,name=invitation,proto3" json:"invitation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvitationChanged) Reset() {
+	*x = InvitationChanged{}
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvitationChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvitationChanged) ProtoMessage() {}
+
+func (x *InvitationChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvitationChanged.ProtoReflect.Descriptor instead.
+func (*InvitationChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *InvitationChanged) GetInvitation() *Invitation {
+	if x != nil {
+		return x.Invitation
+	}
+	return nil
+}
+
 var File_primecloud_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/membership.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
+	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/invitation.proto\x1a'primecloud/identity/v1/membership.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
 	"\x0eAccountChanged\x129\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"W\n" +
 	"\x11MembershipChanged\x12B\n" +
@@ -219,7 +267,11 @@ const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\vUserChanged\x120\n" +
 	"\x04user\x18\x01 \x01(\v2\x1c.primecloud.identity.v1.UserR\x04user\"H\n" +
 	"\rApiKeyChanged\x127\n" +
-	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKeyBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey\"W\n" +
+	"\x11InvitationChanged\x12B\n" +
+	"\n" +
+	"invitation\x18\x01 \x01(\v2\".primecloud.identity.v1.InvitationR\n" +
+	"invitationBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_events_proto_rawDescOnce sync.Once
@@ -233,27 +285,30 @@ func file_primecloud_identity_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_events_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_primecloud_identity_v1_events_proto_goTypes = []any{
 	(*AccountChanged)(nil),    // 0: primecloud.identity.v1.AccountChanged
 	(*MembershipChanged)(nil), // 1: primecloud.identity.v1.MembershipChanged
 	(*UserChanged)(nil),       // 2: primecloud.identity.v1.UserChanged
 	(*ApiKeyChanged)(nil),     // 3: primecloud.identity.v1.ApiKeyChanged
-	(*Account)(nil),           // 4: primecloud.identity.v1.Account
-	(*Membership)(nil),        // 5: primecloud.identity.v1.Membership
-	(*User)(nil),              // 6: primecloud.identity.v1.User
-	(*ApiKey)(nil),            // 7: primecloud.identity.v1.ApiKey
+	(*InvitationChanged)(nil), // 4: primecloud.identity.v1.InvitationChanged
+	(*Account)(nil),           // 5: primecloud.identity.v1.Account
+	(*Membership)(nil),        // 6: primecloud.identity.v1.Membership
+	(*User)(nil),              // 7: primecloud.identity.v1.User
+	(*ApiKey)(nil),            // 8: primecloud.identity.v1.ApiKey
+	(*Invitation)(nil),        // 9: primecloud.identity.v1.Invitation
 }
 var file_primecloud_identity_v1_events_proto_depIdxs = []int32{
-	4, // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
-	5, // 1: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
-	6, // 2: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
-	7, // 3: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	5, // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
+	6, // 1: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
+	7, // 2: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
+	8, // 3: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
+	9, // 4: primecloud.identity.v1.InvitationChanged.invitation:type_name -> primecloud.identity.v1.Invitation
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_events_proto_init() }
@@ -263,6 +318,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 	}
 	file_primecloud_identity_v1_account_proto_init()
 	file_primecloud_identity_v1_api_key_proto_init()
+	file_primecloud_identity_v1_invitation_proto_init()
 	file_primecloud_identity_v1_membership_proto_init()
 	file_primecloud_identity_v1_user_proto_init()
 	type x struct{}
@@ -271,7 +327,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_events_proto_rawDesc), len(file_primecloud_identity_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

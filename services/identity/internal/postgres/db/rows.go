@@ -48,6 +48,25 @@ type AuditEntry struct {
 	After          []byte
 }
 
+type Invitation struct {
+	ID           string
+	AccountID    string
+	Email        string
+	EmailKey     string
+	Role         string
+	Grants       []byte
+	State        string
+	InviterID    string
+	Delivery     int32
+	TokenHash    []byte
+	AcceptUserID *string
+	Version      int64
+	CreateTime   time.Time
+	SendTime     time.Time
+	ExpireTime   time.Time
+	EndTime      *time.Time
+}
+
 type SigningKey struct {
 	Kid           string
 	PublicKey     []byte
