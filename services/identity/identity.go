@@ -31,6 +31,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/oidc"
+	"github.com/primecloud/primecloud/services/identity/internal/ownership"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
@@ -161,6 +162,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 		Accounts:    account.New(s.stores.Accounts, d.Clock),
 		Memberships: membership.New(s.stores.Memberships, d.Clock),
 		Invitations: invitation.New(s.stores.Invitations, d.Clock),
+		Transfers:   ownership.New(s.stores.Transfers, d.Clock),
 		Sessions: session.New(session.Config{
 			Store: s.stores.Sessions, Provider: provider, Minter: minter, Clock: d.Clock, Limits: limits,
 		}),

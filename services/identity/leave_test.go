@@ -35,7 +35,8 @@ func TestWhoever_leaves_an_account_is_out_at_once(t *testing.T) {
 	if err != nil || len(list.GetAccounts()) != 0 {
 		t.Errorf("bert still has %v, %v", list, err)
 	}
-	entries := anna.eventually(acme, "account.create SUCCEEDED", "membership.create SUCCEEDED", "membership.leave SUCCEEDED")
+	entries := anna.eventually(acme, "account.create SUCCEEDED", "membership.create SUCCEEDED", "membership.leave SUCCEEDED",
+		"account.get DENIED", "account.leave DENIED", "account.get DENIED", "account.leave DENIED")
 	if e := entries[2]; e.GetActor().GetId() != bert.id || e.GetTarget().GetId() != bert.id || e.GetBefore().AsMap()["role"] != "external" {
 		t.Errorf("the trail says %v", e)
 	}

@@ -97,6 +97,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		identityv1.RegisterApiKeyServiceHandlerClient(ctx, e.mux, identityv1.NewApiKeyServiceClient(identity)),
 		identityv1.RegisterInvitationServiceHandlerClient(ctx, e.mux, identityv1.NewInvitationServiceClient(identity)),
 		identityv1.RegisterMembershipServiceHandlerClient(ctx, e.mux, identityv1.NewMembershipServiceClient(identity)),
+		identityv1.RegisterOwnershipTransferServiceHandlerClient(ctx, e.mux, identityv1.NewOwnershipTransferServiceClient(identity)),
 		identityv1.RegisterSessionServiceHandlerClient(ctx, e.mux, identityv1.NewSessionServiceClient(identity)),
 		identityv1.RegisterTokenServiceHandlerClient(ctx, e.mux, identityv1.NewTokenServiceClient(identity)),
 		identityv1.RegisterUserServiceHandlerClient(ctx, e.mux, identityv1.NewUserServiceClient(identity)),

@@ -21,6 +21,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/ownership"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
@@ -31,6 +32,7 @@ type UseCases struct {
 	Accounts    *account.Accounts
 	Memberships *membership.Members
 	Invitations *invitation.Invitations
+	Transfers   *ownership.Transfers
 	Sessions    *session.Sessions
 	Limits      session.Limits
 	APIKeys     *apikey.APIKeys
@@ -48,6 +50,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	identityv1.RegisterAccountServiceServer(server, &accounts{use: u.Accounts, pages: pages})
 	identityv1.RegisterMembershipServiceServer(server, &memberships{use: u.Memberships, pages: pages})
 	identityv1.RegisterInvitationServiceServer(server, &invitations{use: u.Invitations, pages: pages})
+	identityv1.RegisterOwnershipTransferServiceServer(server, &transfers{use: u.Transfers, pages: pages})
 	identityv1.RegisterSessionServiceServer(server, &sessions{use: u.Sessions, limits: u.Limits, pages: pages})
 	identityv1.RegisterApiKeyServiceServer(server, &apiKeys{use: u.APIKeys, pages: pages})
 	identityv1.RegisterTokenServiceServer(server, &tokens{use: u.APIKeys, keys: u.Keys, revocations: u.Revocations})

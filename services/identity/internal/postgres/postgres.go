@@ -57,6 +57,7 @@ type Stores struct {
 	Accounts    *Accounts
 	Memberships *Memberships
 	Invitations *Invitations
+	Transfers   *Transfers
 	Sessions    *Sessions
 	APIKeys     *APIKeys
 	SigningKeys *SigningKeys
@@ -68,8 +69,9 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{c}
 	return &Stores{
-		Users: &Users{b}, Accounts: &Accounts{b}, Memberships: &Memberships{b}, Invitations: &Invitations{b}, Sessions: &Sessions{b},
-		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
+		Users: &Users{b}, Accounts: &Accounts{b}, Memberships: &Memberships{b}, Invitations: &Invitations{b}, Transfers: &Transfers{b},
+		Sessions: &Sessions{b},
+		APIKeys:  &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
 	}
 }
 

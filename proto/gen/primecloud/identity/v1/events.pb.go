@@ -253,11 +253,58 @@ func (x *InvitationChanged) GetInvitation() *Invitation {
 	return nil
 }
 
+// OwnershipTransferChanged is the payload of
+// primecloud.identity.ownership_transfer.{created,confirmed,declined,canceled}.v1.
+type OwnershipTransferChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The transfer after the change.
+	OwnershipTransfer *OwnershipTransfer `protobuf:"bytes,1,opt,name=ownership_transfer,json=ownershipTransfer,proto3" json:"ownership_transfer,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *OwnershipTransferChanged) Reset() {
+	*x = OwnershipTransferChanged{}
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnershipTransferChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnershipTransferChanged) ProtoMessage() {}
+
+func (x *OwnershipTransferChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnershipTransferChanged.ProtoReflect.Descriptor instead.
+func (*OwnershipTransferChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *OwnershipTransferChanged) GetOwnershipTransfer() *OwnershipTransfer {
+	if x != nil {
+		return x.OwnershipTransfer
+	}
+	return nil
+}
+
 var File_primecloud_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/invitation.proto\x1a'primecloud/identity/v1/membership.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
+	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/invitation.proto\x1a'primecloud/identity/v1/membership.proto\x1a/primecloud/identity/v1/ownership_transfer.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
 	"\x0eAccountChanged\x129\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"W\n" +
 	"\x11MembershipChanged\x12B\n" +
@@ -271,7 +318,9 @@ const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\x11InvitationChanged\x12B\n" +
 	"\n" +
 	"invitation\x18\x01 \x01(\v2\".primecloud.identity.v1.InvitationR\n" +
-	"invitationBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"invitation\"t\n" +
+	"\x18OwnershipTransferChanged\x12X\n" +
+	"\x12ownership_transfer\x18\x01 \x01(\v2).primecloud.identity.v1.OwnershipTransferR\x11ownershipTransferBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_events_proto_rawDescOnce sync.Once
@@ -285,30 +334,33 @@ func file_primecloud_identity_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_events_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_primecloud_identity_v1_events_proto_goTypes = []any{
-	(*AccountChanged)(nil),    // 0: primecloud.identity.v1.AccountChanged
-	(*MembershipChanged)(nil), // 1: primecloud.identity.v1.MembershipChanged
-	(*UserChanged)(nil),       // 2: primecloud.identity.v1.UserChanged
-	(*ApiKeyChanged)(nil),     // 3: primecloud.identity.v1.ApiKeyChanged
-	(*InvitationChanged)(nil), // 4: primecloud.identity.v1.InvitationChanged
-	(*Account)(nil),           // 5: primecloud.identity.v1.Account
-	(*Membership)(nil),        // 6: primecloud.identity.v1.Membership
-	(*User)(nil),              // 7: primecloud.identity.v1.User
-	(*ApiKey)(nil),            // 8: primecloud.identity.v1.ApiKey
-	(*Invitation)(nil),        // 9: primecloud.identity.v1.Invitation
+	(*AccountChanged)(nil),           // 0: primecloud.identity.v1.AccountChanged
+	(*MembershipChanged)(nil),        // 1: primecloud.identity.v1.MembershipChanged
+	(*UserChanged)(nil),              // 2: primecloud.identity.v1.UserChanged
+	(*ApiKeyChanged)(nil),            // 3: primecloud.identity.v1.ApiKeyChanged
+	(*InvitationChanged)(nil),        // 4: primecloud.identity.v1.InvitationChanged
+	(*OwnershipTransferChanged)(nil), // 5: primecloud.identity.v1.OwnershipTransferChanged
+	(*Account)(nil),                  // 6: primecloud.identity.v1.Account
+	(*Membership)(nil),               // 7: primecloud.identity.v1.Membership
+	(*User)(nil),                     // 8: primecloud.identity.v1.User
+	(*ApiKey)(nil),                   // 9: primecloud.identity.v1.ApiKey
+	(*Invitation)(nil),               // 10: primecloud.identity.v1.Invitation
+	(*OwnershipTransfer)(nil),        // 11: primecloud.identity.v1.OwnershipTransfer
 }
 var file_primecloud_identity_v1_events_proto_depIdxs = []int32{
-	5, // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
-	6, // 1: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
-	7, // 2: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
-	8, // 3: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
-	9, // 4: primecloud.identity.v1.InvitationChanged.invitation:type_name -> primecloud.identity.v1.Invitation
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6,  // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
+	7,  // 1: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
+	8,  // 2: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
+	9,  // 3: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
+	10, // 4: primecloud.identity.v1.InvitationChanged.invitation:type_name -> primecloud.identity.v1.Invitation
+	11, // 5: primecloud.identity.v1.OwnershipTransferChanged.ownership_transfer:type_name -> primecloud.identity.v1.OwnershipTransfer
+	6,  // [6:6] is the sub-list for method output_type
+	6,  // [6:6] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_events_proto_init() }
@@ -320,6 +372,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 	file_primecloud_identity_v1_api_key_proto_init()
 	file_primecloud_identity_v1_invitation_proto_init()
 	file_primecloud_identity_v1_membership_proto_init()
+	file_primecloud_identity_v1_ownership_transfer_proto_init()
 	file_primecloud_identity_v1_user_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -327,7 +380,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_events_proto_rawDesc), len(file_primecloud_identity_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

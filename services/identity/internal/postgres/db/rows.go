@@ -67,6 +67,19 @@ type Invitation struct {
 	EndTime      *time.Time
 }
 
+type OwnershipTransfer struct {
+	ID            string
+	AccountID     string
+	FromUserID    string
+	ToUserID      string
+	KeepOwnership bool
+	State         string
+	Version       int64
+	CreateTime    time.Time
+	ExpireTime    time.Time
+	EndTime       *time.Time
+}
+
 type SigningKey struct {
 	Kid           string
 	PublicKey     []byte
