@@ -127,12 +127,15 @@ func (a *Admission) spend(w http.ResponseWriter, principal string, k *call.Call)
 	return nil
 }
 
-// AccountOf returns the account that a path names, or "".
+// AccountOf returns the account that a path names, without the verb of a custom method on
+// the account itself (`/v1/accounts/acc_…:leave`), or "".
 func AccountOf(path string) string {
 	rest, ok := strings.CutPrefix(path, "/v1/accounts/")
 	if !ok {
 		return ""
 	}
-	account, _, _ := strings.Cut(rest, "/")
-	return account
+	if end := strings.IndexAny(rest, "/:"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest
 }

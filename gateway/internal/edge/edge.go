@@ -55,7 +55,9 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	files := []protoreflect.FileDescriptor{
 		identityv1.File_primecloud_identity_v1_account_service_proto,
 		identityv1.File_primecloud_identity_v1_api_key_service_proto,
+		identityv1.File_primecloud_identity_v1_invitation_service_proto,
 		identityv1.File_primecloud_identity_v1_membership_service_proto,
+		identityv1.File_primecloud_identity_v1_ownership_transfer_service_proto,
 		identityv1.File_primecloud_identity_v1_session_service_proto,
 		identityv1.File_primecloud_identity_v1_token_service_proto,
 		identityv1.File_primecloud_identity_v1_user_service_proto,
