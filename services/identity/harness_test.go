@@ -45,7 +45,7 @@ const (
 )
 
 // people can log in at Dex with their own name as password.
-var people = []string{"anna", "bert", "olga", "sam", "bill"}
+var people = []string{"anna", "bert", "cleo", "olga", "sam", "bill"}
 
 // shifted is the system's clock, moved ahead by the test.
 type shifted struct{ ahead atomic.Int64 }

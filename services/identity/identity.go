@@ -30,9 +30,11 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 	"github.com/primecloud/primecloud/services/identity/internal/events"
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
+	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/oidc"
 	"github.com/primecloud/primecloud/services/identity/internal/operator"
+	"github.com/primecloud/primecloud/services/identity/internal/ownership"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres"
 	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
@@ -180,6 +182,8 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 		Accesses:    operator.New(s.stores.Accesses, d.Clock),
 		Profiles:    profile.New(s.stores.Profiles, d.Clock),
 		Memberships: membership.New(s.stores.Memberships, d.Clock),
+		Invitations: invitation.New(s.stores.Invitations, d.Clock),
+		Transfers:   ownership.New(s.stores.Transfers, d.Clock),
 		Sessions: session.New(session.Config{
 			Store: s.stores.Sessions, Provider: provider, Minter: minter, Clock: d.Clock, Limits: limits, Roster: roster,
 		}),

@@ -28,15 +28,17 @@ func tenant(t *testing.T, client *webclient.Client) made {
 	do(t, client, http.MethodPost, "/v1/accounts/"+account+"/accessKeys", map[string]any{
 		"displayName": "k", "grants": []map[string]string{{"bucket": b.Name, "permission": "PERMISSION_READ"}},
 	}, &key)
+	var invitation struct{ ID string }
+	do(t, client, http.MethodPost, "/v1/accounts/"+account+"/invitations", map[string]string{"email": unique("x") + "@example.com", "role": "ROLE_VIEWER"}, &invitation)
 	return made{
-		"account_id": account, "bucket": b.Name, "key_id": key.AccessKey.ID, "user_id": me.User.ID,
+		"account_id": account, "invitation_id": invitation.ID, "ownership_transfer_id": newTransfer(t, client, account), "bucket": b.Name, "key_id": key.AccessKey.ID, "user_id": me.User.ID,
 		"api_key_id": newAPIKey(t, client, account, "ROLE_VIEWER", "account.read").APIKey.ID, "operation_id": header.Get("Primecloud-Operation-Id"),
 	}
 }
 
 // absent names what never was.
 var absent = made{
-	"account_id": "acc_00000000000000000000000000", "bucket": "never-was", "key_id": "key_00000000000000000000000000",
+	"account_id": "acc_00000000000000000000000000", "invitation_id": "inv_00000000000000000000000000", "ownership_transfer_id": "otr_00000000000000000000000000", "bucket": "never-was", "key_id": "key_00000000000000000000000000",
 	"user_id": "usr_00000000000000000000000000", "api_key_id": "apk_00000000000000000000000000", "operation_id": "opn_00000000000000000000000000",
 }
 
@@ -95,7 +97,7 @@ func accountRoutes(t *testing.T) []route {
 	return all
 }
 
-var someID = regexp.MustCompile(`(acc|bkt|key|usr|apk|opn|req)_[0-9a-z]{26}`)
+var someID = regexp.MustCompile(`(acc|bkt|key|usr|apk|opn|req|inv|otr)_[0-9a-z]{26}`)
 
 // sameButForIDs fails the test unless two refusals cannot be told apart.
 func sameButForIDs(t *testing.T, a, b *webclient.Status) {
@@ -188,4 +190,23 @@ func TestEveryRouteTreatsAnothersThingInOnesOwnAccountLikeOneThatNeverWas(t *tes
 		}
 		sameButForIDs(t, ask(hers["bucket"]), ask(absent["bucket"]))
 	})
+}
+
+// newTransfer proposes to hand the account over to somebody who has left it since.
+func newTransfer(t *testing.T, client *webclient.Client, account string) string {
+	t.Helper()
+	type user struct{ User struct{ ID string } }
+	var me, other user
+	do(t, client, http.MethodGet, "/v1/me", nil, &me)
+	for _, person := range []int{anna, bert} {
+		if do(t, browser(t, person), http.MethodGet, "/v1/me", nil, &other); other != me {
+			break
+		}
+	}
+	members := "/v1/accounts/" + account + "/memberships"
+	do(t, client, http.MethodPost, members, map[string]string{"userId": other.User.ID, "role": "ROLE_VIEWER"}, nil)
+	var transfer struct{ ID string }
+	do(t, client, http.MethodPost, "/v1/accounts/"+account+"/ownershipTransfers", map[string]string{"toUserId": other.User.ID}, &transfer)
+	do(t, client, http.MethodDelete, members+"/"+other.User.ID, nil, nil)
+	return transfer.ID
 }

@@ -19,9 +19,11 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
+	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/profile"
+	"github.com/primecloud/primecloud/services/identity/internal/ownership"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
@@ -67,6 +69,10 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return &identityv1.OperatorAccessChanged{OperatorAccess: grpcapi.OperatorAccess(s)}, nil
 	case membership.Membership:
 		return &identityv1.MembershipChanged{Membership: grpcapi.Membership(s)}, nil
+	case invitation.Invitation:
+		return &identityv1.InvitationChanged{Invitation: grpcapi.Invitation(s)}, nil
+	case ownership.Transfer:
+		return &identityv1.OwnershipTransferChanged{OwnershipTransfer: grpcapi.OwnershipTransfer(s)}, nil
 	case user.User:
 		return &identityv1.UserChanged{User: grpcapi.User(s)}, nil
 	case apikey.Key:

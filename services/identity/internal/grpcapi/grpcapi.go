@@ -19,9 +19,11 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
+	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/profile"
+	"github.com/primecloud/primecloud/services/identity/internal/ownership"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
@@ -33,6 +35,8 @@ type UseCases struct {
 	Profiles    *profile.Profiles
 	Accesses    *operator.Accesses
 	Memberships *membership.Members
+	Invitations *invitation.Invitations
+	Transfers   *ownership.Transfers
 	Sessions    *session.Sessions
 	Limits      session.Limits
 	APIKeys     *apikey.APIKeys
@@ -52,6 +56,8 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	identityv1.RegisterPlatformAccountServiceServer(server, &platformAccounts{use: u.Accounts, pages: pages})
 	identityv1.RegisterOperatorAccessServiceServer(server, &operatorAccesses{use: u.Accesses, pages: pages})
 	identityv1.RegisterMembershipServiceServer(server, &memberships{use: u.Memberships, pages: pages})
+	identityv1.RegisterInvitationServiceServer(server, &invitations{use: u.Invitations, pages: pages})
+	identityv1.RegisterOwnershipTransferServiceServer(server, &transfers{use: u.Transfers, pages: pages})
 	identityv1.RegisterSessionServiceServer(server, &sessions{use: u.Sessions, limits: u.Limits, pages: pages})
 	identityv1.RegisterApiKeyServiceServer(server, &apiKeys{use: u.APIKeys, pages: pages})
 	identityv1.RegisterPersonalApiKeyServiceServer(server, &personalKeys{use: u.APIKeys, pages: pages})

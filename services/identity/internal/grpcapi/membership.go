@@ -65,6 +65,13 @@ func (s *memberships) DeleteMembership(
 	return &identityv1.DeleteMembershipResponse{}, nil
 }
 
+func (s *memberships) LeaveAccount(ctx context.Context, r *identityv1.LeaveAccountRequest) (*identityv1.LeaveAccountResponse, error) {
+	if err := s.use.Leave(ctx, r.GetAccountId()); err != nil {
+		return nil, err
+	}
+	return &identityv1.LeaveAccountResponse{}, nil
+}
+
 // Membership returns a membership as it travels.
 func Membership(m membership.Membership) *identityv1.Membership {
 	return &identityv1.Membership{

@@ -129,16 +129,9 @@ func (s *Members) Create(ctx context.Context, accountID, userID string, role Rol
 		if known, err := tx.HasUser(ctx, userID); err != nil || !known {
 			return Membership{}, firstOf(err, ErrUserNotFound)
 		}
-		m := Membership{AccountID: accountID, UserID: userID, Role: role, Version: c.version, CreateTime: c.now, UpdateTime: c.now}
-		if err := tx.SaveMembership(ctx, m); err != nil {
-			return Membership{}, err
-		}
-		// Read back for the name and address.
-		m, err := tx.Membership(ctx, accountID, userID)
-		if err != nil {
-			return Membership{}, err
-		}
-		return m, s.tell(ctx, tx, told{verb: "create", past: "created", after: &m})
+		return Join(ctx, tx, Membership{
+			AccountID: accountID, UserID: userID, Role: role, Version: c.version, CreateTime: c.now, UpdateTime: c.now,
+		})
 	})
 }
 
@@ -157,15 +150,7 @@ func (s *Members) Update(ctx context.Context, accountID, userID string, role Rol
 		if role != Owner && c.isLastOwner() {
 			return Membership{}, ErrLastOwner
 		}
-		before, after := c.member, c.member
-		after.Role, after.Version, after.UpdateTime = role, c.version, c.now
-		if err := tx.SaveMembership(ctx, after); err != nil {
-			return Membership{}, err
-		}
-		if err := s.revoke(ctx, tx, after, c.now); err != nil {
-			return Membership{}, err
-		}
-		return after, s.tell(ctx, tx, told{verb: "update", past: "updated", before: &before, after: &after})
+		return SetRole(ctx, tx, c.member, role, c.version, c.now)
 	})
 }
 
@@ -178,15 +163,7 @@ func (s *Members) Delete(ctx context.Context, accountID, userID, etag string) er
 		if c.isLastOwner() {
 			return Membership{}, ErrLastOwner
 		}
-		if err := tx.RemoveMembership(ctx, accountID, userID); err != nil {
-			return Membership{}, err
-		}
-		if err := s.revoke(ctx, tx, c.member, c.now); err != nil {
-			return Membership{}, err
-		}
-		last := c.member
-		last.Version = c.version
-		return last, s.tell(ctx, tx, told{verb: "delete", past: "deleted", before: &last})
+		return c.member, remove(ctx, tx, c, "delete")
 	})
 	return err
 }
@@ -289,8 +266,17 @@ func Caller(ctx context.Context, tx interface {
 	}
 }
 
-func (s *Members) revoke(ctx context.Context, tx Tx, m Membership, now time.Time) error {
-	return tx.Revoke(ctx, revocation.New(revocation.Membership, m.Key(), now))
+// remove ends a membership, and the tokens that carry its role.
+func remove(ctx context.Context, tx Tx, c scene, verb string) error {
+	last := c.member
+	if err := tx.RemoveMembership(ctx, last.AccountID, last.UserID); err != nil {
+		return err
+	}
+	if err := revoke(ctx, tx, last, c.now); err != nil {
+		return err
+	}
+	last.Version = c.version
+	return tell(ctx, tx, told{verb: verb, past: "deleted", before: &last})
 }
 
 // told is what a change tells: before is nil for a new membership, after for a removed one.
@@ -299,7 +285,7 @@ type told struct {
 	before, after *Membership
 }
 
-func (s *Members) tell(ctx context.Context, tx Tx, t told) error {
+func tell(ctx context.Context, tx Tx, t told) error {
 	last := t.after
 	if last == nil {
 		last = t.before

@@ -58,6 +58,8 @@ type Stores struct {
 	Profiles    *Profiles
 	Accesses    *Accesses
 	Memberships *Memberships
+	Invitations *Invitations
+	Transfers   *Transfers
 	Sessions    *Sessions
 	APIKeys     *APIKeys
 	SigningKeys *SigningKeys
@@ -69,7 +71,8 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{c}
 	return &Stores{
-		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Accesses: &Accesses{b}, Memberships: &Memberships{b}, Sessions: &Sessions{b},
+		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Accesses: &Accesses{b}, Memberships: &Memberships{b},
+		Invitations: &Invitations{b}, Transfers: &Transfers{b}, Sessions: &Sessions{b},
 		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
 	}
 }

@@ -103,6 +103,31 @@ const (
 	ErrorReason_ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED ErrorReason = 47
 	// The API key does not have a scope that was asked for. Ask for less, or make a key that has it.
 	ErrorReason_ERROR_REASON_SCOPE_NOT_HELD ErrorReason = 48
+	// The token opens no invitation for this login: it is mistyped, used, replaced, ended, or
+	// for an address that the login has not verified. Log in with the invited address, or
+	// ask for a new invitation.
+	ErrorReason_ERROR_REASON_INVITATION_INVALID ErrorReason = 60
+	// No such invitation in the account. Check the id.
+	ErrorReason_ERROR_REASON_INVITATION_NOT_FOUND ErrorReason = 61
+	// The address has a pending invitation. Send that one again, or revoke it first.
+	ErrorReason_ERROR_REASON_INVITATION_EXISTS ErrorReason = 62
+	// The invitation was accepted, declined, revoked, or its inviter lost the right to it.
+	// Make a new one.
+	ErrorReason_ERROR_REASON_INVITATION_CLOSED ErrorReason = 63
+	// The invitation was sent again since. Go by the later event.
+	ErrorReason_ERROR_REASON_INVITATION_SUPERSEDED ErrorReason = 64
+	// The account has as many pending invitations as it may. Revoke some.
+	ErrorReason_ERROR_REASON_TOO_MANY_INVITATIONS ErrorReason = 65
+	// No such ownership transfer in the account. Check the id.
+	ErrorReason_ERROR_REASON_OWNERSHIP_TRANSFER_NOT_FOUND ErrorReason = 70
+	// An ownership transfer waits already. Have it answered, or cancel it first.
+	ErrorReason_ERROR_REASON_OWNERSHIP_TRANSFER_EXISTS ErrorReason = 71
+	// The transfer has ended, or its proposer is no owner any more. Propose a new one.
+	ErrorReason_ERROR_REASON_OWNERSHIP_TRANSFER_CLOSED ErrorReason = 72
+	// The transfer names somebody else. Only they may confirm or decline it.
+	ErrorReason_ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS ErrorReason = 73
+	// The person cannot be proposed. Name a member who is neither you, nor an owner, nor external.
+	ErrorReason_ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID ErrorReason = 74
 )
 
 // Enum value maps for ErrorReason.
@@ -143,43 +168,65 @@ var (
 		46: "ERROR_REASON_API_KEY_PERSONAL",
 		47: "ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED",
 		48: "ERROR_REASON_SCOPE_NOT_HELD",
+		60: "ERROR_REASON_INVITATION_INVALID",
+		61: "ERROR_REASON_INVITATION_NOT_FOUND",
+		62: "ERROR_REASON_INVITATION_EXISTS",
+		63: "ERROR_REASON_INVITATION_CLOSED",
+		64: "ERROR_REASON_INVITATION_SUPERSEDED",
+		65: "ERROR_REASON_TOO_MANY_INVITATIONS",
+		70: "ERROR_REASON_OWNERSHIP_TRANSFER_NOT_FOUND",
+		71: "ERROR_REASON_OWNERSHIP_TRANSFER_EXISTS",
+		72: "ERROR_REASON_OWNERSHIP_TRANSFER_CLOSED",
+		73: "ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS",
+		74: "ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":                 0,
-		"ERROR_REASON_ACCOUNT_NOT_FOUND":           1,
-		"ERROR_REASON_MEMBERSHIP_NOT_FOUND":        2,
-		"ERROR_REASON_MEMBERSHIP_EXISTS":           3,
-		"ERROR_REASON_LAST_OWNER":                  4,
-		"ERROR_REASON_ROLE_TOO_HIGH":               5,
-		"ERROR_REASON_USER_NOT_FOUND":              6,
-		"ERROR_REASON_ID_TOKEN_INVALID":            7,
-		"ERROR_REASON_PROVIDER_UNAVAILABLE":        8,
-		"ERROR_REASON_SESSION_INVALID":             9,
-		"ERROR_REASON_SESSION_NOT_FOUND":           10,
-		"ERROR_REASON_API_KEY_INVALID":             11,
-		"ERROR_REASON_API_KEY_NOT_FOUND":           12,
-		"ERROR_REASON_EXPIRE_TIME_INVALID":         13,
-		"ERROR_REASON_SCOPE_UNKNOWN":               14,
-		"ERROR_REASON_FIELD_NOT_UPDATABLE":         15,
-		"ERROR_REASON_DISPLAY_NAME_INVALID":        16,
-		"ERROR_REASON_PROFILE_INVALID":             17,
-		"ERROR_REASON_TAX_ID_INVALID":              18,
-		"ERROR_REASON_ACCOUNT_STATE_INVALID":       19,
-		"ERROR_REASON_SLUG_TAKEN":                  20,
-		"ERROR_REASON_SLUG_INVALID":                21,
-		"ERROR_REASON_STATE_REASON_INVALID":        22,
-		"ERROR_REASON_TRIAL_INVALID":               23,
-		"ERROR_REASON_NOT_AN_OPERATOR":             24,
-		"ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND":   25,
-		"ERROR_REASON_API_KEY_ENDED":               40,
-		"ERROR_REASON_NETWORK_INVALID":             41,
-		"ERROR_REASON_API_KEY_REVOKED":             42,
-		"ERROR_REASON_API_KEY_EXPIRED":             43,
-		"ERROR_REASON_API_KEY_ROTATED":             44,
-		"ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED": 45,
-		"ERROR_REASON_API_KEY_PERSONAL":            46,
-		"ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED":  47,
-		"ERROR_REASON_SCOPE_NOT_HELD":              48,
+		"ERROR_REASON_UNSPECIFIED":                       0,
+		"ERROR_REASON_ACCOUNT_NOT_FOUND":                 1,
+		"ERROR_REASON_MEMBERSHIP_NOT_FOUND":              2,
+		"ERROR_REASON_MEMBERSHIP_EXISTS":                 3,
+		"ERROR_REASON_LAST_OWNER":                        4,
+		"ERROR_REASON_ROLE_TOO_HIGH":                     5,
+		"ERROR_REASON_USER_NOT_FOUND":                    6,
+		"ERROR_REASON_ID_TOKEN_INVALID":                  7,
+		"ERROR_REASON_PROVIDER_UNAVAILABLE":              8,
+		"ERROR_REASON_SESSION_INVALID":                   9,
+		"ERROR_REASON_SESSION_NOT_FOUND":                 10,
+		"ERROR_REASON_API_KEY_INVALID":                   11,
+		"ERROR_REASON_API_KEY_NOT_FOUND":                 12,
+		"ERROR_REASON_EXPIRE_TIME_INVALID":               13,
+		"ERROR_REASON_SCOPE_UNKNOWN":                     14,
+		"ERROR_REASON_FIELD_NOT_UPDATABLE":               15,
+		"ERROR_REASON_DISPLAY_NAME_INVALID":              16,
+		"ERROR_REASON_PROFILE_INVALID":                   17,
+		"ERROR_REASON_TAX_ID_INVALID":                    18,
+		"ERROR_REASON_ACCOUNT_STATE_INVALID":             19,
+		"ERROR_REASON_SLUG_TAKEN":                        20,
+		"ERROR_REASON_SLUG_INVALID":                      21,
+		"ERROR_REASON_STATE_REASON_INVALID":              22,
+		"ERROR_REASON_TRIAL_INVALID":                     23,
+		"ERROR_REASON_NOT_AN_OPERATOR":                   24,
+		"ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND":         25,
+		"ERROR_REASON_API_KEY_ENDED":                     40,
+		"ERROR_REASON_NETWORK_INVALID":                   41,
+		"ERROR_REASON_API_KEY_REVOKED":                   42,
+		"ERROR_REASON_API_KEY_EXPIRED":                   43,
+		"ERROR_REASON_API_KEY_ROTATED":                   44,
+		"ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED":       45,
+		"ERROR_REASON_API_KEY_PERSONAL":                  46,
+		"ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED":        47,
+		"ERROR_REASON_SCOPE_NOT_HELD":                    48,
+		"ERROR_REASON_INVITATION_INVALID":                60,
+		"ERROR_REASON_INVITATION_NOT_FOUND":              61,
+		"ERROR_REASON_INVITATION_EXISTS":                 62,
+		"ERROR_REASON_INVITATION_CLOSED":                 63,
+		"ERROR_REASON_INVITATION_SUPERSEDED":             64,
+		"ERROR_REASON_TOO_MANY_INVITATIONS":              65,
+		"ERROR_REASON_OWNERSHIP_TRANSFER_NOT_FOUND":      70,
+		"ERROR_REASON_OWNERSHIP_TRANSFER_EXISTS":         71,
+		"ERROR_REASON_OWNERSHIP_TRANSFER_CLOSED":         72,
+		"ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS":      73,
+		"ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID": 74,
 	}
 )
 
@@ -214,7 +261,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xe4\t\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xb1\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -251,7 +298,18 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"(ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED\x10-\x12!\n" +
 	"\x1dERROR_REASON_API_KEY_PERSONAL\x10.\x12+\n" +
 	"'ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED\x10/\x12\x1f\n" +
-	"\x1bERROR_REASON_SCOPE_NOT_HELD\x100BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\x1bERROR_REASON_SCOPE_NOT_HELD\x100\x12#\n" +
+	"\x1fERROR_REASON_INVITATION_INVALID\x10<\x12%\n" +
+	"!ERROR_REASON_INVITATION_NOT_FOUND\x10=\x12\"\n" +
+	"\x1eERROR_REASON_INVITATION_EXISTS\x10>\x12\"\n" +
+	"\x1eERROR_REASON_INVITATION_CLOSED\x10?\x12&\n" +
+	"\"ERROR_REASON_INVITATION_SUPERSEDED\x10@\x12%\n" +
+	"!ERROR_REASON_TOO_MANY_INVITATIONS\x10A\x12-\n" +
+	")ERROR_REASON_OWNERSHIP_TRANSFER_NOT_FOUND\x10F\x12*\n" +
+	"&ERROR_REASON_OWNERSHIP_TRANSFER_EXISTS\x10G\x12*\n" +
+	"&ERROR_REASON_OWNERSHIP_TRANSFER_CLOSED\x10H\x12-\n" +
+	")ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS\x10I\x122\n" +
+	".ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID\x10JBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -299,11 +299,106 @@ func (x *ApiKeyChanged) GetApiKey() *ApiKey {
 	return nil
 }
 
+// InvitationChanged is the payload of
+// primecloud.identity.invitation.{created,resent,revoked,declined,accepted}.v1. Created and
+// resent ask the notifier for an e-mail; accepted asks storage for the grants.
+type InvitationChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The invitation after the change, never its token.
+	Invitation    *Invitation `protobuf:"bytes,1,opt,name=invitation,proto3" json:"invitation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvitationChanged) Reset() {
+	*x = InvitationChanged{}
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvitationChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvitationChanged) ProtoMessage() {}
+
+func (x *InvitationChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvitationChanged.ProtoReflect.Descriptor instead.
+func (*InvitationChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *InvitationChanged) GetInvitation() *Invitation {
+	if x != nil {
+		return x.Invitation
+	}
+	return nil
+}
+
+// OwnershipTransferChanged is the payload of
+// primecloud.identity.ownership_transfer.{created,confirmed,declined,canceled}.v1.
+type OwnershipTransferChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The transfer after the change.
+	OwnershipTransfer *OwnershipTransfer `protobuf:"bytes,1,opt,name=ownership_transfer,json=ownershipTransfer,proto3" json:"ownership_transfer,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *OwnershipTransferChanged) Reset() {
+	*x = OwnershipTransferChanged{}
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OwnershipTransferChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OwnershipTransferChanged) ProtoMessage() {}
+
+func (x *OwnershipTransferChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OwnershipTransferChanged.ProtoReflect.Descriptor instead.
+func (*OwnershipTransferChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *OwnershipTransferChanged) GetOwnershipTransfer() *OwnershipTransfer {
+	if x != nil {
+		return x.OwnershipTransfer
+	}
+	return nil
+}
+
 var File_primecloud_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a,primecloud/identity/v1/account_profile.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/membership.proto\x1a,primecloud/identity/v1/operator_access.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
+	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a,primecloud/identity/v1/account_profile.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/invitation.proto\x1a'primecloud/identity/v1/membership.proto\x1a,primecloud/identity/v1/operator_access.proto\x1a/primecloud/identity/v1/ownership_transfer.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
 	"\x0eAccountChanged\x129\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"Y\n" +
 	"\x15AccountProfileChanged\x12@\n" +
@@ -317,7 +412,13 @@ const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\vUserChanged\x120\n" +
 	"\x04user\x18\x01 \x01(\v2\x1c.primecloud.identity.v1.UserR\x04user\"H\n" +
 	"\rApiKeyChanged\x127\n" +
-	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKeyBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey\"W\n" +
+	"\x11InvitationChanged\x12B\n" +
+	"\n" +
+	"invitation\x18\x01 \x01(\v2\".primecloud.identity.v1.InvitationR\n" +
+	"invitation\"t\n" +
+	"\x18OwnershipTransferChanged\x12X\n" +
+	"\x12ownership_transfer\x18\x01 \x01(\v2).primecloud.identity.v1.OwnershipTransferR\x11ownershipTransferBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_events_proto_rawDescOnce sync.Once
@@ -331,33 +432,39 @@ func file_primecloud_identity_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_events_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_primecloud_identity_v1_events_proto_goTypes = []any{
-	(*AccountChanged)(nil),        // 0: primecloud.identity.v1.AccountChanged
-	(*AccountProfileChanged)(nil), // 1: primecloud.identity.v1.AccountProfileChanged
-	(*OperatorAccessChanged)(nil), // 2: primecloud.identity.v1.OperatorAccessChanged
-	(*MembershipChanged)(nil),     // 3: primecloud.identity.v1.MembershipChanged
-	(*UserChanged)(nil),           // 4: primecloud.identity.v1.UserChanged
-	(*ApiKeyChanged)(nil),         // 5: primecloud.identity.v1.ApiKeyChanged
-	(*Account)(nil),               // 6: primecloud.identity.v1.Account
-	(*AccountProfile)(nil),        // 7: primecloud.identity.v1.AccountProfile
-	(*OperatorAccess)(nil),        // 8: primecloud.identity.v1.OperatorAccess
-	(*Membership)(nil),            // 9: primecloud.identity.v1.Membership
-	(*User)(nil),                  // 10: primecloud.identity.v1.User
-	(*ApiKey)(nil),                // 11: primecloud.identity.v1.ApiKey
+	(*AccountChanged)(nil),           // 0: primecloud.identity.v1.AccountChanged
+	(*AccountProfileChanged)(nil),    // 1: primecloud.identity.v1.AccountProfileChanged
+	(*OperatorAccessChanged)(nil),    // 2: primecloud.identity.v1.OperatorAccessChanged
+	(*MembershipChanged)(nil),        // 3: primecloud.identity.v1.MembershipChanged
+	(*UserChanged)(nil),              // 4: primecloud.identity.v1.UserChanged
+	(*ApiKeyChanged)(nil),            // 5: primecloud.identity.v1.ApiKeyChanged
+	(*InvitationChanged)(nil),        // 6: primecloud.identity.v1.InvitationChanged
+	(*OwnershipTransferChanged)(nil), // 7: primecloud.identity.v1.OwnershipTransferChanged
+	(*Account)(nil),                  // 8: primecloud.identity.v1.Account
+	(*AccountProfile)(nil),           // 9: primecloud.identity.v1.AccountProfile
+	(*OperatorAccess)(nil),           // 10: primecloud.identity.v1.OperatorAccess
+	(*Membership)(nil),               // 11: primecloud.identity.v1.Membership
+	(*User)(nil),                     // 12: primecloud.identity.v1.User
+	(*ApiKey)(nil),                   // 13: primecloud.identity.v1.ApiKey
+	(*Invitation)(nil),               // 14: primecloud.identity.v1.Invitation
+	(*OwnershipTransfer)(nil),        // 15: primecloud.identity.v1.OwnershipTransfer
 }
 var file_primecloud_identity_v1_events_proto_depIdxs = []int32{
-	6,  // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
-	7,  // 1: primecloud.identity.v1.AccountProfileChanged.profile:type_name -> primecloud.identity.v1.AccountProfile
-	8,  // 2: primecloud.identity.v1.OperatorAccessChanged.operator_access:type_name -> primecloud.identity.v1.OperatorAccess
-	9,  // 3: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
-	10, // 4: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
-	11, // 5: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	8,  // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
+	9,  // 1: primecloud.identity.v1.AccountProfileChanged.profile:type_name -> primecloud.identity.v1.AccountProfile
+	10, // 2: primecloud.identity.v1.OperatorAccessChanged.operator_access:type_name -> primecloud.identity.v1.OperatorAccess
+	11, // 3: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
+	12, // 4: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
+	13, // 5: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
+	14, // 6: primecloud.identity.v1.InvitationChanged.invitation:type_name -> primecloud.identity.v1.Invitation
+	15, // 7: primecloud.identity.v1.OwnershipTransferChanged.ownership_transfer:type_name -> primecloud.identity.v1.OwnershipTransfer
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_events_proto_init() }
@@ -368,8 +475,10 @@ func file_primecloud_identity_v1_events_proto_init() {
 	file_primecloud_identity_v1_account_proto_init()
 	file_primecloud_identity_v1_account_profile_proto_init()
 	file_primecloud_identity_v1_api_key_proto_init()
+	file_primecloud_identity_v1_invitation_proto_init()
 	file_primecloud_identity_v1_membership_proto_init()
 	file_primecloud_identity_v1_operator_access_proto_init()
+	file_primecloud_identity_v1_ownership_transfer_proto_init()
 	file_primecloud_identity_v1_user_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -377,7 +486,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_events_proto_rawDesc), len(file_primecloud_identity_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -473,6 +473,89 @@ func (*DeleteMembershipResponse) Descriptor() ([]byte, []int) {
 	return file_primecloud_identity_v1_membership_service_proto_rawDescGZIP(), []int{7}
 }
 
+// LeaveAccountRequest names the account to leave.
+type LeaveAccountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId     string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveAccountRequest) Reset() {
+	*x = LeaveAccountRequest{}
+	mi := &file_primecloud_identity_v1_membership_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveAccountRequest) ProtoMessage() {}
+
+func (x *LeaveAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_membership_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveAccountRequest.ProtoReflect.Descriptor instead.
+func (*LeaveAccountRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_membership_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *LeaveAccountRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+// LeaveAccountResponse is empty.
+type LeaveAccountResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveAccountResponse) Reset() {
+	*x = LeaveAccountResponse{}
+	mi := &file_primecloud_identity_v1_membership_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveAccountResponse) ProtoMessage() {}
+
+func (x *LeaveAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_membership_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveAccountResponse.ProtoReflect.Descriptor instead.
+func (*LeaveAccountResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_membership_service_proto_rawDescGZIP(), []int{9}
+}
+
 var File_primecloud_identity_v1_membership_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_membership_service_proto_rawDesc = "" +
@@ -513,14 +596,19 @@ const file_primecloud_identity_v1_membership_service_proto_rawDesc = "" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12 \n" +
 	"\auser_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06userId\x12\x12\n" +
 	"\x04etag\x18\x03 \x01(\tR\x04etag\"\x1a\n" +
-	"\x18DeleteMembershipResponse2\xa9\x06\n" +
+	"\x18DeleteMembershipResponse\"=\n" +
+	"\x13LeaveAccountRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\"\x16\n" +
+	"\x14LeaveAccountResponse2\xd5\a\n" +
 	"\x11MembershipService\x12\xc1\x01\n" +
 	"\x10CreateMembership\x12/.primecloud.identity.v1.CreateMembershipRequest\x1a0.primecloud.identity.v1.CreateMembershipResponse\"J\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x026:\x01*b\n" +
 	"membership\"%/v1/accounts/{account_id}/memberships\x12\xc2\x01\n" +
 	"\x0fListMemberships\x12..primecloud.identity.v1.ListMembershipsRequest\x1a/.primecloud.identity.v1.ListMembershipsResponse\"N\xca\xf3\x18\x19\b\x04\x12\x05\x01\x02\x03\x04\x05\x1a\faccount.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02'\x12%/v1/accounts/{account_id}/memberships\x12\xcb\x01\n" +
 	"\x10UpdateMembership\x12/.primecloud.identity.v1.UpdateMembershipRequest\x1a0.primecloud.identity.v1.UpdateMembershipResponse\"T\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02@:\x01*b\n" +
 	"membership2//v1/accounts/{account_id}/memberships/{user_id}\x12\xbc\x01\n" +
-	"\x10DeleteMembership\x12/.primecloud.identity.v1.DeleteMembershipRequest\x1a0.primecloud.identity.v1.DeleteMembershipResponse\"E\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x021*//v1/accounts/{account_id}/memberships/{user_id}BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\x10DeleteMembership\x12/.primecloud.identity.v1.DeleteMembershipRequest\x1a0.primecloud.identity.v1.DeleteMembershipResponse\"E\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x021*//v1/accounts/{account_id}/memberships/{user_id}\x12\xa9\x01\n" +
+	"\fLeaveAccount\x12+.primecloud.identity.v1.LeaveAccountRequest\x1a,.primecloud.identity.v1.LeaveAccountResponse\">\xca\xf3\x18\f\b\x04\x12\x06\x01\x02\x03\x04\x05\x06(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/accounts/{account_id}:leaveBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_membership_service_proto_rawDescOnce sync.Once
@@ -534,7 +622,7 @@ func file_primecloud_identity_v1_membership_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_membership_service_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_membership_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_primecloud_identity_v1_membership_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_primecloud_identity_v1_membership_service_proto_goTypes = []any{
 	(*CreateMembershipRequest)(nil),  // 0: primecloud.identity.v1.CreateMembershipRequest
 	(*CreateMembershipResponse)(nil), // 1: primecloud.identity.v1.CreateMembershipResponse
@@ -544,28 +632,32 @@ var file_primecloud_identity_v1_membership_service_proto_goTypes = []any{
 	(*UpdateMembershipResponse)(nil), // 5: primecloud.identity.v1.UpdateMembershipResponse
 	(*DeleteMembershipRequest)(nil),  // 6: primecloud.identity.v1.DeleteMembershipRequest
 	(*DeleteMembershipResponse)(nil), // 7: primecloud.identity.v1.DeleteMembershipResponse
-	(v1.Role)(0),                     // 8: primecloud.options.v1.Role
-	(*Membership)(nil),               // 9: primecloud.identity.v1.Membership
+	(*LeaveAccountRequest)(nil),      // 8: primecloud.identity.v1.LeaveAccountRequest
+	(*LeaveAccountResponse)(nil),     // 9: primecloud.identity.v1.LeaveAccountResponse
+	(v1.Role)(0),                     // 10: primecloud.options.v1.Role
+	(*Membership)(nil),               // 11: primecloud.identity.v1.Membership
 }
 var file_primecloud_identity_v1_membership_service_proto_depIdxs = []int32{
-	8, // 0: primecloud.identity.v1.CreateMembershipRequest.role:type_name -> primecloud.options.v1.Role
-	9, // 1: primecloud.identity.v1.CreateMembershipResponse.membership:type_name -> primecloud.identity.v1.Membership
-	9, // 2: primecloud.identity.v1.ListMembershipsResponse.memberships:type_name -> primecloud.identity.v1.Membership
-	8, // 3: primecloud.identity.v1.UpdateMembershipRequest.role:type_name -> primecloud.options.v1.Role
-	9, // 4: primecloud.identity.v1.UpdateMembershipResponse.membership:type_name -> primecloud.identity.v1.Membership
-	0, // 5: primecloud.identity.v1.MembershipService.CreateMembership:input_type -> primecloud.identity.v1.CreateMembershipRequest
-	2, // 6: primecloud.identity.v1.MembershipService.ListMemberships:input_type -> primecloud.identity.v1.ListMembershipsRequest
-	4, // 7: primecloud.identity.v1.MembershipService.UpdateMembership:input_type -> primecloud.identity.v1.UpdateMembershipRequest
-	6, // 8: primecloud.identity.v1.MembershipService.DeleteMembership:input_type -> primecloud.identity.v1.DeleteMembershipRequest
-	1, // 9: primecloud.identity.v1.MembershipService.CreateMembership:output_type -> primecloud.identity.v1.CreateMembershipResponse
-	3, // 10: primecloud.identity.v1.MembershipService.ListMemberships:output_type -> primecloud.identity.v1.ListMembershipsResponse
-	5, // 11: primecloud.identity.v1.MembershipService.UpdateMembership:output_type -> primecloud.identity.v1.UpdateMembershipResponse
-	7, // 12: primecloud.identity.v1.MembershipService.DeleteMembership:output_type -> primecloud.identity.v1.DeleteMembershipResponse
-	9, // [9:13] is the sub-list for method output_type
-	5, // [5:9] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	10, // 0: primecloud.identity.v1.CreateMembershipRequest.role:type_name -> primecloud.options.v1.Role
+	11, // 1: primecloud.identity.v1.CreateMembershipResponse.membership:type_name -> primecloud.identity.v1.Membership
+	11, // 2: primecloud.identity.v1.ListMembershipsResponse.memberships:type_name -> primecloud.identity.v1.Membership
+	10, // 3: primecloud.identity.v1.UpdateMembershipRequest.role:type_name -> primecloud.options.v1.Role
+	11, // 4: primecloud.identity.v1.UpdateMembershipResponse.membership:type_name -> primecloud.identity.v1.Membership
+	0,  // 5: primecloud.identity.v1.MembershipService.CreateMembership:input_type -> primecloud.identity.v1.CreateMembershipRequest
+	2,  // 6: primecloud.identity.v1.MembershipService.ListMemberships:input_type -> primecloud.identity.v1.ListMembershipsRequest
+	4,  // 7: primecloud.identity.v1.MembershipService.UpdateMembership:input_type -> primecloud.identity.v1.UpdateMembershipRequest
+	6,  // 8: primecloud.identity.v1.MembershipService.DeleteMembership:input_type -> primecloud.identity.v1.DeleteMembershipRequest
+	8,  // 9: primecloud.identity.v1.MembershipService.LeaveAccount:input_type -> primecloud.identity.v1.LeaveAccountRequest
+	1,  // 10: primecloud.identity.v1.MembershipService.CreateMembership:output_type -> primecloud.identity.v1.CreateMembershipResponse
+	3,  // 11: primecloud.identity.v1.MembershipService.ListMemberships:output_type -> primecloud.identity.v1.ListMembershipsResponse
+	5,  // 12: primecloud.identity.v1.MembershipService.UpdateMembership:output_type -> primecloud.identity.v1.UpdateMembershipResponse
+	7,  // 13: primecloud.identity.v1.MembershipService.DeleteMembership:output_type -> primecloud.identity.v1.DeleteMembershipResponse
+	9,  // 14: primecloud.identity.v1.MembershipService.LeaveAccount:output_type -> primecloud.identity.v1.LeaveAccountResponse
+	10, // [10:15] is the sub-list for method output_type
+	5,  // [5:10] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_membership_service_proto_init() }
@@ -580,7 +672,7 @@ func file_primecloud_identity_v1_membership_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_membership_service_proto_rawDesc), len(file_primecloud_identity_v1_membership_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

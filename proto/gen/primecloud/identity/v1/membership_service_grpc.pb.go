@@ -23,6 +23,7 @@ const (
 	MembershipService_ListMemberships_FullMethodName  = "/primecloud.identity.v1.MembershipService/ListMemberships"
 	MembershipService_UpdateMembership_FullMethodName = "/primecloud.identity.v1.MembershipService/UpdateMembership"
 	MembershipService_DeleteMembership_FullMethodName = "/primecloud.identity.v1.MembershipService/DeleteMembership"
+	MembershipService_LeaveAccount_FullMethodName     = "/primecloud.identity.v1.MembershipService/LeaveAccount"
 )
 
 // MembershipServiceClient is the client API for MembershipService service.
@@ -40,6 +41,10 @@ type MembershipServiceClient interface {
 	UpdateMembership(ctx context.Context, in *UpdateMembershipRequest, opts ...grpc.CallOption) (*UpdateMembershipResponse, error)
 	// DeleteMembership removes a member. Their tokens for the account end at once.
 	DeleteMembership(ctx context.Context, in *DeleteMembershipRequest, opts ...grpc.CallOption) (*DeleteMembershipResponse, error)
+	// LeaveAccount ends the caller's own membership. Their tokens for the account end at once,
+	// so a repetition with the same token is refused as TOKEN_REVOKED, which says that it is
+	// done. The last owner is refused with LAST_OWNER.
+	LeaveAccount(ctx context.Context, in *LeaveAccountRequest, opts ...grpc.CallOption) (*LeaveAccountResponse, error)
 }
 
 type membershipServiceClient struct {
@@ -90,6 +95,16 @@ func (c *membershipServiceClient) DeleteMembership(ctx context.Context, in *Dele
 	return out, nil
 }
 
+func (c *membershipServiceClient) LeaveAccount(ctx context.Context, in *LeaveAccountRequest, opts ...grpc.CallOption) (*LeaveAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LeaveAccountResponse)
+	err := c.cc.Invoke(ctx, MembershipService_LeaveAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MembershipServiceServer is the server API for MembershipService service.
 // All implementations must embed UnimplementedMembershipServiceServer
 // for forward compatibility.
@@ -105,6 +120,10 @@ type MembershipServiceServer interface {
 	UpdateMembership(context.Context, *UpdateMembershipRequest) (*UpdateMembershipResponse, error)
 	// DeleteMembership removes a member. Their tokens for the account end at once.
 	DeleteMembership(context.Context, *DeleteMembershipRequest) (*DeleteMembershipResponse, error)
+	// LeaveAccount ends the caller's own membership. Their tokens for the account end at once,
+	// so a repetition with the same token is refused as TOKEN_REVOKED, which says that it is
+	// done. The last owner is refused with LAST_OWNER.
+	LeaveAccount(context.Context, *LeaveAccountRequest) (*LeaveAccountResponse, error)
 	mustEmbedUnimplementedMembershipServiceServer()
 }
 
@@ -126,6 +145,9 @@ func (UnimplementedMembershipServiceServer) UpdateMembership(context.Context, *U
 }
 func (UnimplementedMembershipServiceServer) DeleteMembership(context.Context, *DeleteMembershipRequest) (*DeleteMembershipResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteMembership not implemented")
+}
+func (UnimplementedMembershipServiceServer) LeaveAccount(context.Context, *LeaveAccountRequest) (*LeaveAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method LeaveAccount not implemented")
 }
 func (UnimplementedMembershipServiceServer) mustEmbedUnimplementedMembershipServiceServer() {}
 func (UnimplementedMembershipServiceServer) testEmbeddedByValue()                           {}
@@ -220,6 +242,24 @@ func _MembershipService_DeleteMembership_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MembershipService_LeaveAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(LeaveAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MembershipServiceServer).LeaveAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MembershipService_LeaveAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MembershipServiceServer).LeaveAccount(ctx, req.(*LeaveAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // MembershipService_ServiceDesc is the grpc.ServiceDesc for MembershipService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -242,6 +282,10 @@ var MembershipService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteMembership",
 			Handler:    _MembershipService_DeleteMembership_Handler,
+		},
+		{
+			MethodName: "LeaveAccount",
+			Handler:    _MembershipService_LeaveAccount_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

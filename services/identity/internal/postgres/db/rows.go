@@ -80,6 +80,25 @@ type AuditEntry struct {
 	After          []byte
 }
 
+type Invitation struct {
+	ID           string
+	AccountID    string
+	Email        string
+	EmailKey     string
+	Role         string
+	Grants       []byte
+	State        string
+	InviterID    string
+	Delivery     int32
+	TokenHash    []byte
+	AcceptUserID *string
+	Version      int64
+	CreateTime   time.Time
+	SendTime     time.Time
+	ExpireTime   time.Time
+	EndTime      *time.Time
+}
+
 type OperatorAccess struct {
 	ID         string
 	AccountID  string
@@ -89,6 +108,19 @@ type OperatorAccess struct {
 	CreateTime time.Time
 	ExpireTime time.Time
 	EndTime    *time.Time
+}
+
+type OwnershipTransfer struct {
+	ID            string
+	AccountID     string
+	FromUserID    string
+	ToUserID      string
+	KeepOwnership bool
+	State         string
+	Version       int64
+	CreateTime    time.Time
+	ExpireTime    time.Time
+	EndTime       *time.Time
 }
 
 type SigningKey struct {
