@@ -22,8 +22,8 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/operator"
-	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/ownership"
+	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
