@@ -131,15 +131,52 @@ var (
 	ErrAccountClosed = errs.New(errs.FailedPrecondition, "ACCOUNT_CLOSED", "the account is closed for good")
 )
 
+// checks are what is asked of a caller, in this order: the first that refuses decides, so
+// that nobody learns more than the checks before it allow.
+var checks = [...]struct {
+	name   string
+	refuse func(rule *Rule, p *principal.Principal, accountID string) error
+}{
+	{"caller", refuseCaller}, {"account", refuseAccount}, {"role", refuseRole}, {"scope", refuseScope}, {"state", refuseState},
+}
+
 // Decide returns nil when the principal may call the method of the rule for the account
 // that the request names (which matters at Account only), or why not. A rule that was
 // never declared (the zero value) allows nobody.
 func Decide(rule *Rule, p *principal.Principal, accountID string) error {
+	for i := range checks {
+		if err := checks[i].refuse(rule, p, accountID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Check is one thing that was asked of a caller.
+type Check struct {
+	// Name is "caller" (the kind of login), "account", "role", "scope" or "state" (of the account).
+	Name string
+	// Refusal is why the caller fails it; nil when they do not.
+	Refusal error
+}
+
+// Explain returns all that Decide asks, with the answer to each: Decide returns the first
+// refusal among them.
+func Explain(rule *Rule, p *principal.Principal, accountID string) []Check {
+	asked := make([]Check, len(checks))
+	for i := range checks {
+		asked[i] = Check{Name: checks[i].name, Refusal: checks[i].refuse(rule, p, accountID)}
+	}
+	return asked
+}
+
+// refuseCaller checks the kind of caller.
+func refuseCaller(rule *Rule, p *principal.Principal, _ string) error {
 	switch rule.Level {
 	case Public:
 		return nil
 	case Service:
-		return decideService(rule, p)
+		return refuseService(rule, p)
 	case Authenticated, Person, Account, Platform:
 	default:
 		return ErrCallerNotAllowed
@@ -154,26 +191,50 @@ func Decide(rule *Rule, p *principal.Principal, accountID string) error {
 	if rule.Level == Platform && p.Kind != principal.Operator || rule.Level == Person && p.Kind == principal.Machine {
 		return ErrCallerNotAllowed
 	}
+	return nil
+}
+
+// refuseService goes by the certificate alone: no token makes a process of the suite.
+func refuseService(rule *Rule, p *principal.Principal) error {
+	if p.Peer == "" || len(rule.Services) > 0 && !slices.Contains(rule.Services, p.Peer) {
+		return ErrCallerNotAllowed
+	}
+	return nil
+}
+
+// refuseAccount checks that the token is bound to the account.
+func refuseAccount(rule *Rule, p *principal.Principal, accountID string) error {
 	if rule.Level == Account && (accountID == "" || p.AccountID != accountID) {
 		return ErrNotFound
 	}
-	return decideGrant(rule, p)
+	return nil
 }
 
-// decideGrant checks role, scope and account state of a caller of the right kind.
-func decideGrant(rule *Rule, p *principal.Principal) error {
+// refuseRole checks the role in the account or on the platform.
+func refuseRole(rule *Rule, p *principal.Principal, _ string) error {
 	if (rule.Level == Account || rule.Level == Platform) && !slices.Contains(rule.Roles, p.Role) {
 		return ErrRoleNotAllowed.With("role", p.Role)
 	}
-	if p.Kind == principal.Machine {
-		if rule.Scope == "" {
-			return ErrCallerNotAllowed
-		}
-		if !slices.Contains(p.Scopes, rule.Scope) {
-			return ErrScopeMissing.With("scope", rule.Scope)
-		}
+	return nil
+}
+
+// refuseScope checks what a machine is narrowed to.
+func refuseScope(rule *Rule, p *principal.Principal, _ string) error {
+	switch {
+	case rule.Level == Public || rule.Level == Service || p.Kind != principal.Machine:
+		return nil
+	case rule.Scope == "":
+		return ErrCallerNotAllowed
+	case !slices.Contains(p.Scopes, rule.Scope):
+		return ErrScopeMissing.With("scope", rule.Scope)
+	default:
+		return nil
 	}
-	if rule.WhileSuspended {
+}
+
+// refuseState checks the state of the account that the token is bound to.
+func refuseState(rule *Rule, p *principal.Principal, _ string) error {
+	if rule.WhileSuspended || rule.Level == Public || rule.Level == Service {
 		return nil
 	}
 	return decideState(p.AccountState)
@@ -194,12 +255,4 @@ func decideState(state string) error {
 	default:
 		return ErrAccountSuspended
 	}
-}
-
-// decideService goes by the certificate alone: no token makes a process of the suite.
-func decideService(rule *Rule, p *principal.Principal) error {
-	if p.Peer == "" || len(rule.Services) > 0 && !slices.Contains(rule.Services, p.Peer) {
-		return ErrCallerNotAllowed
-	}
-	return nil
 }

@@ -192,6 +192,7 @@ type clients struct {
 	identityv1.AccountProfileServiceClient
 	identityv1.PlatformAccountServiceClient
 	identityv1.OperatorAccessServiceClient
+	identityv1.AccessServiceClient
 	identityv1.MembershipServiceClient
 	identityv1.SessionServiceClient
 	identityv1.ApiKeyServiceClient
@@ -202,7 +203,7 @@ type clients struct {
 func clientsOf(conn grpc.ClientConnInterface) clients {
 	return clients{
 		identityv1.NewUserServiceClient(conn), identityv1.NewAccountServiceClient(conn), identityv1.NewAccountProfileServiceClient(conn),
-		identityv1.NewPlatformAccountServiceClient(conn), identityv1.NewOperatorAccessServiceClient(conn), identityv1.NewMembershipServiceClient(conn),
+		identityv1.NewPlatformAccountServiceClient(conn), identityv1.NewOperatorAccessServiceClient(conn), identityv1.NewAccessServiceClient(conn), identityv1.NewMembershipServiceClient(conn),
 		identityv1.NewSessionServiceClient(conn), identityv1.NewApiKeyServiceClient(conn), identityv1.NewTokenServiceClient(conn),
 		auditv1.NewAuditServiceClient(conn),
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
+	"github.com/primecloud/primecloud/services/identity/internal/effective"
 	"github.com/primecloud/primecloud/services/identity/internal/events"
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
@@ -169,7 +170,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 	if err != nil {
 		return err
 	}
-	scopes, err := scopes()
+	table, err := contract()
 	if err != nil {
 		return err
 	}
@@ -180,6 +181,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 			Approval: c.AccountApproval == approvalManual, Trial: c.AccountTrial, Retention: c.AccountRetention,
 		}}),
 		Accesses:    operator.New(s.stores.Accesses, d.Clock),
+		Effective:   effective.New(s.stores.Standings, table, d.Clock),
 		Profiles:    profile.New(s.stores.Profiles, d.Clock),
 		Memberships: membership.New(s.stores.Memberships, d.Clock),
 		Invitations: invitation.New(s.stores.Invitations, d.Clock),
@@ -189,7 +191,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 		}),
 		Limits: limits,
 		APIKeys: apikey.New(apikey.Config{
-			Store: s.stores.APIKeys, Sealer: sealer, Minter: minter, Clock: d.Clock, Scopes: scopes,
+			Store: s.stores.APIKeys, Sealer: sealer, Minter: minter, Clock: d.Clock, Scopes: table.Scopes(),
 		}),
 		Keys:        keys,
 		Revocations: s.stores.Revocations,

@@ -19,6 +19,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/primecloud/primecloud/pkg/clock"
 	"github.com/primecloud/primecloud/pkg/config"
@@ -59,6 +60,8 @@ type world struct {
 	works    storagev1.OperationServiceClient
 	drifts   storagev1.DriftServiceClient
 	backends storagev1.BackendServiceClient
+	// conn is what all of them go over; it shows no certificate.
+	conn grpc.ClientConnInterface
 }
 
 // calls counts what goes through the ports and commits, and cuts one of them.
@@ -257,6 +260,7 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { _ = conn.Close() })
+	w.conn = conn
 	w.buckets, w.keys = storagev1.NewBucketServiceClient(conn), storagev1.NewAccessKeyServiceClient(conn)
 	w.objects, w.works = storagev1.NewObjectServiceClient(conn), storagev1.NewOperationServiceClient(conn)
 	w.drifts, w.backends = storagev1.NewDriftServiceClient(conn), storagev1.NewBackendServiceClient(conn)
@@ -286,6 +290,9 @@ func (w *world) identity() grpc.ClientConnInterface {
 	return server.Channel(storage.Name)
 }
 
+// revokedKey is an API key that identity has revoked.
+const revokedKey = "apk_revoked"
+
 type tokenService struct {
 	identityv1.UnimplementedTokenServiceServer
 	signer *token.Signer
@@ -300,19 +307,28 @@ func (s tokenService) GetKeySet(context.Context, *identityv1.GetKeySetRequest) (
 }
 
 func (tokenService) GetRevocationSnapshot(context.Context, *identityv1.GetRevocationSnapshotRequest) (*identityv1.GetRevocationSnapshotResponse, error) {
-	return &identityv1.GetRevocationSnapshotResponse{}, nil
+	return &identityv1.GetRevocationSnapshotResponse{Epoch: 1, Revocations: []*identityv1.Revocation{{
+		Epoch: 1, Kind: identityv1.RevocationKind_REVOCATION_KIND_API_KEY, Subject: revokedKey,
+		RevokeTime: timestamppb.Now(), ExpireTime: timestamppb.New(time.Now().Add(time.Hour)),
+	}}}, nil
 }
 
 // as returns a context in which the owner of the account calls.
 func (w *world) as(account string) context.Context { return w.asRole(account, "owner") }
 
 func (w *world) asRole(account, role string) context.Context {
-	w.t.Helper()
-	now := time.Now()
-	raw, err := w.signer.Sign(token.Claims{
-		Issuer: "primecloud", Audience: "primecloud", Subject: "usr_" + account, Kind: principal.Person, Account: account,
-		AccountState: "active", Role: role, Session: "ses_" + account, ID: "tok_" + random(), IssuedAt: now, Expires: now.Add(5 * time.Minute),
+	return w.asClaims(token.Claims{
+		Subject: "usr_" + account, Kind: principal.Person, Account: account, AccountState: "active", Role: role, Session: "ses_" + account,
 	})
+}
+
+// asClaims returns a context with a token that says so; names and times are added.
+func (w *world) asClaims(c token.Claims) context.Context {
+	w.t.Helper()
+	c.Issuer, c.Audience, c.ID = "primecloud", "primecloud", "tok_"+random()
+	c.IssuedAt = time.Now()
+	c.Expires = c.IssuedAt.Add(5 * time.Minute)
+	raw, err := w.signer.Sign(c)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -57,6 +57,7 @@ func (e *Edge) Scopes() []string { return e.scopes }
 // New registers the routes of all services.
 func New(ctx context.Context, config Config) (*Edge, error) {
 	files := []protoreflect.FileDescriptor{
+		identityv1.File_primecloud_identity_v1_access_service_proto,
 		identityv1.File_primecloud_identity_v1_account_service_proto,
 		identityv1.File_primecloud_identity_v1_account_profile_service_proto,
 		identityv1.File_primecloud_identity_v1_platform_account_service_proto,
@@ -105,6 +106,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	return e, errors.Join(
 		identityv1.RegisterAccountServiceHandlerClient(ctx, e.mux, identityv1.NewAccountServiceClient(identity)),
 		identityv1.RegisterAccountProfileServiceHandlerClient(ctx, e.mux, identityv1.NewAccountProfileServiceClient(identity)),
+		identityv1.RegisterAccessServiceHandlerClient(ctx, e.mux, identityv1.NewAccessServiceClient(identity)),
 		identityv1.RegisterPlatformAccountServiceHandlerClient(ctx, e.mux, identityv1.NewPlatformAccountServiceClient(identity)),
 		identityv1.RegisterOperatorAccessServiceHandlerClient(ctx, e.mux, identityv1.NewOperatorAccessServiceClient(identity)),
 		identityv1.RegisterApiKeyServiceHandlerClient(ctx, e.mux, identityv1.NewApiKeyServiceClient(identity)),

@@ -117,6 +117,16 @@ func (s *APIKeys) Exchange(ctx context.Context, c Credentials) (Exchanged, error
 	return Exchanged{Token: minted, AccountID: k.AccountID, Scopes: scopes}, err
 }
 
+// Ended says why the key opens nothing at the moment, wherever it is shown from; nil when it does.
+func (k Key) Ended(now time.Time) error {
+	anywhere := k
+	anywhere.Networks = nil
+	if why := anywhere.refuses(false, now, ""); why != nil {
+		return ErrInvalid.WithMessage("%s", why.Message())
+	}
+	return nil
+}
+
 // narrowed returns the scopes that were asked for, which the key must have; all without any.
 func (k Key) narrowed(asked []string) ([]string, error) {
 	if len(asked) == 0 {

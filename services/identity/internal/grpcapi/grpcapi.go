@@ -19,6 +19,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
+	"github.com/primecloud/primecloud/services/identity/internal/effective"
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/operator"
@@ -34,6 +35,7 @@ type UseCases struct {
 	Accounts    *account.Accounts
 	Profiles    *profile.Profiles
 	Accesses    *operator.Accesses
+	Effective   *effective.Access
 	Memberships *membership.Members
 	Invitations *invitation.Invitations
 	Transfers   *ownership.Transfers
@@ -55,6 +57,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	identityv1.RegisterAccountProfileServiceServer(server, &profiles{use: u.Profiles})
 	identityv1.RegisterPlatformAccountServiceServer(server, &platformAccounts{use: u.Accounts, pages: pages})
 	identityv1.RegisterOperatorAccessServiceServer(server, &operatorAccesses{use: u.Accesses, pages: pages})
+	identityv1.RegisterAccessServiceServer(server, &accesses{use: u.Effective})
 	identityv1.RegisterMembershipServiceServer(server, &memberships{use: u.Memberships, pages: pages})
 	identityv1.RegisterInvitationServiceServer(server, &invitations{use: u.Invitations, pages: pages})
 	identityv1.RegisterOwnershipTransferServiceServer(server, &transfers{use: u.Transfers, pages: pages})

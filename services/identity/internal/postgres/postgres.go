@@ -57,6 +57,7 @@ type Stores struct {
 	Accounts    *Accounts
 	Profiles    *Profiles
 	Accesses    *Accesses
+	Standings   *Standings
 	Memberships *Memberships
 	Invitations *Invitations
 	Transfers   *Transfers
@@ -71,7 +72,7 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{c}
 	return &Stores{
-		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Accesses: &Accesses{b}, Memberships: &Memberships{b},
+		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Accesses: &Accesses{b}, Standings: &Standings{b}, Memberships: &Memberships{b},
 		Invitations: &Invitations{b}, Transfers: &Transfers{b}, Sessions: &Sessions{b},
 		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
 	}

@@ -123,6 +123,45 @@ func (q *Queries) ListMemberships(ctx context.Context, arg ListMembershipsParams
 	return items, nil
 }
 
+const readMembership = `-- name: ReadMembership :one
+select m.account_id, m.user_id, m.role, m.version, m.create_time, m.update_time, u.display_name, u.email
+from membership m
+join users u on u.id = m.user_id
+where m.account_id = $1 and m.user_id = $2
+`
+
+type ReadMembershipParams struct {
+	AccountID string
+	UserID    string
+}
+
+type ReadMembershipRow struct {
+	AccountID   string
+	UserID      string
+	Role        string
+	Version     int64
+	CreateTime  time.Time
+	UpdateTime  time.Time
+	DisplayName string
+	Email       string
+}
+
+func (q *Queries) ReadMembership(ctx context.Context, arg ReadMembershipParams) (ReadMembershipRow, error) {
+	row := q.db.QueryRow(ctx, readMembership, arg.AccountID, arg.UserID)
+	var i ReadMembershipRow
+	err := row.Scan(
+		&i.AccountID,
+		&i.UserID,
+		&i.Role,
+		&i.Version,
+		&i.CreateTime,
+		&i.UpdateTime,
+		&i.DisplayName,
+		&i.Email,
+	)
+	return i, err
+}
+
 const removeMembership = `-- name: RemoveMembership :exec
 delete from membership where account_id = $1 and user_id = $2
 `

@@ -12,6 +12,12 @@ join users u on u.id = m.user_id
 where m.account_id = @account_id and m.user_id = @user_id
 for share of m;
 
+-- name: ReadMembership :one
+select m.account_id, m.user_id, m.role, m.version, m.create_time, m.update_time, u.display_name, u.email
+from membership m
+join users u on u.id = m.user_id
+where m.account_id = @account_id and m.user_id = @user_id;
+
 -- name: RemoveMembership :exec
 delete from membership where account_id = @account_id and user_id = @user_id;
 

@@ -7,12 +7,12 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/primecloud/primecloud/pkg/access"
-	// An API key may be given the scopes of every service, so the whole contract must be known here.
+	// An API key may be given the scopes of every service, and access to all of them is explained here.
 	_ "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
 )
 
-// scopes returns every scope that some method of the contract asks for.
-func scopes() ([]string, error) {
+// contract returns the rules of every method of the suite.
+func contract() (*access.Table, error) {
 	var services []protoreflect.ServiceDescriptor
 	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
 		if !strings.HasPrefix(string(file.Package()), "primecloud.") {
@@ -23,9 +23,5 @@ func scopes() ([]string, error) {
 		}
 		return true
 	})
-	table, err := access.NewTable(services...)
-	if err != nil {
-		return nil, err
-	}
-	return table.Scopes(), nil
+	return access.NewTable(services...)
 }
