@@ -24,6 +24,7 @@ import (
 	"github.com/primecloud/primecloud/gateway/internal/docs"
 	"github.com/primecloud/primecloud/gateway/internal/edge"
 	"github.com/primecloud/primecloud/gateway/internal/login"
+	"github.com/primecloud/primecloud/gateway/internal/oauth"
 	"github.com/primecloud/primecloud/gateway/internal/ratelimit"
 	"github.com/primecloud/primecloud/gateway/internal/secure"
 	"github.com/primecloud/primecloud/gateway/internal/session"
@@ -103,6 +104,10 @@ func New(ctx context.Context, c Config, d Deps) (*Gateway, error) {
 		Limiter: ratelimit.New("default", c.RateLimit), Clock: d.Clock,
 	})
 	h.edge, err = edge.New(ctx, edge.Config{Identity: d.Identity, Storage: d.Storage, BodyLimit: c.BodyLimit, Timeout: c.Timeout})
+	if err != nil {
+		return nil, err
+	}
+	h.oauth, err = oauth.New(oauth.Config{PublicURL: c.origin(), Scopes: h.edge.Scopes(), Identity: d.Identity, Clock: d.Clock})
 	if err != nil {
 		return nil, err
 	}

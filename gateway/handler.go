@@ -18,6 +18,7 @@ import (
 	"github.com/primecloud/primecloud/gateway/internal/edge"
 	"github.com/primecloud/primecloud/gateway/internal/fault"
 	"github.com/primecloud/primecloud/gateway/internal/login"
+	"github.com/primecloud/primecloud/gateway/internal/oauth"
 	"github.com/primecloud/primecloud/gateway/internal/ratelimit"
 	"github.com/primecloud/primecloud/gateway/internal/secure"
 	"github.com/primecloud/primecloud/gateway/internal/trail"
@@ -36,6 +37,7 @@ type handler struct {
 	admission  *admission.Admission
 	edge       *edge.Edge
 	login      *login.Login
+	oauth      *oauth.Server
 	loginLimit *ratelimit.Limiter
 	docs       *docs.Docs
 	health     http.Handler
@@ -122,6 +124,8 @@ func (h *handler) route(ctx context.Context, e *exchange, r *http.Request) {
 		if h.admit(ctx, e, r) {
 			h.edge.Serve(ctx, e, r, k)
 		}
+	case path == oauth.TokenPath || path == oauth.MetadataPath:
+		h.authorize(ctx, e, r)
 	case strings.HasPrefix(path, "/auth/"):
 		h.auth(ctx, e, r)
 	case path == "/healthz" || path == "/readyz":
@@ -198,6 +202,30 @@ func (h *handler) auth(ctx context.Context, e *exchange, r *http.Request) {
 		k.Route = ""
 		h.fail(e, fault.ErrRoute)
 	}
+}
+
+// authorize serves machines that speak OAuth 2.0; a token comes out of the budget of logins.
+func (h *handler) authorize(ctx context.Context, e *exchange, r *http.Request) {
+	k := &e.call
+	k.Route = r.URL.Path
+	if r.URL.Path == oauth.MetadataPath {
+		if h.only(e, r, http.MethodGet) {
+			h.oauth.Metadata(e)
+		}
+		return
+	}
+	if !h.only(e, r, http.MethodPost) {
+		return
+	}
+	decision := h.loginLimit.Take(ratelimit.Key(k.Address), h.clock.Now())
+	h.loginLimit.Tell(e.Header(), decision)
+	if !decision.Allowed {
+		h.oauth.Limited(e, k, ratelimit.ErrLimited.WithRetryAfter(decision.RetryAfter))
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
+	defer cancel()
+	h.oauth.Token(ctx, e, r, k)
 }
 
 // only refuses other methods than the one that a route of ours takes.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -442,7 +443,20 @@ func (s *identityServer) GetKeySet(context.Context, *identityv1.GetKeySetRequest
 
 func (s *identityServer) ExchangeApiKey(ctx context.Context, r *identityv1.ExchangeApiKeyRequest) (*identityv1.ExchangeApiKeyResponse, error) {
 	s.note(ctx, r)
-	return &identityv1.ExchangeApiKeyResponse{AccessToken: s.world.bearer("usr_1", "acc_1"), AccountId: "acc_1"}, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.down != nil:
+		return nil, s.down
+	case r.GetApiKey() == "bad":
+		return nil, errs.New(errs.Unauthenticated, "API_KEY_INVALID", "the API key is malformed, unknown, revoked or expired; use another one")
+	case slices.Contains(r.GetScopes(), "billing.write"):
+		return nil, errs.New(errs.InvalidArgument, "SCOPE_NOT_HELD", "the API key does not have this scope; ask for less")
+	}
+	return &identityv1.ExchangeApiKeyResponse{
+		AccessToken: s.world.bearer("usr_1", "acc_1"), AccountId: "acc_1", Scopes: r.GetScopes(),
+		ExpireTime: timestamppb.New(s.world.clock.Now().Add(5 * time.Minute)),
+	}, nil
 }
 
 func (s *identityServer) GetCurrentUser(ctx context.Context, r *identityv1.GetCurrentUserRequest) (*identityv1.GetCurrentUserResponse, error) {

@@ -68,9 +68,20 @@ func (i Idempotency) String() string {
 	return ""
 }
 
-// AccountSuspended is the state of an account, as tokens carry it, in which only the
-// methods marked for it work.
-const AccountSuspended = "suspended"
+// The states of an account, as tokens carry them. In all but AccountActive only the methods
+// that are marked for it work.
+const (
+	// AccountActive is in use.
+	AccountActive = "active"
+	// AccountPending waits for approval.
+	AccountPending = "pending"
+	// AccountSuspended is stopped.
+	AccountSuspended = "suspended"
+	// AccountClosing is on its way to being closed.
+	AccountClosing = "closing"
+	// AccountClosed is closed for good.
+	AccountClosed = "closed"
+)
 
 // Rule is what one method declares about itself.
 type Rule struct {
@@ -84,7 +95,7 @@ type Rule struct {
 	Scope string
 	// Services may call, at Service only; empty means all of the suite.
 	Services []string
-	// WhileSuspended says that the method still works for a suspended account.
+	// WhileSuspended says that the method still works for an account that is not active.
 	WhileSuspended bool
 	// Idempotency says what a repeated call means.
 	Idempotency Idempotency
@@ -110,6 +121,14 @@ var (
 	// ErrAccountSuspended is for a suspended account.
 	ErrAccountSuspended = errs.New(errs.FailedPrecondition, "ACCOUNT_SUSPENDED",
 		"the account is suspended; settle what led to it")
+	// ErrAccountPending is for an account that waits for approval.
+	ErrAccountPending = errs.New(errs.FailedPrecondition, "ACCOUNT_PENDING",
+		"the account waits for the platform's approval; until then it can be read")
+	// ErrAccountClosing is for an account that is being closed.
+	ErrAccountClosing = errs.New(errs.FailedPrecondition, "ACCOUNT_CLOSING",
+		"the account is being closed; an owner can reopen it")
+	// ErrAccountClosed is for a closed account.
+	ErrAccountClosed = errs.New(errs.FailedPrecondition, "ACCOUNT_CLOSED", "the account is closed for good")
 )
 
 // Decide returns nil when the principal may call the method of the rule for the account
@@ -154,10 +173,27 @@ func decideGrant(rule *Rule, p *principal.Principal) error {
 			return ErrScopeMissing.With("scope", rule.Scope)
 		}
 	}
-	if p.AccountState == AccountSuspended && !rule.WhileSuspended {
+	if rule.WhileSuspended {
+		return nil
+	}
+	return decideState(p.AccountState)
+}
+
+// decideState refuses an account that is not active, in a state that nobody knows too. A
+// token that is bound to no account has none.
+func decideState(state string) error {
+	switch state {
+	case "", AccountActive:
+		return nil
+	case AccountPending:
+		return ErrAccountPending
+	case AccountClosing:
+		return ErrAccountClosing
+	case AccountClosed:
+		return ErrAccountClosed
+	default:
 		return ErrAccountSuspended
 	}
-	return nil
 }
 
 // decideService goes by the certificate alone: no token makes a process of the suite.

@@ -27,8 +27,10 @@ var (
 	billing  = principal.Principal{Kind: principal.Service, ID: "billing", Peer: "billing"}
 )
 
-func suspended(p principal.Principal) principal.Principal {
-	p.AccountState = access.AccountSuspended
+func suspended(p principal.Principal) principal.Principal { return standing(p, access.AccountSuspended) }
+
+func standing(p principal.Principal, state string) principal.Principal {
+	p.AccountState = state
 	return p
 }
 
@@ -71,6 +73,11 @@ func TestDecide(t *testing.T) {
 		"a service is no member, whoever it is":                   {account, gateway, mine, access.ErrCallerNotAllowed},
 		"a background process is no member":                       {account, principal.Background("storage-provisioning"), mine, access.ErrCallerNotAllowed},
 		"a suspended account is refused":                          {account, suspended(owner), mine, access.ErrAccountSuspended},
+		"a pending account is refused":                            {account, standing(owner, access.AccountPending), mine, access.ErrAccountPending},
+		"a closing account is refused":                            {account, standing(owner, access.AccountClosing), mine, access.ErrAccountClosing},
+		"a closed account is refused":                             {account, standing(owner, access.AccountClosed), mine, access.ErrAccountClosed},
+		"an account in a state that nobody knows is refused":      {account, standing(owner, "frozen"), mine, access.ErrAccountSuspended},
+		"a closing account can be looked at":                      {openWhileSuspended, standing(owner, access.AccountClosing), mine, nil},
 		"a wrong role does not learn that it is suspended":        {account, suspended(viewer), mine, access.ErrRoleNotAllowed},
 		"what works while suspended works":                        {openWhileSuspended, suspended(owner), mine, nil},
 		"any token will do for an authenticated method":           {anyToken, viewer, "", nil},

@@ -15,7 +15,7 @@ func WriteMatrix(w io.Writer, t *Table) error {
 	b.WriteString("| mark | meaning |\n|---|---|\n")
 	b.WriteString("| ● | the role may call, bound to the account in the path |\n")
 	b.WriteString("| scope | what an API key must carry besides the role; — keeps API keys out |\n")
-	b.WriteString("| suspended | whether it still works while the account is suspended |\n")
+	b.WriteString("| suspended | whether it still works while the account is not active: pending, suspended, closing or closed |\n")
 	b.WriteString("| repeated | what the same call again is: a read, the same by nature, or the same by its idempotency key |\n")
 	service := ""
 	for _, rule := range t.Rules() {

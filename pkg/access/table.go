@@ -112,6 +112,9 @@ func RoleOf(name string) optionsv1.Role {
 	return optionsv1.Role(optionsv1.Role_value["ROLE_"+strings.ToUpper(name)])
 }
 
+// OnPlatform reports whether a role is one of the platform, and so none in an account.
+func OnPlatform(role optionsv1.Role) bool { return role >= optionsv1.Role_ROLE_PLATFORM_ADMIN }
+
 // read returns the rule of a method, or what its options lack.
 func read(method protoreflect.MethodDescriptor) (*Rule, error) {
 	options := method.Options()
@@ -159,7 +162,7 @@ func checkRoles(rule *Rule, access *optionsv1.Access) error {
 		return fmt.Errorf("lists roles, which mean nothing at level %s", rule.Level)
 	}
 	for _, role := range access.GetRoles() {
-		if (role == optionsv1.Role_ROLE_PLATFORM_ADMIN) != (rule.Level == Platform) {
+		if OnPlatform(role) != (rule.Level == Platform) {
 			return fmt.Errorf("lists %s, which is no role at level %s", role, rule.Level)
 		}
 	}

@@ -42,6 +42,8 @@ type Principal struct {
 	// Scopes are what a machine may do within its role: "storage.read", "storage.write",
 	// …; one without any may do nothing. People have none.
 	Scopes []string
+	// UserID is the person whose personal API key a machine shows; empty for any other caller.
+	UserID string
 	// SessionID is the login session of a person.
 	SessionID string
 	// TokenID is the id of the access token.

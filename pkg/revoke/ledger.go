@@ -111,7 +111,11 @@ func (l *ledger) refuses(c *token.Claims) bool {
 	if c.Account == "" {
 		return false
 	}
-	return l.after(subject{kind: Membership, id: c.Subject, inner: c.Account}, c.Epoch) ||
+	member := c.Subject
+	if c.User != "" {
+		member = c.User
+	}
+	return l.after(subject{kind: Membership, id: member, inner: c.Account}, c.Epoch) ||
 		l.after(subject{kind: Account, id: c.Account}, c.Epoch)
 }
 

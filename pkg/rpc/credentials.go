@@ -74,6 +74,15 @@ func (k *KeyCredentials) Forget() {
 	k.token, k.renew, k.expires = "", time.Time{}, time.Time{}
 }
 
+// Drop drops a token that was refused, unless there is another one already.
+func (k *KeyCredentials) Drop(accessToken string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.token == accessToken {
+		k.token, k.renew, k.expires = "", time.Time{}, time.Time{}
+	}
+}
+
 // Token returns a token that lives.
 func (k *KeyCredentials) Token(ctx context.Context) (string, error) {
 	for {

@@ -129,7 +129,7 @@ func TestVerify_refuses_forged_tokens(t *testing.T) {
 		"an anonymous kind":                 craft(t, w.current.Key, header, with(map[string]any{"kind": "anonymous"})),
 		"a person without a session":        craft(t, w.current.Key, header, with(map[string]any{"sid": nil})),
 		"a machine without an account":      craft(t, w.current.Key, header, with(map[string]any{"kind": "machine", "acc": nil})),
-		"an operator in an account":         craft(t, w.current.Key, header, with(map[string]any{"kind": "operator"})),
+		"an operator without a session":     craft(t, w.current.Key, header, with(map[string]any{"kind": "operator", "sid": nil})),
 		"a negative epoch":                  craft(t, w.current.Key, header, with(map[string]any{"epo": -1})),
 		"an epoch in words":                 craft(t, w.current.Key, header, with(map[string]any{"epo": "7"})),
 		"no end":                            craft(t, w.current.Key, header, with(map[string]any{"exp": nil})),

@@ -65,6 +65,9 @@ type Claims struct {
 	Role string
 	// Scopes narrow a machine.
 	Scopes []string
+	// User is the person whose personal API key a machine shows, on whose membership the token
+	// depends; else empty.
+	User string
 	// Session is the login session of a person.
 	Session string
 	// ID is the token's own id.
@@ -84,7 +87,7 @@ type Claims struct {
 func (c *Claims) Principal() principal.Principal {
 	return principal.Principal{
 		Kind: c.Kind, ID: c.Subject, AccountID: c.Account, AccountState: c.AccountState, Role: c.Role,
-		Scopes: c.Scopes, SessionID: c.Session, TokenID: c.ID, Epoch: c.Epoch, ExpiresAt: c.Expires,
+		Scopes: c.Scopes, UserID: c.User, SessionID: c.Session, TokenID: c.ID, Epoch: c.Epoch, ExpiresAt: c.Expires,
 	}
 }
 
@@ -98,6 +101,7 @@ type wire struct {
 	AccountState string   `json:"acs,omitempty"`
 	Role         string   `json:"rol,omitempty"`
 	Scopes       []string `json:"scp,omitempty"`
+	User         string   `json:"usr,omitempty"`
 	Session      string   `json:"sid,omitempty"`
 	ID           string   `json:"jti"`
 	Epoch        int64    `json:"epo"`
@@ -109,7 +113,7 @@ type wire struct {
 func encode(c *Claims) ([]byte, error) {
 	w := wire{
 		Issuer: c.Issuer, Audience: c.Audience, Subject: c.Subject, Kind: string(c.Kind), Account: c.Account,
-		AccountState: c.AccountState, Role: c.Role, Scopes: c.Scopes, Session: c.Session, ID: c.ID, Epoch: c.Epoch,
+		AccountState: c.AccountState, Role: c.Role, Scopes: c.Scopes, User: c.User, Session: c.Session, ID: c.ID, Epoch: c.Epoch,
 		IssuedAt: c.IssuedAt.Unix(), Expires: c.Expires.Unix(),
 	}
 	if !c.NotBefore.IsZero() {
@@ -125,7 +129,7 @@ func decode(payload []byte) (Claims, error) {
 	}
 	c := Claims{
 		Issuer: w.Issuer, Audience: w.Audience, Subject: w.Subject, Kind: principal.Kind(w.Kind), Account: w.Account,
-		AccountState: w.AccountState, Role: w.Role, Scopes: w.Scopes, Session: w.Session, ID: w.ID, Epoch: w.Epoch,
+		AccountState: w.AccountState, Role: w.Role, Scopes: w.Scopes, User: w.User, Session: w.Session, ID: w.ID, Epoch: w.Epoch,
 		IssuedAt: time.Unix(w.IssuedAt, 0).UTC(), Expires: time.Unix(w.Expires, 0).UTC(),
 	}
 	if w.NotBefore != 0 {
@@ -143,10 +147,10 @@ func (c *Claims) check() error {
 		return errors.New("the kind of caller is none that tokens are made for")
 	case c.Kind == principal.Machine && c.Account == "":
 		return errors.New("a machine without an account")
-	case c.Kind == principal.Operator && c.Account != "":
-		return errors.New("an operator bound to an account")
-	case c.Kind == principal.Person && c.Session == "":
+	case c.Kind != principal.Machine && c.Session == "":
 		return errors.New("a person without a session")
+	case c.Kind != principal.Machine && c.User != "":
+		return errors.New("a person's key of somebody who is no machine")
 	case c.Epoch < 0:
 		return errors.New("a negative epoch")
 	case c.IssuedAt.Unix() <= 0 || c.Expires.Unix() <= c.IssuedAt.Unix():

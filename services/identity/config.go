@@ -11,7 +11,11 @@ import (
 	"github.com/primecloud/primecloud/pkg/observe"
 	"github.com/primecloud/primecloud/pkg/page"
 	"github.com/primecloud/primecloud/pkg/pki"
+	"github.com/primecloud/primecloud/services/identity/internal/operator"
 )
+
+// What PRIMECLOUD_IDENTITY_ACCOUNT_APPROVAL may be.
+const approvalAutomatic, approvalManual = "automatic", "manual"
 
 // Config is what an operator sets.
 type Config struct {
@@ -46,6 +50,14 @@ type Config struct {
 	SessionIdle     time.Duration `env:"PRIMECLOUD_IDENTITY_SESSION_IDLE" default:"12h" doc:"A session that is not used for so long ends."`
 	SessionAbsolute time.Duration `env:"PRIMECLOUD_IDENTITY_SESSION_ABSOLUTE" default:"168h" doc:"Any session ends after so long."`
 
+	AccountApproval  string        `env:"PRIMECLOUD_IDENTITY_ACCOUNT_APPROVAL" default:"automatic" doc:"Whether a new account is in use at once (automatic) or waits for an operator (manual)."`
+	AccountTrial     time.Duration `env:"PRIMECLOUD_IDENTITY_ACCOUNT_TRIAL" default:"0s" doc:"How long the trial of a new account lasts; then it is suspended. Zero is no trial."`
+	AccountRetention time.Duration `env:"PRIMECLOUD_IDENTITY_ACCOUNT_RETENTION" default:"720h" doc:"How long a closing can be taken back before the account is closed for good."`
+
+	Operators      []string `env:"PRIMECLOUD_IDENTITY_OPERATORS" doc:"The platform's operators by the verified e-mail addresses of their logins: admin=…, billing=… or support=…, by commas."`
+	OperatorClaim  string   `env:"PRIMECLOUD_IDENTITY_OPERATOR_CLAIM" doc:"Claim of the ID token that holds groups, such as groups; empty reads none."`
+	OperatorGroups []string `env:"PRIMECLOUD_IDENTITY_OPERATOR_GROUPS" doc:"The groups of that claim that make operators: admin=…, billing=… or support=…, by commas."`
+
 	AuditNouns []string      `env:"PRIMECLOUD_IDENTITY_AUDIT_NOUNS" default:"identity,storage" doc:"Services, by their nouns, whose audit entries are stored."`
 	Drain      time.Duration `env:"PRIMECLOUD_IDENTITY_DRAIN" default:"10s" doc:"How long calls may take to end at shutdown."`
 
@@ -71,6 +83,18 @@ func (c Config) Validate() error {
 	// than this a person at work would be logged out between two tokens.
 	if c.SessionIdle < c.TokenLifetime+time.Minute || c.SessionAbsolute < c.SessionIdle {
 		report("SESSION_IDLE", "must be a minute more than TOKEN_LIFETIME or longer, and not beyond SESSION_ABSOLUTE")
+	}
+	if c.AccountApproval != approvalAutomatic && c.AccountApproval != approvalManual {
+		report("ACCOUNT_APPROVAL", "must be automatic or manual")
+	}
+	if c.AccountTrial < 0 || c.AccountRetention < 0 {
+		report("ACCOUNT_TRIAL", "and ACCOUNT_RETENTION must not be negative")
+	}
+	if _, err := operator.NewRoster(c.OIDCIssuer.String(), c.Operators, c.OperatorGroups); err != nil {
+		report("OPERATORS", "or OPERATOR_GROUPS: %w", err)
+	}
+	if len(c.OperatorGroups) > 0 && c.OperatorClaim == "" {
+		report("OPERATOR_CLAIM", "must be set for OPERATOR_GROUPS to be read from")
 	}
 	if n := len(c.pki()); n != 0 && n != 3 {
 		report("PKI_CERT", ", PKI_KEY and PKI_CA must all be set, or none")

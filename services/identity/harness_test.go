@@ -45,7 +45,7 @@ const (
 )
 
 // people can log in at Dex with their own name as password.
-var people = []string{"anna", "bert", "cleo"}
+var people = []string{"anna", "bert", "cleo", "olga", "sam", "bill"}
 
 // shifted is the system's clock, moved ahead by the test.
 type shifted struct{ ahead atomic.Int64 }
@@ -85,7 +85,7 @@ func dexConfig() servers.DexConfig {
 }
 
 // newWorldWith is newWorld with a provider of the test's own.
-func newWorldWith(t *testing.T, dex *servers.Dex) *world {
+func newWorldWith(t *testing.T, dex *servers.Dex, settings ...func(*identity.Config)) *world {
 	t.Helper()
 	w := &world{t: t, clock: &shifted{}, database: testkit.NewDatabase(t, postgres.Schema, postgres.Migrations())}
 	// The service has the rights that it says it needs, and the test has all.
@@ -112,6 +112,9 @@ func newWorldWith(t *testing.T, dex *servers.Dex) *world {
 		t.Fatal(err)
 	}
 	w.config.AdminListen = ""
+	for _, set := range settings {
+		set(&w.config)
+	}
 	w.start()
 	return w
 }
@@ -186,6 +189,9 @@ func (w *world) dial(as string) *grpc.ClientConn {
 type clients struct {
 	identityv1.UserServiceClient
 	identityv1.AccountServiceClient
+	identityv1.AccountProfileServiceClient
+	identityv1.PlatformAccountServiceClient
+	identityv1.OperatorAccessServiceClient
 	identityv1.MembershipServiceClient
 	identityv1.SessionServiceClient
 	identityv1.ApiKeyServiceClient
@@ -195,7 +201,8 @@ type clients struct {
 
 func clientsOf(conn grpc.ClientConnInterface) clients {
 	return clients{
-		identityv1.NewUserServiceClient(conn), identityv1.NewAccountServiceClient(conn), identityv1.NewMembershipServiceClient(conn),
+		identityv1.NewUserServiceClient(conn), identityv1.NewAccountServiceClient(conn), identityv1.NewAccountProfileServiceClient(conn),
+		identityv1.NewPlatformAccountServiceClient(conn), identityv1.NewOperatorAccessServiceClient(conn), identityv1.NewMembershipServiceClient(conn),
 		identityv1.NewSessionServiceClient(conn), identityv1.NewApiKeyServiceClient(conn), identityv1.NewTokenServiceClient(conn),
 		auditv1.NewAuditServiceClient(conn),
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/primecloud/primecloud/pkg/admin"
 	"github.com/primecloud/primecloud/pkg/audit/auditlog"
@@ -20,6 +21,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/page"
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/port"
+	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/pkg/rpc"
 	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
@@ -31,8 +33,10 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/oidc"
+	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/ownership"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres"
+	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
@@ -125,7 +129,7 @@ func (s *Service) build(ctx context.Context) error {
 	}
 	s.server, err = rpc.NewServer(rpc.ServerConfig{
 		Service: Name, Noun: events.Noun, Listener: d.Listener, TLS: d.TLS, Authenticate: authenticator.Authenticate,
-		TrustedForwarders: []string{"gateway"}, OnRefusal: s.bus.refusals.Refused,
+		TrustedForwarders: []string{"gateway"}, OnRefusal: s.refused,
 	}, rpc.Deps{Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter})
 	if err != nil {
 		return err
@@ -138,15 +142,28 @@ func (s *Service) build(ctx context.Context) error {
 	return keys.Rotate(ctx)
 }
 
+// refused records a refused call. That of a genuine API key is an entry in the trail of its
+// account, with the reason that its caller is not told.
+func (s *Service) refused(ctx context.Context, method string, request proto.Message, err error) {
+	if r, genuine := apikey.RefusalOf(err, principal.FromContext(ctx)); genuine {
+		ctx, err = principal.NewContext(ctx, r.Caller), r.Why
+	}
+	s.bus.refusals.Refused(ctx, method, request, err)
+}
+
 // useCases makes the use cases of every concept.
 func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter, sealer *seal.Sealer) error {
 	c, d := s.config, s.deps
 	provider, err := oidc.New(oidc.Config{
 		Providers: []oidc.Provider{{Issuer: c.OIDCIssuer.String(), ClientID: c.OIDCClientID, InternalURL: c.OIDCInternalURL.String()}},
-		Clock:     d.Clock, Around: d.Around,
+		Clock:     d.Clock, Around: d.Around, GroupsClaim: c.OperatorClaim,
 	})
 	if err != nil {
 		return err
+	}
+	roster, err := operator.NewRoster(c.OIDCIssuer.String(), c.Operators, c.OperatorGroups)
+	if err != nil {
+		return fmt.Errorf("PRIMECLOUD_IDENTITY_OPERATORS or PRIMECLOUD_IDENTITY_OPERATOR_GROUPS: %w", err)
 	}
 	pages, err := page.NewCodec([]byte(c.PageKey.Reveal()))
 	if err != nil {
@@ -158,13 +175,17 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 	}
 	limits := session.Limits{Idle: c.SessionIdle, Absolute: c.SessionAbsolute}
 	s.use = grpcapi.UseCases{
-		Users:       user.New(s.stores.Users),
-		Accounts:    account.New(s.stores.Accounts, d.Clock),
+		Users: user.New(s.stores.Users),
+		Accounts: account.New(account.Config{Store: s.stores.Accounts, Clock: d.Clock, Policy: account.Policy{
+			Approval: c.AccountApproval == approvalManual, Trial: c.AccountTrial, Retention: c.AccountRetention,
+		}}),
+		Accesses:    operator.New(s.stores.Accesses, d.Clock),
+		Profiles:    profile.New(s.stores.Profiles, d.Clock),
 		Memberships: membership.New(s.stores.Memberships, d.Clock),
 		Invitations: invitation.New(s.stores.Invitations, d.Clock),
 		Transfers:   ownership.New(s.stores.Transfers, d.Clock),
 		Sessions: session.New(session.Config{
-			Store: s.stores.Sessions, Provider: provider, Minter: minter, Clock: d.Clock, Limits: limits,
+			Store: s.stores.Sessions, Provider: provider, Minter: minter, Clock: d.Clock, Limits: limits, Roster: roster,
 		}),
 		Limits: limits,
 		APIKeys: apikey.New(apikey.Config{

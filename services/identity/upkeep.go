@@ -7,6 +7,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/lifecycle"
 	"github.com/primecloud/primecloud/pkg/operation/pgoperation"
 	"github.com/primecloud/primecloud/pkg/pg"
+	"github.com/primecloud/primecloud/pkg/principal"
 )
 
 const (
@@ -37,12 +38,15 @@ func (s *Service) upkeep() lifecycle.Component {
 // keepUp runs one round.
 func (s *Service) keepUp(ctx context.Context) {
 	now := s.deps.Clock.Now()
+	// What is done here is the service's own act, and the trail says so.
+	ctx = principal.NewContext(ctx, principal.Background(Name))
 	steps := []struct {
 		name string
 		do   func(context.Context) (int64, error)
 	}{
 		{"rotate signing keys", func(ctx context.Context) (int64, error) { return 0, s.use.Keys.Rotate(ctx) }},
 		{"destroy kept secrets", s.use.APIKeys.DestroySecrets},
+		{"end trials and retention periods", s.use.Accounts.Advance},
 		{"sweep revocations", s.stores.Revocations.Sweep},
 		{"sweep sessions", func(ctx context.Context) (int64, error) { return s.stores.Sessions.Sweep(ctx, now.Add(-keepEnded)) }},
 		{"sweep invitations", func(ctx context.Context) (int64, error) { return s.use.Invitations.Sweep(ctx, now.Add(-keepEnded)) }},

@@ -54,6 +54,7 @@ func Files() []protoreflect.FileDescriptor {
 		identityv1.File_primecloud_identity_v1_account_service_proto,
 		identityv1.File_primecloud_identity_v1_membership_service_proto,
 		identityv1.File_primecloud_identity_v1_api_key_service_proto,
+		identityv1.File_primecloud_identity_v1_personal_api_key_service_proto,
 		identityv1.File_primecloud_identity_v1_token_service_proto,
 		storagev1.File_primecloud_storage_v1_backend_service_proto,
 		storagev1.File_primecloud_storage_v1_bucket_service_proto,

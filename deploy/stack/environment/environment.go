@@ -95,12 +95,17 @@ type Person struct {
 	Name string
 }
 
+// Operator is the address of the platform's administrator in the local stack.
+const Operator = "operator@primecloud.example"
+
 // People are the logins of the local stack. Their passwords are public on purpose: Dex
 // listens on loopback alone.
 func People() []Person {
 	return []Person{
 		{Email: "demo@primecloud.example", Password: "demo", Name: "Demo Person"},
 		{Email: "other@primecloud.example", Password: "other", Name: "Other Person"},
+		{Email: "guest@primecloud.example", Password: "guest", Name: "Guest Person"},
+		{Email: Operator, Password: "operator", Name: "Platform Operator"},
 	}
 }
 

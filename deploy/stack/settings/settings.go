@@ -109,6 +109,7 @@ func (s Suite) Identity() (config.Source, error) {
 	source[prefix+"ADMIN_LISTEN"] = Address(s.Ports.IdentityAdmin)
 	source[prefix+"OIDC_ISSUER"] = s.Environment.Dex.Issuer
 	source[prefix+"OIDC_CLIENT_ID"] = environment.Client
+	source[prefix+"OPERATORS"] = "admin=" + environment.Operator
 	return s.with(source, prefix), nil
 }
 

@@ -127,15 +127,18 @@ func (a *Admission) spend(w http.ResponseWriter, principal string, k *call.Call)
 	return nil
 }
 
-// AccountOf returns the account that a path names, without the verb of a custom method on
-// the account itself (`/v1/accounts/acc_…:leave`), or "".
+// AccountOf returns the account that a path names, session.Platform for what the platform's
+// operators do, or "".
 func AccountOf(path string) string {
+	if strings.HasPrefix(path, "/v1/platform/") {
+		return session.Platform
+	}
 	rest, ok := strings.CutPrefix(path, "/v1/accounts/")
 	if !ok {
 		return ""
 	}
-	if end := strings.IndexAny(rest, "/:"); end >= 0 {
-		rest = rest[:end]
-	}
-	return rest
+	// A verb follows the account's own name behind a colon.
+	account, _, _ := strings.Cut(rest, "/")
+	account, _, _ = strings.Cut(account, ":")
+	return account
 }

@@ -1,12 +1,17 @@
 // Package call carries what the gateway knows of one REST request from the edge, where
 // it is found out, to the connection, where it becomes metadata of the gRPC call.
 //
-// It owns the value and nothing else. One goroutine works on a call at a time.
+// It owns the value, and what a call of the gateway's own tells a service of its client. One
+// goroutine works on a call at a time.
 package call
 
 import (
 	"context"
 	"net/http"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/primecloud/primecloud/pkg/rpc"
 )
 
 // Call is one REST request. The edge fills it; the connection reads it.
@@ -60,4 +65,18 @@ func NewContext(ctx context.Context, c *Call) context.Context {
 func FromContext(ctx context.Context) *Call {
 	c, _ := ctx.Value(contextKey{}).(*Call)
 	return c
+}
+
+// Outgoing gives a call of the gateway's own (a login, an exchange) the client's name, as the
+// edge does for all others.
+func Outgoing(ctx context.Context) context.Context {
+	k := FromContext(ctx)
+	if k == nil {
+		return ctx
+	}
+	pairs := []string{rpc.HeaderRequestID, k.RequestID, rpc.HeaderClientAddress, k.Address}
+	if k.UserAgent != "" {
+		pairs = append(pairs, rpc.HeaderUserAgent, k.UserAgent)
+	}
+	return metadata.AppendToOutgoingContext(ctx, pairs...)
 }

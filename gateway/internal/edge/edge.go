@@ -48,13 +48,21 @@ type Edge struct {
 	config Config
 	mux    *runtime.ServeMux
 	routes []route
+	scopes []string
 }
+
+// Scopes returns every scope that some method asks for.
+func (e *Edge) Scopes() []string { return e.scopes }
 
 // New registers the routes of all services.
 func New(ctx context.Context, config Config) (*Edge, error) {
 	files := []protoreflect.FileDescriptor{
 		identityv1.File_primecloud_identity_v1_account_service_proto,
+		identityv1.File_primecloud_identity_v1_account_profile_service_proto,
+		identityv1.File_primecloud_identity_v1_platform_account_service_proto,
+		identityv1.File_primecloud_identity_v1_operator_access_service_proto,
 		identityv1.File_primecloud_identity_v1_api_key_service_proto,
+		identityv1.File_primecloud_identity_v1_personal_api_key_service_proto,
 		identityv1.File_primecloud_identity_v1_invitation_service_proto,
 		identityv1.File_primecloud_identity_v1_membership_service_proto,
 		identityv1.File_primecloud_identity_v1_ownership_transfer_service_proto,
@@ -83,7 +91,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Edge{config: config, routes: allRoutes(services)}
+	e := &Edge{config: config, routes: allRoutes(services), scopes: table.Scopes()}
 	e.mux = runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &codec{}),
 		runtime.WithErrorHandler(e.fail),
@@ -96,7 +104,11 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 	storage := &conn{service: "storage-provisioning", inner: config.Storage, plans: plans}
 	return e, errors.Join(
 		identityv1.RegisterAccountServiceHandlerClient(ctx, e.mux, identityv1.NewAccountServiceClient(identity)),
+		identityv1.RegisterAccountProfileServiceHandlerClient(ctx, e.mux, identityv1.NewAccountProfileServiceClient(identity)),
+		identityv1.RegisterPlatformAccountServiceHandlerClient(ctx, e.mux, identityv1.NewPlatformAccountServiceClient(identity)),
+		identityv1.RegisterOperatorAccessServiceHandlerClient(ctx, e.mux, identityv1.NewOperatorAccessServiceClient(identity)),
 		identityv1.RegisterApiKeyServiceHandlerClient(ctx, e.mux, identityv1.NewApiKeyServiceClient(identity)),
+		identityv1.RegisterPersonalApiKeyServiceHandlerClient(ctx, e.mux, identityv1.NewPersonalApiKeyServiceClient(identity)),
 		identityv1.RegisterInvitationServiceHandlerClient(ctx, e.mux, identityv1.NewInvitationServiceClient(identity)),
 		identityv1.RegisterMembershipServiceHandlerClient(ctx, e.mux, identityv1.NewMembershipServiceClient(identity)),
 		identityv1.RegisterOwnershipTransferServiceHandlerClient(ctx, e.mux, identityv1.NewOwnershipTransferServiceClient(identity)),

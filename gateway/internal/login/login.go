@@ -18,7 +18,6 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 
 	"golang.org/x/oauth2"
 
@@ -85,25 +84,16 @@ func (l *Login) Ready(ctx context.Context) error {
 func Exchange(identity grpc.ClientConnInterface) session.Exchange {
 	client := identityv1.NewSessionServiceClient(identity)
 	return func(ctx context.Context, secret, account string) (session.Token, error) {
-		given, err := client.ExchangeSession(outgoing(ctx), &identityv1.ExchangeSessionRequest{SessionSecret: secret, AccountId: account})
+		request := &identityv1.ExchangeSessionRequest{SessionSecret: secret, AccountId: account}
+		if account == session.Platform {
+			request.AccountId, request.Platform = "", true
+		}
+		given, err := client.ExchangeSession(call.Outgoing(ctx), request)
 		if err != nil {
 			return session.Token{}, rpc.FromStatus(err)
 		}
 		return session.Token{Access: given.GetAccessToken(), Expires: given.GetExpireTime().AsTime(), UserID: given.GetUserId()}, nil
 	}
-}
-
-// outgoing gives a call to identity the client's name, as the edge does for other calls.
-func outgoing(ctx context.Context) context.Context {
-	k := call.FromContext(ctx)
-	if k == nil {
-		return ctx
-	}
-	pairs := []string{rpc.HeaderRequestID, k.RequestID, rpc.HeaderClientAddress, k.Address}
-	if k.UserAgent != "" {
-		pairs = append(pairs, rpc.HeaderUserAgent, k.UserAgent)
-	}
-	return metadata.AppendToOutgoingContext(ctx, pairs...)
 }
 
 // Begin serves GET /auth/login: it sends the browser to the provider.
@@ -168,7 +158,7 @@ func (l *Login) Callback(ctx context.Context, w http.ResponseWriter, r *http.Req
 		l.fail(w, r, k, err)
 		return
 	}
-	made, err := l.sessions.CreateSession(outgoing(call.NewContext(ctx, k)), &identityv1.CreateSessionRequest{
+	made, err := l.sessions.CreateSession(call.Outgoing(call.NewContext(ctx, k)), &identityv1.CreateSessionRequest{
 		IdToken: raw, Nonce: s.Nonce, Address: k.Address, UserAgent: shorten(k.UserAgent, 512),
 	})
 	if err != nil {
@@ -191,7 +181,7 @@ func (l *Login) Logout(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		l.fail(w, r, k, err)
 		return
 	}
-	_, err := l.sessions.DeleteSession(outgoing(call.NewContext(ctx, k)), &identityv1.DeleteSessionRequest{SessionSecret: secret})
+	_, err := l.sessions.DeleteSession(call.Outgoing(call.NewContext(ctx, k)), &identityv1.DeleteSessionRequest{SessionSecret: secret})
 	if err != nil && errs.KindOf(rpc.FromStatus(err)) != errs.Unauthenticated {
 		l.fail(w, r, k, err)
 		return

@@ -39,8 +39,12 @@ type Token struct {
 	UserID string
 }
 
+// Platform stands in an account's place for a token that is bound to the platform. No
+// account has such an id.
+const Platform = "*platform"
+
 // Exchange turns a session's secret into a token for an account, or for the person alone
-// when account is empty.
+// when account is empty, or for the platform.
 type Exchange func(ctx context.Context, secret, account string) (Token, error)
 
 // Tokens is the cache. It is safe for concurrent use.

@@ -135,6 +135,10 @@ func (l *Log) actor(ctx context.Context) *auditv1.AuditEntry_Actor {
 	if p.Kind == principal.Anonymous && p.Address == "" && p.Peer == "" {
 		p = principal.Background(l.service)
 	}
+	if p.UserID != "" {
+		// A personal API key: the person did it, and the key is what they were logged in with.
+		return &auditv1.AuditEntry_Actor{Kind: string(principal.Person), Id: p.UserID, Role: p.Role, Address: p.Address, SessionId: p.ID}
+	}
 	return &auditv1.AuditEntry_Actor{Kind: string(p.Kind), Id: p.ID, Role: p.Role, Address: p.Address, SessionId: p.SessionID}
 }
 

@@ -39,6 +39,8 @@ type Grant struct {
 	Role string
 	// Scopes narrow a machine.
 	Scopes []string
+	// UserID is the person whose personal API key it is.
+	UserID string
 	// SessionID is a person's login.
 	SessionID string
 	// Epoch is the revocation epoch of the moment.
@@ -87,7 +89,7 @@ func (m *Minter) Mint(_ context.Context, g Grant) (Token, error) {
 	claims := token.Claims{
 		Issuer: m.names.Issuer, Audience: m.names.Audience, ID: id.New(Prefix, now),
 		Subject: g.Subject, Kind: g.Kind, Account: g.AccountID, AccountState: g.AccountState, Role: g.Role,
-		Scopes: g.Scopes, Session: g.SessionID, Epoch: g.Epoch,
+		Scopes: g.Scopes, User: g.UserID, Session: g.SessionID, Epoch: g.Epoch,
 		// Tokens tell whole seconds; an end is rounded up, so that it lies after the start.
 		IssuedAt: now.Truncate(time.Second), Expires: until.Add(time.Second - time.Nanosecond).Truncate(time.Second),
 	}

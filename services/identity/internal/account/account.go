@@ -4,7 +4,11 @@
 // update is of the version its caller has seen, and that a repetition with the same
 // idempotency key gives the same account.
 //
-// It does not suspend or close accounts: nobody may yet.
+// Its life has five states and the steps between them that are declared in life.go; every
+// other step is refused. Each step says why and who, and ends the tokens that carry the
+// old state in the transaction in which it is taken.
+//
+// It does not act on what an account has elsewhere: other services obey its events.
 package account
 
 import (
@@ -21,6 +25,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/id"
 	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/revocation"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
 )
 
@@ -36,7 +41,7 @@ var (
 	ErrNotFound = membership.ErrAccountNotFound
 	// ErrFieldNotUpdatable is for a mask that names what no caller may change.
 	ErrFieldNotUpdatable = errs.New(errs.InvalidArgument, "FIELD_NOT_UPDATABLE",
-		"only display_name and customer_reference can be changed")
+		"only display_name, customer_reference and slug can be changed")
 	// ErrDisplayNameInvalid is for a blank or overlong name.
 	ErrDisplayNameInvalid = errs.New(errs.InvalidArgument, "DISPLAY_NAME_INVALID", "a display name has 1 to 100 characters, is not blank and has no control characters").
 				WithViolation(errs.Violation{Field: "display_name", Rule: "DISPLAY_NAME_INVALID", Description: "give 1 to 100 characters"})
@@ -50,17 +55,6 @@ const (
 	maxReference   = 128
 )
 
-// State is where an account stands; its names are those that tokens carry.
-type State string
-
-// The states.
-const (
-	// Active is in use.
-	Active State = "active"
-	// Suspended is stopped.
-	Suspended State = "suspended"
-)
-
 // Account is one tenant.
 type Account struct {
 	// ID names it (`acc_…`).
@@ -69,8 +63,17 @@ type Account struct {
 	DisplayName string
 	// CustomerReference is the owner's own, or empty.
 	CustomerReference string
-	// State is where it stands.
+	// Slug is its name in addresses.
+	Slug string
+	// State is where it stands, Last how it came there.
 	State State
+	Last  Step
+	// Resumes is the state in which a closing is taken back; empty unless it is closing.
+	Resumes State
+	// TrialEndTime is when a trial ends; zero without one.
+	TrialEndTime time.Time
+	// CloseTime is when a closing ends; zero unless it is closing.
+	CloseTime time.Time
 	// Version grows with every change.
 	Version int64
 	// CreateTime is when it was made, UpdateTime when it last changed.
@@ -91,16 +94,18 @@ type Membership struct {
 // Tx is what a change of an account needs of its transaction.
 type Tx interface {
 	unit.Work
-	// InsertAccount makes the account.
-	InsertAccount(ctx context.Context, a Account) error
+	// InsertAccount makes the account; false when another one has its slug.
+	InsertAccount(ctx context.Context, a Account) (bool, error)
 	// SaveMembership makes its first owner.
 	SaveMembership(ctx context.Context, m membership.Membership) error
 	// Membership returns a member, or membership.ErrNotFound.
 	Membership(ctx context.Context, accountID, userID string) (membership.Membership, error)
 	// AccountForUpdate returns the account and locks it; ErrNotFound when there is none.
 	AccountForUpdate(ctx context.Context, accountID string) (Account, error)
-	// UpdateAccount replaces it.
+	// UpdateAccount replaces it; ErrSlugTaken when another one has its slug.
 	UpdateAccount(ctx context.Context, a Account) error
+	// Revoke ends the tokens that depend on something, and gives the entry its epoch.
+	Revoke(ctx context.Context, entry revocation.Entry) error
 }
 
 // Store keeps accounts.
@@ -114,24 +119,49 @@ type Store interface {
 	Account(ctx context.Context, accountID string) (Account, error)
 	// AccountsOf returns up to limit accounts of the person, by id, behind the given id.
 	AccountsOf(ctx context.Context, userID, after string, limit int) ([]Membership, error)
+	// FindAccounts returns up to limit accounts of all tenants, newest first.
+	FindAccounts(ctx context.Context, f Filter, after Position, limit int) ([]Account, error)
+	// DueAccounts returns up to limit accounts whose trial or retention period has ended.
+	DueAccounts(ctx context.Context, now time.Time, limit int) ([]string, error)
+}
+
+// Config is what the use cases are made of.
+type Config struct {
+	// Store keeps accounts.
+	Store Store
+	// Clock tells the time.
+	Clock clock.Clock
+	// Policy is the platform's.
+	Policy Policy
 }
 
 // Accounts are the use cases.
 type Accounts struct {
-	store Store
-	clock clock.Clock
+	store  Store
+	clock  clock.Clock
+	policy Policy
 }
 
-// New returns the use cases over the store.
-func New(store Store, clock clock.Clock) *Accounts { return &Accounts{store: store, clock: clock} }
+// New returns the use cases.
+func New(c Config) *Accounts { return &Accounts{store: c.Store, clock: c.Clock, policy: c.Policy} }
+
+// Draft is a new account as its maker gives it.
+type Draft struct {
+	// DisplayName and CustomerReference are as in Account; Slug is made from the name when empty.
+	DisplayName, CustomerReference, Slug string
+}
 
 // Create makes an account; the calling person becomes its owner.
-func (s *Accounts) Create(ctx context.Context, displayName, reference string) (Account, error) {
+func (s *Accounts) Create(ctx context.Context, d Draft) (Account, error) {
 	now := unit.Now(s.clock)
 	fresh := Account{
-		ID: id.New(Prefix, now), DisplayName: strings.TrimSpace(displayName), CustomerReference: reference,
-		State: Active, Version: 1, CreateTime: now, UpdateTime: now,
+		ID: id.New(Prefix, now), DisplayName: strings.TrimSpace(d.DisplayName), CustomerReference: d.CustomerReference, Slug: d.Slug,
+		Version: 1, CreateTime: now, UpdateTime: now,
 	}
+	if fresh.Slug == "" {
+		fresh.Slug = slugOf(fresh.DisplayName)
+	}
+	s.policy.begin(&fresh, principal.FromContext(ctx))
 	if err := fresh.check(); err != nil {
 		return Account{}, err
 	}
@@ -140,7 +170,7 @@ func (s *Accounts) Create(ctx context.Context, displayName, reference string) (A
 		var err error
 		result, err = unit.Once(ctx, tx, fresh.resource(),
 			func(ctx context.Context, accountID string) (Account, error) { return again(ctx, tx, accountID) },
-			func(ctx context.Context) (Account, error) { return fresh, s.insert(ctx, tx, fresh) })
+			func(ctx context.Context) (Account, error) { return s.insert(ctx, tx, fresh, d.Slug != "") })
 		return err
 	})
 	return result, err
@@ -159,10 +189,25 @@ func again(ctx context.Context, tx Tx, accountID string) (Account, error) {
 	return tx.AccountForUpdate(ctx, accountID)
 }
 
-func (s *Accounts) insert(ctx context.Context, tx Tx, a Account) error {
-	if err := tx.InsertAccount(ctx, a); err != nil {
-		return err
+// insert makes the account and its owner. A slug that was made here gives way to one that
+// is taken; one that was asked for does not.
+func (s *Accounts) insert(ctx context.Context, tx Tx, a Account, asked bool) (Account, error) {
+	made, err := tx.InsertAccount(ctx, a)
+	if err == nil && !made && !asked {
+		a.Slug = distinct(a.Slug)
+		made, err = tx.InsertAccount(ctx, a)
 	}
+	if err != nil {
+		return Account{}, err
+	}
+	if !made {
+		return Account{}, ErrSlugTaken
+	}
+	return a, s.own(ctx, tx, a)
+}
+
+// own makes the caller the owner of a new account, and tells of both.
+func (s *Accounts) own(ctx context.Context, tx Tx, a Account) error {
 	owner := membership.Membership{
 		AccountID: a.ID, UserID: principal.FromContext(ctx).ID, Role: membership.Owner,
 		Version: 1, CreateTime: a.CreateTime, UpdateTime: a.CreateTime,
@@ -190,29 +235,20 @@ func (s *Accounts) List(ctx context.Context, after string, limit int) ([]Members
 
 // Fields are new values; nil leaves the old one.
 type Fields struct {
-	DisplayName, CustomerReference *string
+	DisplayName, CustomerReference, Slug *string
 }
 
 // Update changes an account that still is as the caller has seen it. Nothing happens when
 // it has the values already.
 func (s *Accounts) Update(ctx context.Context, accountID, etag string, fields Fields) (Account, error) {
-	var result Account
-	err := s.store.InAccount(ctx, accountID, func(ctx context.Context, tx Tx) error {
-		var err error
-		result, err = unit.Once(ctx, tx, Account{ID: accountID}.resource(), tx.AccountForUpdate, func(ctx context.Context) (Account, error) {
-			return s.update(ctx, tx, accountID, etag, fields)
-		})
-		return err
+	return s.once(ctx, accountID, func(ctx context.Context, tx Tx) (Account, error) {
+		return s.update(ctx, tx, accountID, etag, fields)
 	})
-	return result, err
 }
 
 func (s *Accounts) update(ctx context.Context, tx Tx, accountID, etag string, fields Fields) (Account, error) {
-	before, err := tx.AccountForUpdate(ctx, accountID)
+	before, err := s.locked(ctx, tx, accountID, etag)
 	if err != nil {
-		return Account{}, err
-	}
-	if err := unit.CheckETag(etag, before.ETag()); err != nil {
 		return Account{}, err
 	}
 	after := before
@@ -221,6 +257,9 @@ func (s *Accounts) update(ctx context.Context, tx Tx, accountID, etag string, fi
 	}
 	if fields.CustomerReference != nil {
 		after.CustomerReference = *fields.CustomerReference
+	}
+	if fields.Slug != nil {
+		after.Slug = *fields.Slug
 	}
 	if after == before {
 		return before, nil
@@ -251,6 +290,8 @@ func (a Account) check() error {
 		return ErrDisplayNameInvalid
 	case utf8.RuneCountInString(a.CustomerReference) > maxReference || strings.ContainsFunc(a.CustomerReference, unicode.IsControl):
 		return errReferenceInvalid
+	case !validSlug(a.Slug):
+		return ErrSlugInvalid
 	default:
 		return nil
 	}
@@ -261,10 +302,14 @@ func (a Account) resource() unit.Resource {
 }
 
 func tell(ctx context.Context, tx Tx, verb, past string, before *Account, after Account) error {
+	severity := audit.Info
+	if before != nil && before.State != after.State {
+		severity = audit.Notice
+	}
 	entry := audit.Entry{
 		AccountID: after.ID,
 		Action:    Kind + "." + verb,
-		Severity:  audit.Info,
+		Severity:  severity,
 		Outcome:   audit.Succeeded,
 		Target:    audit.Target{Kind: Kind, ID: after.ID, Name: after.DisplayName},
 		After:     after.describe(),
@@ -281,5 +326,14 @@ func tell(ctx context.Context, tx Tx, verb, past string, before *Account, after 
 }
 
 func (a Account) describe() map[string]any {
-	return map[string]any{"display_name": a.DisplayName, "customer_reference": a.CustomerReference, "state": string(a.State)}
+	shown := map[string]any{
+		"display_name": a.DisplayName, "customer_reference": a.CustomerReference, "slug": a.Slug,
+		"state": string(a.State), "state_reason": a.Last.Reason,
+	}
+	for name, at := range map[string]time.Time{"trial_end_time": a.TrialEndTime, "close_time": a.CloseTime} {
+		if !at.IsZero() {
+			shown[name] = at.Format(time.RFC3339)
+		}
+	}
+	return shown
 }

@@ -23,17 +23,17 @@ func (s untouched) BeyondAccounts(context.Context, func(context.Context, account
 }
 
 func TestCreate_refuses_names_that_show_nothing(t *testing.T) {
-	s := account.New(untouched{t: t}, clock.NewManual(time.Now()))
+	s := account.New(account.Config{Store: untouched{t: t}, Clock: clock.NewManual(time.Now())})
 	for name, given := range map[string]string{
 		"empty": "", "blank": " \t\n", "overlong": strings.Repeat("ä", 101), "with a control character": "a\x00b",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := s.Create(t.Context(), given, ""); !errors.Is(err, account.ErrDisplayNameInvalid) {
+			if _, err := s.Create(t.Context(), account.Draft{DisplayName: given}); !errors.Is(err, account.ErrDisplayNameInvalid) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
-	if _, err := s.Create(t.Context(), "fine", strings.Repeat("x", 129)); err == nil {
+	if _, err := s.Create(t.Context(), account.Draft{DisplayName: "fine", CustomerReference: strings.Repeat("x", 129)}); err == nil {
 		t.Error("an overlong reference is accepted")
 	}
 }

@@ -1,31 +1,34 @@
 // Package apikey keeps the logins of machines: an API key belongs to one account, acts in
-// one role and is narrowed by scopes.
+// one role and is narrowed by scopes, and can be bound to networks.
 //
-// It guarantees that a secret is shown by the call that makes the key, and by repetitions
-// of that call with its idempotency key for a day (for which it is kept sealed), and never
-// again; that a key's role was not above its maker's; that a malformed secret costs no
-// look at the database; and that whoever presents a bad secret learns nothing of why. A
-// revocation ends the tokens minted from the key, in the same transaction.
+// It guarantees that a secret is shown by the call that issues it, and by repetitions of
+// that call with its idempotency key for a day (for which it is kept sealed), and never
+// again; that at most two secrets of a key work, and two only while a rotation overlaps;
+// that a key's role was not above its maker's; that a malformed secret costs no look at the
+// database; and that whoever presents a bad secret learns nothing of why, while the account
+// whose genuine secret it was does. What shortens a key's rights (a revocation, a rotation
+// without overlap, other networks, an earlier expiry) ends the tokens minted from it, in the
+// same transaction.
 //
-// A key belongs to its account, not to its maker: it outlives their membership.
+// Networks are checked when a key is exchanged, and not when its token is used: a token is
+// minutes old, and the services that verify it offline know no networks.
+//
+// A key belongs to its account, not to its maker: it outlives their membership. A personal
+// key is the opposite: it acts for one person in one account, in the role that they have at
+// the moment of the exchange, and ends for good when they leave. Nobody else is shown its
+// secret, so nobody else can rotate or change it; whoever manages the account can revoke it.
 package apikey
 
 import (
 	"context"
-	"crypto/subtle"
-	"slices"
-	"strings"
+	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/clock"
 	"github.com/primecloud/primecloud/pkg/errs"
-	"github.com/primecloud/primecloud/pkg/id"
-	"github.com/primecloud/primecloud/pkg/idempotency"
-	"github.com/primecloud/primecloud/pkg/principal"
-	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
-	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/revocation"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
@@ -49,6 +52,10 @@ var (
 	// ErrExpireTimeInvalid is for an expiry in the past.
 	ErrExpireTimeInvalid = errs.New(errs.InvalidArgument, "EXPIRE_TIME_INVALID", "expire_time lies in the past; give a later one or none").
 				WithViolation(errs.Violation{Field: "expire_time", Rule: "EXPIRE_TIME_INVALID", Description: "give a later one or none"})
+	// ErrEnded is for changing a key that works no more.
+	ErrEnded = errs.New(errs.FailedPrecondition, "API_KEY_ENDED", "the API key is revoked or expired and cannot be changed any more; make another one")
+	// ErrPersonal is for changing somebody else's own key.
+	ErrPersonal = errs.New(errs.PermissionDenied, "API_KEY_PERSONAL", "this API key is somebody's own: only they can rotate or change it; you can revoke it")
 	// ErrScopeUnknown is for a scope that no method asks for.
 	ErrScopeUnknown = errs.New(errs.InvalidArgument, "SCOPE_UNKNOWN", "no method asks for this scope; see the permission matrix")
 	errRoleInvalid  = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "an API key cannot act in this role").
@@ -59,32 +66,47 @@ var (
 type Key struct {
 	// ID names it (`apk_…`), AccountID is what it belongs to, CreatorID who made it.
 	ID, AccountID, CreatorID string
+	// UserID is the person whose personal key it is; empty for a key of the account.
+	UserID string
 	// DisplayName is for showing.
 	DisplayName string
-	// Role is what it acts in, Scopes what it may do within that.
+	// Role is what it acts in, Scopes what it may do within that. A personal key has the present
+	// role of its person, or none when they are no member.
 	Role   membership.Role
 	Scopes []string
+	// Networks are where it can be exchanged, canonical; none for everywhere.
+	Networks []netip.Prefix
 	// Version grows with every change but its use.
 	Version int64
 	// CreateTime is when it was made.
 	CreateTime time.Time
 	// ExpireTime is when it ends; zero for never.
 	ExpireTime time.Time
-	// LastUseTime is its last exchange, to the minute; zero for never.
-	LastUseTime time.Time
+	// FormerEnd is until when the secret before the present one works, or worked; zero for a
+	// key that was never rotated.
+	FormerEnd time.Time
+	// LastUseTime is its last exchange, to the minute, LastUseAddress where it came from; zero
+	// for never.
+	LastUseTime    time.Time
+	LastUseAddress string
 	// RevokeTime is when it was revoked; zero while it works.
 	RevokeTime time.Time
 }
 
-// alive reports whether the key still opens.
-func (k Key) alive(now time.Time) bool {
-	return k.RevokeTime.IsZero() && (k.ExpireTime.IsZero() || now.Before(k.ExpireTime))
-}
+// ETag changes with every change but the key's use.
+func (k Key) ETag() string { return "v" + strconv.FormatInt(k.Version, 10) }
 
-// SealedSecret is a secret kept for the repetition of the call that made the key.
+// expired reports whether the key's time is over.
+func (k Key) expired(now time.Time) bool { return !k.ExpireTime.IsZero() && !now.Before(k.ExpireTime) }
+
+// alive reports whether the key still opens.
+func (k Key) alive(now time.Time) bool { return k.RevokeTime.IsZero() && !k.expired(now) }
+
+// SealedSecret is a secret kept for the repetition of the call that issued it.
 type SealedSecret struct {
-	// KeyID and AccountID say whose.
-	KeyID, AccountID string
+	// KeyID and AccountID say whose, RotationID which rotation issued it; empty for the call
+	// that made the key.
+	KeyID, AccountID, RotationID string
 	// Sealed is the secret; DestroyTime is when it goes.
 	Sealed      []byte
 	DestroyTime time.Time
@@ -92,9 +114,9 @@ type SealedSecret struct {
 
 // Standing is what the truth says of a key at one moment.
 type Standing struct {
-	// Key is the key, Hash that of its secret.
-	Key  Key
-	Hash Hash
+	// Key is the key, Hash that of its secret, Former that of the one before, if there was one.
+	Key          Key
+	Hash, Former Hash
 	// AccountState is that of its account.
 	AccountState string
 	// Epoch is the revocation epoch of the moment.
@@ -118,14 +140,45 @@ type Keys interface {
 	InsertKey(ctx context.Context, k Key, hash Hash) error
 	// KeyForUpdate returns one, locked, or ErrNotFound.
 	KeyForUpdate(ctx context.Context, accountID, keyID string) (Key, error)
-	// RevokeKey sets its end and its version.
-	RevokeKey(ctx context.Context, k Key) error
-	// KeepSecret keeps a sealed secret.
+	// UpdateKey sets what can change of it.
+	UpdateKey(ctx context.Context, k Key) error
+	// RotateKey makes the hash that of its secret, and the one there was the former one until
+	// FormerEnd.
+	RotateKey(ctx context.Context, k Key, hash Hash) error
+	Secrets
+}
+
+// Secrets are the sealed secrets within a transaction. A key has one at most.
+type Secrets interface {
+	// KeepSecret keeps a sealed secret in place of the one there was.
 	KeepSecret(ctx context.Context, s SealedSecret) error
-	// KeptSecret returns the sealed secret of a key, or nil.
-	KeptSecret(ctx context.Context, keyID string) ([]byte, error)
+	// KeptSecret returns the sealed secret of a key that the call in question issued; false when
+	// it is not kept.
+	KeptSecret(ctx context.Context, keyID, rotationID string) (SealedSecret, bool, error)
 	// DropSecret destroys it.
 	DropSecret(ctx context.Context, keyID string) error
+}
+
+// Use is one exchange of a key.
+type Use struct {
+	// KeyID is the key.
+	KeyID string
+	// At is when, to the minute, From the caller's address, which may be empty.
+	At   time.Time
+	From string
+}
+
+// Query says which keys to list.
+type Query struct {
+	// AccountID is whose.
+	AccountID string
+	// Person leaves out the personal keys of all others; empty leaves out none. Shared, with a
+	// person, also lists the keys of the account.
+	Person string
+	Shared bool
+	// After is the id of the last one shown, Limit how many.
+	After string
+	Limit int
 }
 
 // Store keeps keys.
@@ -134,12 +187,12 @@ type Store interface {
 	InAccount(ctx context.Context, accountID string, fn func(ctx context.Context, tx Tx) error) error
 	// Key returns one, or ErrNotFound.
 	Key(ctx context.Context, accountID, keyID string) (Key, error)
-	// ListKeys returns up to limit of the account's keys, by id, behind the given id.
-	ListKeys(ctx context.Context, accountID, after string, limit int) ([]Key, error)
+	// ListKeys returns keys of the account, by id.
+	ListKeys(ctx context.Context, q Query) ([]Key, error)
 	// KeyStanding returns what is true of a key, or ErrNotFound.
 	KeyStanding(ctx context.Context, keyID string) (Standing, error)
 	// TouchKey records a use, unless a later one is recorded already.
-	TouchKey(ctx context.Context, keyID string, at time.Time) error
+	TouchKey(ctx context.Context, u Use) error
 	// DestroySecrets destroys the sealed secrets whose time has come.
 	DestroySecrets(ctx context.Context, now time.Time) (int64, error)
 }
@@ -165,215 +218,25 @@ type APIKeys struct{ Config }
 // New returns the use cases.
 func New(c Config) *APIKeys { return &APIKeys{c} }
 
-// Created is a key with its secret, which is empty when a repetition comes too late for it.
-type Created struct {
-	Key    Key
-	Secret string
-}
-
-// Wanted is what a new key shall be.
-type Wanted struct {
-	AccountID, DisplayName string
-	Role                   membership.Role
-	Scopes                 []string
-	// ExpireTime is zero for never.
-	ExpireTime time.Time
-}
-
-// Create makes a key. A repetition with the same idempotency key gives the same key and
-// the same secret within the window.
-func (s *APIKeys) Create(ctx context.Context, w Wanted) (Created, error) {
-	w, err := s.check(w)
-	if err != nil {
-		return Created{}, err
-	}
-	now := unit.Now(s.Clock)
-	fresh := Key{
-		ID: id.New(Prefix, now), AccountID: w.AccountID, CreatorID: principal.FromContext(ctx).ID, DisplayName: w.DisplayName,
-		Role: w.Role, Scopes: w.Scopes, Version: 1, CreateTime: now, ExpireTime: w.ExpireTime,
-	}
-	resource := unit.Resource{Kind: Kind, ID: fresh.ID, AccountID: w.AccountID}
-	var created Created
-	err = s.Store.InAccount(ctx, w.AccountID, func(ctx context.Context, tx Tx) error {
-		var err error
-		created, err = unit.Once(ctx, tx, resource,
-			func(ctx context.Context, keyID string) (Created, error) { return s.again(ctx, tx, w.AccountID, keyID) },
-			func(ctx context.Context) (Created, error) { return s.create(ctx, tx, fresh) })
-		return err
-	})
-	return created, err
-}
-
-// check holds what is wanted against the rules that need no database.
-func (s *APIKeys) check(w Wanted) (Wanted, error) {
-	w.DisplayName = strings.TrimSpace(w.DisplayName)
-	if err := account.CheckDisplayName(w.DisplayName); err != nil {
-		return w, err
-	}
-	if !w.Role.Valid() || w.Role == membership.External {
-		return w, errRoleInvalid
-	}
-	w.Scopes = slices.Compact(slices.Sorted(slices.Values(w.Scopes)))
-	for _, scope := range w.Scopes {
-		if !slices.Contains(s.Scopes, scope) {
-			return w, ErrScopeUnknown.With("scope", scope).WithViolation(errs.Violation{
-				Field: "scopes", Rule: "SCOPE_UNKNOWN", Description: "give some of: " + strings.Join(s.Scopes, ", "),
-			})
-		}
-	}
-	if len(w.Scopes) == 0 {
-		return w, ErrScopeUnknown.WithMessage("an API key needs at least one scope")
-	}
-	return w, nil
-}
-
-func (s *APIKeys) create(ctx context.Context, tx Tx, k Key) (Created, error) {
-	caller, err := membership.Caller(ctx, tx, k.AccountID)
-	if err != nil {
-		return Created{}, err
-	}
-	if k.Role.Above(caller.Role) {
-		return Created{}, membership.ErrRoleTooHigh
-	}
-	// Here and not before: a repetition may come after the expiry.
-	if !k.ExpireTime.IsZero() && !k.ExpireTime.After(k.CreateTime) {
-		return Created{}, ErrExpireTimeInvalid
-	}
-	secret := newSecret(k.ID)
-	if err := tx.InsertKey(ctx, k, hashOf(secret)); err != nil {
-		return Created{}, err
-	}
-	if err := s.keep(ctx, tx, k, secret); err != nil {
-		return Created{}, err
-	}
-	return Created{Key: k, Secret: secret}, tell(ctx, tx, "create", "created", k)
-}
-
-// keep keeps the secret sealed for a repetition; without an idempotency key there is none,
-// and nothing is kept.
-func (s *APIKeys) keep(ctx context.Context, tx Tx, k Key, secret string) error {
-	if idempotency.FromContext(ctx).Value == "" {
-		return nil
-	}
-	sealed, err := s.Sealer.Seal(ctx, []byte(secret), place(k.AccountID, k.ID))
-	if err != nil {
-		return err
-	}
-	return tx.KeepSecret(ctx, SealedSecret{KeyID: k.ID, AccountID: k.AccountID, Sealed: sealed, DestroyTime: k.CreateTime.Add(Window)})
-}
-
-// again gives what an earlier call gave.
-func (s *APIKeys) again(ctx context.Context, tx Tx, accountID, keyID string) (Created, error) {
-	k, err := tx.KeyForUpdate(ctx, accountID, keyID)
-	if err != nil {
-		return Created{}, err
-	}
-	sealed, err := tx.KeptSecret(ctx, keyID)
-	if err != nil || sealed == nil || !s.Clock.Now().Before(k.CreateTime.Add(Window)) {
-		return Created{Key: k}, err
-	}
-	secret, err := s.Sealer.Open(ctx, sealed, place(accountID, keyID))
-	return Created{Key: k, Secret: string(secret)}, err
-}
-
-// place is where a secret is kept: what it is sealed for.
-func place(accountID, keyID string) seal.Context {
-	return seal.Context{Tenant: accountID, Table: "api_key_secret", Column: "sealed", Row: keyID}
-}
-
-// Get returns a key of the account.
-func (s *APIKeys) Get(ctx context.Context, accountID, keyID string) (Key, error) {
-	return s.Store.Key(ctx, accountID, keyID)
-}
-
-// List returns a page of the account's keys, oldest first, revoked ones included.
-func (s *APIKeys) List(ctx context.Context, accountID, after string, limit int) ([]Key, error) {
-	return s.Store.ListKeys(ctx, accountID, after, limit)
-}
-
-// Revoke ends a key and the tokens minted from it; once revoked it stays so.
-func (s *APIKeys) Revoke(ctx context.Context, accountID, keyID string) (Key, error) {
-	var result Key
-	err := s.Store.InAccount(ctx, accountID, func(ctx context.Context, tx Tx) error {
-		k, err := tx.KeyForUpdate(ctx, accountID, keyID)
-		if err != nil || !k.RevokeTime.IsZero() {
-			result = k
-			return err
-		}
-		caller, err := membership.Caller(ctx, tx, accountID)
-		if err != nil {
-			return err
-		}
-		if k.Role.Above(caller.Role) {
-			return membership.ErrRoleTooHigh
-		}
-		k.RevokeTime, k.Version = unit.Now(s.Clock), k.Version+1
-		if err := tx.RevokeKey(ctx, k); err != nil {
-			return err
-		}
-		if err := tx.DropSecret(ctx, k.ID); err != nil {
-			return err
-		}
-		if err := tx.Revoke(ctx, revocation.New(revocation.APIKey, k.ID, k.RevokeTime)); err != nil {
-			return err
-		}
-		result = k
-		return tell(ctx, tx, "revoke", "revoked", k)
-	})
-	return result, err
-}
-
-// Exchanged is a fresh access token and the account that it is bound to.
-type Exchanged struct {
-	accesstoken.Token
-	AccountID string
-}
-
-// Exchange mints a token for the key of a secret.
-func (s *APIKeys) Exchange(ctx context.Context, secret string) (Exchanged, error) {
-	keyID, ok := parse(secret)
-	if !ok {
-		return Exchanged{}, ErrInvalid
-	}
-	standing, err := s.Store.KeyStanding(ctx, keyID)
-	unknown := errs.ReasonOf(err) == ErrNotFound.Reason()
-	if err != nil && !unknown {
-		return Exchanged{}, err
-	}
-	now, given := s.Clock.Now(), hashOf(secret)
-	// Compared whether or not there is such a key, so that the answer takes the same time.
-	same := subtle.ConstantTimeCompare(given[:], standing.Hash[:]) == 1
-	if unknown || !same || !standing.Key.alive(now) {
-		return Exchanged{}, ErrInvalid
-	}
-	k := standing.Key
-	if minute := now.Truncate(time.Minute); minute.After(k.LastUseTime) {
-		if err := s.Store.TouchKey(ctx, k.ID, minute); err != nil {
-			return Exchanged{}, err
-		}
-	}
-	minted, err := s.Minter.Mint(ctx, accesstoken.Grant{
-		Kind: principal.Machine, Subject: k.ID, AccountID: k.AccountID, AccountState: standing.AccountState,
-		Role: string(k.Role), Scopes: k.Scopes, Epoch: standing.Epoch, Until: k.ExpireTime,
-	})
-	return Exchanged{Token: minted, AccountID: k.AccountID}, err
-}
-
 // DestroySecrets destroys the sealed secrets whose window has ended.
 func (s *APIKeys) DestroySecrets(ctx context.Context) (int64, error) {
 	return s.Store.DestroySecrets(ctx, s.Clock.Now())
 }
 
-func tell(ctx context.Context, tx Tx, verb, past string, k Key) error {
-	err := tx.Audit(ctx, audit.Entry{
+// tell records a change; before is nil where only what is after it matters.
+func tell(ctx context.Context, tx Tx, verb, past string, before *Key, k Key) error {
+	entry := audit.Entry{
 		AccountID: k.AccountID,
 		Action:    Kind + "." + verb,
 		Severity:  audit.Notice,
 		Outcome:   audit.Succeeded,
 		Target:    audit.Target{Kind: Kind, ID: k.ID, Name: k.DisplayName},
 		After:     k.describe(),
-	})
-	if err != nil {
+	}
+	if before != nil {
+		entry.Before = before.describe()
+	}
+	if err := tx.Audit(ctx, entry); err != nil {
 		return err
 	}
 	return tx.Publish(ctx, unit.Change{
@@ -382,12 +245,17 @@ func tell(ctx context.Context, tx Tx, verb, past string, k Key) error {
 }
 
 func (k Key) describe() map[string]any {
-	described := map[string]any{"role": string(k.Role), "scopes": k.Scopes}
-	if !k.ExpireTime.IsZero() {
-		described["expire_time"] = k.ExpireTime.Format(time.RFC3339)
+	described := map[string]any{"display_name": k.DisplayName, "role": string(k.Role), "scopes": k.Scopes}
+	if k.UserID != "" {
+		described["user_id"] = k.UserID
 	}
-	if !k.RevokeTime.IsZero() {
-		described["revoke_time"] = k.RevokeTime.Format(time.RFC3339)
+	if len(k.Networks) > 0 {
+		described["allowed_networks"] = Spell(k.Networks)
+	}
+	for name, at := range map[string]time.Time{"expire_time": k.ExpireTime, "revoke_time": k.RevokeTime, "overlap_end": k.FormerEnd} {
+		if !at.IsZero() {
+			described[name] = at.Format(time.RFC3339)
+		}
 	}
 	return described
 }

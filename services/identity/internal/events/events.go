@@ -21,7 +21,9 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/ownership"
+	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
@@ -61,6 +63,10 @@ func payloadOf(snapshot any) (proto.Message, error) {
 	switch s := snapshot.(type) {
 	case account.Account:
 		return &identityv1.AccountChanged{Account: grpcapi.Account(s)}, nil
+	case profile.Profile:
+		return &identityv1.AccountProfileChanged{Profile: grpcapi.Profile(s)}, nil
+	case operator.Access:
+		return &identityv1.OperatorAccessChanged{OperatorAccess: grpcapi.OperatorAccess(s)}, nil
 	case membership.Membership:
 		return &identityv1.MembershipChanged{Membership: grpcapi.Membership(s)}, nil
 	case invitation.Invitation:

@@ -18,7 +18,7 @@ type accounts struct {
 }
 
 func (s *accounts) CreateAccount(ctx context.Context, r *identityv1.CreateAccountRequest) (*identityv1.CreateAccountResponse, error) {
-	a, err := s.use.Create(ctx, r.GetDisplayName(), r.GetCustomerReference())
+	a, err := s.use.Create(ctx, account.Draft{DisplayName: r.GetDisplayName(), CustomerReference: r.GetCustomerReference(), Slug: r.GetSlug()})
 	if err != nil {
 		return nil, err
 	}
@@ -61,10 +61,29 @@ func (s *accounts) UpdateAccount(ctx context.Context, r *identityv1.UpdateAccoun
 	return &identityv1.UpdateAccountResponse{Account: Account(a)}, nil
 }
 
+func (s *accounts) CloseAccount(ctx context.Context, r *identityv1.CloseAccountRequest) (*identityv1.CloseAccountResponse, error) {
+	a, err := s.use.Move(ctx, r.GetAccountId(), account.Close, cmp.Or(r.GetReason(), ownersWish), r.GetEtag())
+	if err != nil {
+		return nil, err
+	}
+	return &identityv1.CloseAccountResponse{Account: Account(a)}, nil
+}
+
+func (s *accounts) ReopenAccount(ctx context.Context, r *identityv1.ReopenAccountRequest) (*identityv1.ReopenAccountResponse, error) {
+	a, err := s.use.Move(ctx, r.GetAccountId(), account.Reopen, cmp.Or(r.GetReason(), ownersWish), r.GetEtag())
+	if err != nil {
+		return nil, err
+	}
+	return &identityv1.ReopenAccountResponse{Account: Account(a)}, nil
+}
+
+// ownersWish is the reason of an owner who gives none: they owe nobody one.
+const ownersWish = "the owner asked for it"
+
 // fieldsOf returns the fields that the mask names. Without a mask these are the ones that
 // are set (AIP-134); "*" names all that can be changed.
 func fieldsOf(r *identityv1.UpdateAccountRequest) (account.Fields, error) {
-	name, reference := r.GetAccount().GetDisplayName(), r.GetAccount().GetCustomerReference()
+	name, reference, slug := r.GetAccount().GetDisplayName(), r.GetAccount().GetCustomerReference(), r.GetAccount().GetSlug()
 	var fields account.Fields
 	if len(r.GetUpdateMask().GetPaths()) == 0 {
 		if name != "" {
@@ -72,6 +91,9 @@ func fieldsOf(r *identityv1.UpdateAccountRequest) (account.Fields, error) {
 		}
 		if reference != "" {
 			fields.CustomerReference = &reference
+		}
+		if slug != "" {
+			fields.Slug = &slug
 		}
 		return fields, nil
 	}
@@ -81,9 +103,11 @@ func fieldsOf(r *identityv1.UpdateAccountRequest) (account.Fields, error) {
 			fields.DisplayName = &name
 		case "customer_reference":
 			fields.CustomerReference = &reference
+		case "slug":
+			fields.Slug = &slug
 		case "etag": // a precondition, which the call has
 		case "*":
-			fields.DisplayName, fields.CustomerReference = &name, &reference
+			fields.DisplayName, fields.CustomerReference, fields.Slug = &name, &reference, &slug
 		default:
 			return fields, account.ErrFieldNotUpdatable.With("field", path).WithViolation(errs.Violation{
 				Field: "update_mask", Rule: "FIELD_NOT_UPDATABLE", Description: "drop " + path + " from the mask",

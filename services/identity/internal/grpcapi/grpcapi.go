@@ -21,7 +21,9 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/ownership"
+	"github.com/primecloud/primecloud/services/identity/internal/profile"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
 )
@@ -30,6 +32,8 @@ import (
 type UseCases struct {
 	Users       *user.Users
 	Accounts    *account.Accounts
+	Profiles    *profile.Profiles
+	Accesses    *operator.Accesses
 	Memberships *membership.Members
 	Invitations *invitation.Invitations
 	Transfers   *ownership.Transfers
@@ -48,11 +52,15 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	pages := pager{u.Pages}
 	identityv1.RegisterUserServiceServer(server, &users{use: u.Users})
 	identityv1.RegisterAccountServiceServer(server, &accounts{use: u.Accounts, pages: pages})
+	identityv1.RegisterAccountProfileServiceServer(server, &profiles{use: u.Profiles})
+	identityv1.RegisterPlatformAccountServiceServer(server, &platformAccounts{use: u.Accounts, pages: pages})
+	identityv1.RegisterOperatorAccessServiceServer(server, &operatorAccesses{use: u.Accesses, pages: pages})
 	identityv1.RegisterMembershipServiceServer(server, &memberships{use: u.Memberships, pages: pages})
 	identityv1.RegisterInvitationServiceServer(server, &invitations{use: u.Invitations, pages: pages})
 	identityv1.RegisterOwnershipTransferServiceServer(server, &transfers{use: u.Transfers, pages: pages})
 	identityv1.RegisterSessionServiceServer(server, &sessions{use: u.Sessions, limits: u.Limits, pages: pages})
 	identityv1.RegisterApiKeyServiceServer(server, &apiKeys{use: u.APIKeys, pages: pages})
+	identityv1.RegisterPersonalApiKeyServiceServer(server, &personalKeys{use: u.APIKeys, pages: pages})
 	identityv1.RegisterTokenServiceServer(server, &tokens{use: u.APIKeys, keys: u.Keys, revocations: u.Revocations})
 	auditv1.RegisterAuditServiceServer(server, &auditEntries{use: u.AuditTrail, pages: pages})
 }

@@ -26,7 +26,7 @@ func (s *sessions) CreateSession(ctx context.Context, r *identityv1.CreateSessio
 }
 
 func (s *sessions) ExchangeSession(ctx context.Context, r *identityv1.ExchangeSessionRequest) (*identityv1.ExchangeSessionResponse, error) {
-	exchanged, err := s.use.Exchange(ctx, r.GetSessionSecret(), r.GetAccountId())
+	exchanged, err := s.use.Exchange(ctx, r.GetSessionSecret(), session.Target{AccountID: r.GetAccountId(), Platform: r.GetPlatform()})
 	if err != nil {
 		return nil, err
 	}

@@ -23,12 +23,13 @@ type tokens struct {
 }
 
 func (s *tokens) ExchangeApiKey(ctx context.Context, r *identityv1.ExchangeApiKeyRequest) (*identityv1.ExchangeApiKeyResponse, error) {
-	exchanged, err := s.use.Exchange(ctx, r.GetApiKey())
+	exchanged, err := s.use.Exchange(ctx, apikey.Credentials{Secret: r.GetApiKey(), KeyID: r.GetApiKeyId(), Scopes: r.GetScopes()})
 	if err != nil {
 		return nil, err
 	}
 	return &identityv1.ExchangeApiKeyResponse{
 		AccessToken: exchanged.Raw, ExpireTime: stamp(exchanged.ExpireTime), AccountId: exchanged.AccountID,
+		Scopes: exchanged.Scopes,
 	}, nil
 }
 

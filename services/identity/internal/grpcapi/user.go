@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"context"
+	"strings"
 
 	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
 	"github.com/primecloud/primecloud/services/identity/internal/account"
@@ -35,12 +36,16 @@ func User(u user.User) *identityv1.User {
 
 // Account returns an account as it travels.
 func Account(a account.Account) *identityv1.Account {
-	state := identityv1.AccountState_ACCOUNT_STATE_ACTIVE
-	if a.State == account.Suspended {
-		state = identityv1.AccountState_ACCOUNT_STATE_SUSPENDED
-	}
 	return &identityv1.Account{
-		Id: a.ID, DisplayName: a.DisplayName, CustomerReference: a.CustomerReference, State: state,
+		Id: a.ID, DisplayName: a.DisplayName, CustomerReference: a.CustomerReference, Slug: a.Slug,
+		State: identityv1.AccountState(identityv1.AccountState_value[statePrefix+strings.ToUpper(string(a.State))]),
+		LastStateChange: &identityv1.AccountStateChange{
+			Reason: a.Last.Reason, ActorKind: a.Last.ActorKind, ActorId: a.Last.ActorID, Time: stamp(a.Last.Time),
+		},
+		TrialEndTime: stamp(a.TrialEndTime), CloseTime: stamp(a.CloseTime),
 		Etag: a.ETag(), CreateTime: stamp(a.CreateTime), UpdateTime: stamp(a.UpdateTime),
 	}
 }
+
+// statePrefix is that of the names of account states in the contract.
+const statePrefix = "ACCOUNT_STATE_"

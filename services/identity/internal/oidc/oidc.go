@@ -62,6 +62,8 @@ type Config struct {
 	Clock clock.Clock
 	// Transport reaches the providers; nil is the default one.
 	Transport http.RoundTripper
+	// GroupsClaim is the claim whose values are returned as groups, such as "groups"; empty is none.
+	GroupsClaim string
 	// Around stands around each verification, as "oidc.Verify".
 	Around port.Around
 }
@@ -94,34 +96,64 @@ func New(c Config) (*Verifier, error) {
 }
 
 // Verify returns who the ID token vouches for.
-func (v *Verifier) Verify(ctx context.Context, idToken, nonce string) (user.Login, error) {
-	return port.Value(ctx, v.config.Around, "oidc.Verify", func(ctx context.Context) (user.Login, error) {
+func (v *Verifier) Verify(ctx context.Context, idToken, nonce string) (session.Vouched, error) {
+	return port.Value(ctx, v.config.Around, "oidc.Verify", func(ctx context.Context) (session.Vouched, error) {
 		return v.verify(ctx, idToken, nonce)
 	})
 }
 
-func (v *Verifier) verify(ctx context.Context, idToken, nonce string) (user.Login, error) {
+func (v *Verifier) verify(ctx context.Context, idToken, nonce string) (session.Vouched, error) {
 	if len(idToken) > maxToken {
-		return user.Login{}, invalid("it is longer than any ID token")
+		return session.Vouched{}, invalid("it is longer than any ID token")
 	}
 	// Unverified, but it only chooses among providers that are all trusted; the one chosen
 	// then insists on its own name.
 	issuer, err := claimedIssuer(idToken)
 	if err != nil {
-		return user.Login{}, ErrIDTokenInvalid.Wrap(err)
+		return session.Vouched{}, ErrIDTokenInvalid.Wrap(err)
 	}
 	p, trusted := v.providers[issuer]
 	if !trusted {
-		return user.Login{}, invalid("its issuer is not trusted")
+		return session.Vouched{}, invalid("its issuer is not trusted")
 	}
 	token, err := p.verify(ctx, idToken, v.config.Clock)
 	if err != nil {
-		return user.Login{}, err
+		return session.Vouched{}, err
 	}
 	if subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(nonce)) != 1 {
-		return user.Login{}, invalid("the nonce is of another login")
+		return session.Vouched{}, invalid("the nonce is of another login")
 	}
-	return login(token)
+	person, err := login(token)
+	if err != nil {
+		return session.Vouched{}, err
+	}
+	groups, err := v.groups(token)
+	return session.Vouched{Login: person, Groups: groups}, err
+}
+
+// groups reads the claim that operators are known by: a list of strings, or one string.
+func (v *Verifier) groups(token *oidc.IDToken) ([]string, error) {
+	if v.config.GroupsClaim == "" {
+		return nil, nil
+	}
+	var claims map[string]any
+	if err := token.Claims(&claims); err != nil {
+		return nil, ErrIDTokenInvalid.Wrap(err)
+	}
+	switch value := claims[v.config.GroupsClaim].(type) {
+	case string:
+		return []string{value}, nil
+	case []any:
+		var groups []string
+		for _, one := range value {
+			if group, ok := one.(string); ok {
+				groups = append(groups, group)
+			}
+		}
+		return groups, nil
+	default:
+		return nil, nil
+	}
 }
 
 // login reads the claims that a person is made of.

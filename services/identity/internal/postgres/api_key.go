@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/pg"
@@ -23,18 +24,20 @@ func (s *APIKeys) InAccount(ctx context.Context, accountID string, fn func(conte
 // Key returns one.
 func (s *APIKeys) Key(ctx context.Context, accountID, keyID string) (apikey.Key, error) {
 	row, err := s.readIn(accountID).GetKey(ctx, db.GetKeyParams{AccountID: accountID, ID: keyID})
-	return keyOf(row), notFound(err, apikey.ErrNotFound)
+	return keyOf(row.ApiKey, row.MemberRole), notFound(err, apikey.ErrNotFound)
 }
 
 // ListKeys returns a page of the account's keys.
-func (s *APIKeys) ListKeys(ctx context.Context, accountID, after string, limit int) ([]apikey.Key, error) {
-	rows, err := s.readIn(accountID).ListKeys(ctx, db.ListKeysParams{AccountID: accountID, After: after, Count: int32(limit)})
+func (s *APIKeys) ListKeys(ctx context.Context, q apikey.Query) ([]apikey.Key, error) {
+	rows, err := s.readIn(q.AccountID).ListKeys(ctx, db.ListKeysParams{
+		AccountID: q.AccountID, Person: q.Person, Shared: q.Shared, After: q.After, Count: int32(q.Limit),
+	})
 	if err != nil {
 		return nil, err
 	}
 	list := make([]apikey.Key, len(rows))
 	for i, r := range rows {
-		list[i] = keyOf(r)
+		list[i] = keyOf(r.ApiKey, r.MemberRole)
 	}
 	return list, nil
 }
@@ -46,15 +49,16 @@ func (s *APIKeys) KeyStanding(ctx context.Context, keyID string) (apikey.Standin
 	if err != nil {
 		return apikey.Standing{}, notFound(err, apikey.ErrNotFound)
 	}
-	standing := apikey.Standing{Key: keyOf(row.ApiKey), AccountState: row.State, Epoch: row.Epoch}
+	standing := apikey.Standing{Key: keyOf(row.ApiKey, row.MemberRole), AccountState: row.State, Epoch: row.Epoch}
 	copy(standing.Hash[:], row.ApiKey.SecretHash)
+	copy(standing.Former[:], row.ApiKey.FormerSecretHash)
 	return standing, nil
 }
 
 // TouchKey records a use.
-func (s *APIKeys) TouchKey(ctx context.Context, keyID string, at time.Time) error {
+func (s *APIKeys) TouchKey(ctx context.Context, u apikey.Use) error {
 	return s.in(ctx, pg.System("an API key is exchanged"), func(ctx context.Context, t *transaction) error {
-		return t.q.TouchKey(ctx, db.TouchKeyParams{ID: keyID, LastUseTime: at})
+		return t.q.TouchKey(ctx, db.TouchKeyParams{ID: u.KeyID, LastUseTime: u.At, LastUseAddress: u.From})
 	})
 }
 
@@ -71,37 +75,52 @@ func (s *APIKeys) DestroySecrets(ctx context.Context, now time.Time) (int64, err
 
 // InsertKey makes a key.
 func (t *transaction) InsertKey(ctx context.Context, k apikey.Key, hash apikey.Hash) error {
+	role := k.Role
+	if k.UserID != "" {
+		role = membership.Viewer // never read; see the migration
+	}
 	return t.q.InsertKey(ctx, db.InsertKeyParams{
-		ID: k.ID, AccountID: k.AccountID, CreatorID: k.CreatorID, DisplayName: k.DisplayName, Role: string(k.Role),
+		ID: k.ID, AccountID: k.AccountID, CreatorID: k.CreatorID, DisplayName: k.DisplayName, Role: string(role),
 		Scopes: k.Scopes, SecretHash: hash[:], Version: k.Version, CreateTime: k.CreateTime, ExpireTime: orNull(k.ExpireTime),
+		AllowedNetworks: apikey.Spell(k.Networks), UserID: textOrNull(k.UserID),
 	})
 }
 
 // KeyForUpdate returns one, locked.
 func (t *transaction) KeyForUpdate(ctx context.Context, accountID, keyID string) (apikey.Key, error) {
 	row, err := t.q.KeyForUpdate(ctx, db.KeyForUpdateParams{AccountID: accountID, ID: keyID})
-	return keyOf(row), notFound(err, apikey.ErrNotFound)
+	return keyOf(row.ApiKey, row.MemberRole), notFound(err, apikey.ErrNotFound)
 }
 
-// RevokeKey sets its end and its version.
-func (t *transaction) RevokeKey(ctx context.Context, k apikey.Key) error {
-	return t.q.RevokeKey(ctx, db.RevokeKeyParams{ID: k.ID, Version: k.Version, RevokeTime: &k.RevokeTime})
-}
-
-// KeepSecret keeps a sealed secret.
-func (t *transaction) KeepSecret(ctx context.Context, s apikey.SealedSecret) error {
-	return t.q.KeepSecret(ctx, db.KeepSecretParams{
-		ApiKeyID: s.KeyID, AccountID: s.AccountID, Sealed: s.Sealed, DestroyTime: s.DestroyTime,
+// UpdateKey sets what can change of it.
+func (t *transaction) UpdateKey(ctx context.Context, k apikey.Key) error {
+	return t.q.UpdateKey(ctx, db.UpdateKeyParams{
+		ID: k.ID, DisplayName: k.DisplayName, ExpireTime: orNull(k.ExpireTime), AllowedNetworks: apikey.Spell(k.Networks),
+		RevokeTime: orNull(k.RevokeTime), Version: k.Version,
 	})
 }
 
-// KeptSecret returns the sealed secret of a key, or nil.
-func (t *transaction) KeptSecret(ctx context.Context, keyID string) ([]byte, error) {
-	sealed, err := t.q.KeptSecret(ctx, keyID)
+// RotateKey makes the hash that of its secret.
+func (t *transaction) RotateKey(ctx context.Context, k apikey.Key, hash apikey.Hash) error {
+	return t.q.RotateKey(ctx, db.RotateKeyParams{ID: k.ID, SecretHash: hash[:], FormerExpireTime: orNull(k.FormerEnd), Version: k.Version})
+}
+
+// KeepSecret keeps a sealed secret in place of the one there was.
+func (t *transaction) KeepSecret(ctx context.Context, s apikey.SealedSecret) error {
+	return t.q.KeepSecret(ctx, db.KeepSecretParams{
+		ApiKeyID: s.KeyID, AccountID: s.AccountID, RotationID: s.RotationID, Sealed: s.Sealed, DestroyTime: s.DestroyTime,
+	})
+}
+
+// KeptSecret returns the sealed secret that the call in question issued.
+func (t *transaction) KeptSecret(ctx context.Context, keyID, rotationID string) (apikey.SealedSecret, bool, error) {
+	r, err := t.q.KeptSecret(ctx, db.KeptSecretParams{ApiKeyID: keyID, RotationID: rotationID})
 	if pg.NoRows(err) {
-		return nil, nil
+		return apikey.SealedSecret{}, false, nil
 	}
-	return sealed, err
+	return apikey.SealedSecret{
+		KeyID: r.ApiKeyID, AccountID: r.AccountID, RotationID: r.RotationID, Sealed: r.Sealed, DestroyTime: r.DestroyTime.UTC(),
+	}, err == nil, err
 }
 
 // DropSecret destroys it.
@@ -109,10 +128,30 @@ func (t *transaction) DropSecret(ctx context.Context, keyID string) error {
 	return t.q.DropSecret(ctx, keyID)
 }
 
-func keyOf(r db.ApiKey) apikey.Key {
+// keyOf returns a key; a personal one has the role of its person's membership, or none.
+func keyOf(r db.ApiKey, memberRole *string) apikey.Key {
+	role := membership.Role(r.Role)
+	if r.UserID != nil {
+		role = membership.Role(orEmpty(memberRole))
+	}
 	return apikey.Key{
 		ID: r.ID, AccountID: r.AccountID, CreatorID: r.CreatorID, DisplayName: r.DisplayName,
-		Role: membership.Role(r.Role), Scopes: r.Scopes, Version: r.Version, CreateTime: r.CreateTime.UTC(),
+		UserID: orEmpty(r.UserID), Role: role, Scopes: r.Scopes, Version: r.Version, CreateTime: r.CreateTime.UTC(),
 		ExpireTime: orZero(r.ExpireTime), LastUseTime: orZero(r.LastUseTime), RevokeTime: orZero(r.RevokeTime),
+		LastUseAddress: r.LastUseAddress, FormerEnd: orZero(r.FormerExpireTime), Networks: networksOf(r.AllowedNetworks),
 	}
+}
+
+// networksOf reads networks as they were written; what is none was not written here, and
+// opens nothing: a network that no address lies in.
+func networksOf(texts []string) []netip.Prefix {
+	var networks []netip.Prefix
+	for _, text := range texts {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			network = netip.Prefix{}
+		}
+		networks = append(networks, network)
+	}
+	return networks
 }

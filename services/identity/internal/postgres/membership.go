@@ -5,6 +5,7 @@ import (
 
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres/db"
+	"github.com/primecloud/primecloud/services/identity/internal/unit"
 )
 
 // Memberships implements membership.Store.
@@ -48,8 +49,13 @@ func (t *transaction) SaveMembership(ctx context.Context, m membership.Membershi
 	})
 }
 
-// RemoveMembership removes it.
+// RemoveMembership removes it, and ends the personal API keys that go with it: whoever is
+// added again does not find them alive.
 func (t *transaction) RemoveMembership(ctx context.Context, accountID, userID string) error {
+	now := unit.Now(t.Clock)
+	if err := t.q.EndPersonalKeys(ctx, db.EndPersonalKeysParams{AccountID: accountID, UserID: userID, RevokeTime: &now}); err != nil {
+		return err
+	}
 	return t.q.RemoveMembership(ctx, db.RemoveMembershipParams{AccountID: accountID, UserID: userID})
 }
 

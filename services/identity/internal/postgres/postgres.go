@@ -55,6 +55,8 @@ type Config struct {
 type Stores struct {
 	Users       *Users
 	Accounts    *Accounts
+	Profiles    *Profiles
+	Accesses    *Accesses
 	Memberships *Memberships
 	Invitations *Invitations
 	Transfers   *Transfers
@@ -69,9 +71,9 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{c}
 	return &Stores{
-		Users: &Users{b}, Accounts: &Accounts{b}, Memberships: &Memberships{b}, Invitations: &Invitations{b}, Transfers: &Transfers{b},
-		Sessions: &Sessions{b},
-		APIKeys:  &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
+		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Accesses: &Accesses{b}, Memberships: &Memberships{b},
+		Invitations: &Invitations{b}, Transfers: &Transfers{b}, Sessions: &Sessions{b},
+		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
 	}
 }
 

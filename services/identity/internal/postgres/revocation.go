@@ -40,9 +40,12 @@ func (s *Revocations) Since(ctx context.Context, epoch int64) (revocation.Snapsh
 // epoch than the token's.
 func (s *Revocations) RevokedAfter(ctx context.Context, p principal.Principal) (bool, error) {
 	q := db.RevokedAfterParams{Epoch: p.Epoch, SessionID: p.SessionID, AccountID: p.AccountID}
-	if p.Kind == principal.Machine {
+	switch {
+	case p.Kind == principal.Machine && p.UserID != "":
+		q.ApiKeyID, q.Membership = p.ID, revocation.MembershipSubject(p.UserID, p.AccountID)
+	case p.Kind == principal.Machine:
 		q.ApiKeyID = p.ID
-	} else if p.AccountID != "" {
+	case p.AccountID != "":
 		q.Membership = revocation.MembershipSubject(p.ID, p.AccountID)
 	}
 	return s.read("a token came back").RevokedAfter(ctx, q)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/pg"
+	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres/db"
 	"github.com/primecloud/primecloud/services/identity/internal/session"
 )
@@ -22,9 +23,9 @@ func (s *Sessions) BeyondAccounts(ctx context.Context, fn func(context.Context, 
 	return s.in(ctx, pg.System("a person's session"), func(ctx context.Context, t *transaction) error { return fn(ctx, t) })
 }
 
-// Standing returns what is true of the secret's session and the account.
-func (s *Sessions) Standing(ctx context.Context, hash session.Hash, accountID string) (session.Standing, error) {
-	r, err := s.read("a session is exchanged").SessionStanding(ctx, db.SessionStandingParams{SecretHash: hash[:], AccountID: accountID})
+// Standing returns what is true of the secret's session and the account at the moment.
+func (s *Sessions) Standing(ctx context.Context, hash session.Hash, accountID string, now time.Time) (session.Standing, error) {
+	r, err := s.read("a session is exchanged").SessionStanding(ctx, db.SessionStandingParams{SecretHash: hash[:], AccountID: accountID, Now: now})
 	if err != nil {
 		return session.Standing{}, notFound(err, session.ErrNotFound)
 	}
@@ -34,6 +35,8 @@ func (s *Sessions) Standing(ctx context.Context, hash session.Hash, accountID st
 			LastUseTime: r.LastUseTime, ExpireTime: r.ExpireTime, EndTime: r.EndTime,
 		}),
 		Member: r.Role != nil, Role: orEmpty(r.Role), State: orEmpty(r.State), Epoch: r.Epoch,
+		Operator:    operator.Login{Issuer: r.Issuer, Email: r.Email, EmailVerified: r.EmailVerified, Groups: r.OperatorGroups},
+		AccessUntil: r.AccessExpireTime.UTC(),
 	}, nil
 }
 
@@ -80,7 +83,7 @@ func (s *Sessions) Sweep(ctx context.Context, before time.Time) (int64, error) {
 func (t *transaction) InsertSession(ctx context.Context, s session.Session, hash session.Hash) error {
 	return t.q.InsertSession(ctx, db.InsertSessionParams{
 		ID: s.ID, UserID: s.UserID, SecretHash: hash[:], Address: s.Address, UserAgent: s.UserAgent,
-		CreateTime: s.CreateTime, LastUseTime: s.LastUseTime, ExpireTime: s.ExpireTime,
+		CreateTime: s.CreateTime, LastUseTime: s.LastUseTime, ExpireTime: s.ExpireTime, OperatorGroups: append([]string{}, s.OperatorGroups...),
 	})
 }
 

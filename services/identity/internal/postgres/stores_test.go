@@ -57,7 +57,7 @@ func newBench(t *testing.T) *bench {
 	})
 	return &bench{
 		Stores: stores, db: db, database: database, clock: moving,
-		accounts: account.New(stores.Accounts, moving), members: membership.New(stores.Memberships, moving),
+		accounts: account.New(account.Config{Store: stores.Accounts, Clock: moving}), members: membership.New(stores.Memberships, moving),
 	}
 }
 
@@ -99,7 +99,7 @@ func withKey(ctx context.Context, method, key, request string) context.Context {
 func TestAn_account_has_its_owner_its_audit_entry_and_its_events_or_nothing(t *testing.T) {
 	b := newBench(t)
 	ctx, userID := b.person(t, "anna")
-	made, err := b.accounts.Create(ctx, "Acme", "ref-1")
+	made, err := b.accounts.Create(ctx, account.Draft{DisplayName: "Acme", CustomerReference: "ref-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestAn_account_has_its_owner_its_audit_entry_and_its_events_or_nothing(t *t
 		t.Errorf("%d events, want one for the account, the membership and the audit entry", n)
 	}
 	ghost := principal.NewContext(ctx, principal.Principal{Kind: principal.Person, ID: "usr_ghost"})
-	if _, err := b.accounts.Create(ghost, "Ghost", ""); err == nil {
+	if _, err := b.accounts.Create(ghost, account.Draft{DisplayName: "Ghost"}); err == nil {
 		t.Fatal("an account was made for somebody who is not there")
 	}
 	if n := b.rows(t, `select count(*) from identity.account`); n != 1 {
@@ -130,25 +130,25 @@ func TestA_key_makes_calls_one_call(t *testing.T) {
 	b := newBench(t)
 	ctx, _ := b.person(t, "anna")
 	const method = "/primecloud.identity.v1.AccountService/CreateAccount"
-	first, err := b.accounts.Create(withKey(ctx, method, "k1", "acme"), "Acme", "")
+	first, err := b.accounts.Create(withKey(ctx, method, "k1", "acme"), account.Draft{DisplayName: "Acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := b.accounts.Create(withKey(ctx, method, "k1", "acme"), "Acme", "")
+	again, err := b.accounts.Create(withKey(ctx, method, "k1", "acme"), account.Draft{DisplayName: "Acme"})
 	if err != nil || again != first {
 		t.Errorf("the repetition gave %+v, %v", again, err)
 	}
-	if _, err := b.accounts.Create(withKey(ctx, method, "k1", "other"), "Other", ""); !errors.Is(err, idempotency.ErrReused) {
+	if _, err := b.accounts.Create(withKey(ctx, method, "k1", "other"), account.Draft{DisplayName: "Other"}); !errors.Is(err, idempotency.ErrReused) {
 		t.Errorf("another payload gave %v", err)
 	}
-	if _, err := b.accounts.Create(withKey(ctx, method, "k2", "bad"), "", ""); !errors.Is(err, account.ErrDisplayNameInvalid) {
+	if _, err := b.accounts.Create(withKey(ctx, method, "k2", "bad"), account.Draft{DisplayName: ""}); !errors.Is(err, account.ErrDisplayNameInvalid) {
 		t.Errorf("a bad name gave %v", err)
 	}
-	if _, err := b.accounts.Create(withKey(ctx, method, "k2", "good"), "Good", ""); err != nil {
+	if _, err := b.accounts.Create(withKey(ctx, method, "k2", "good"), account.Draft{DisplayName: "Good"}); err != nil {
 		t.Errorf("a key whose call failed starts again, but: %v", err)
 	}
 	b.clock.Advance(25 * time.Hour)
-	later, err := b.accounts.Create(withKey(ctx, method, "k1", "acme"), "Acme", "")
+	later, err := b.accounts.Create(withKey(ctx, method, "k1", "acme"), account.Draft{DisplayName: "Acme"})
 	if err != nil || later.ID == first.ID {
 		t.Errorf("a day later the key gave %+v, %v", later, err)
 	}
@@ -161,7 +161,7 @@ func TestTwo_calls_with_one_key_at_once_make_one_account(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			_, err := b.accounts.Create(ctx, "Acme", "")
+			_, err := b.accounts.Create(ctx, account.Draft{DisplayName: "Acme"})
 			if err != nil && !errors.Is(err, idempotency.ErrInProgress) {
 				t.Errorf("got %v", err)
 			}
@@ -178,7 +178,7 @@ func TestA_repetition_shows_nothing_of_an_account_to_somebody_who_has_left_it(t 
 	anna, annaID := b.person(t, "anna")
 	bert, bertID := b.person(t, "bert")
 	const method = "/primecloud.identity.v1.AccountService/CreateAccount"
-	made, err := b.accounts.Create(withKey(anna, method, "k1", "acme"), "Acme", "")
+	made, err := b.accounts.Create(withKey(anna, method, "k1", "acme"), account.Draft{DisplayName: "Acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestA_repetition_shows_nothing_of_an_account_to_somebody_who_has_left_it(t 
 	if err := b.members.Delete(bert, made.ID, annaID, ""); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := b.accounts.Create(withKey(anna, method, "k1", "acme"), "Acme", ""); !errors.Is(err, account.ErrNotFound) || got != (account.Account{}) {
+	if got, err := b.accounts.Create(withKey(anna, method, "k1", "acme"), account.Draft{DisplayName: "Acme"}); !errors.Is(err, account.ErrNotFound) || got != (account.Account{}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -196,7 +196,7 @@ func TestA_repetition_shows_nothing_of_an_account_to_somebody_who_has_left_it(t 
 func TestCalls_with_keys_of_their_own_on_one_account_wait_for_each_other(t *testing.T) {
 	b := newBench(t)
 	ctx, _ := b.person(t, "anna")
-	made, err := b.accounts.Create(ctx, "Acme", "")
+	made, err := b.accounts.Create(ctx, account.Draft{DisplayName: "Acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestCalls_with_keys_of_their_own_on_one_account_wait_for_each_other(t *test
 func TestUpdate_refuses_a_stale_etag_and_lets_one_of_two_win(t *testing.T) {
 	b := newBench(t)
 	ctx, _ := b.person(t, "anna")
-	made, err := b.accounts.Create(ctx, "Acme", "")
+	made, err := b.accounts.Create(ctx, account.Draft{DisplayName: "Acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestTwo_owners_who_leave_at_once_leave_one_behind(t *testing.T) {
 	for round := range 10 {
 		anna, annaID := b.person(t, fmt.Sprint("anna", round))
 		bert, bertID := b.person(t, fmt.Sprint("bert", round))
-		made, err := b.accounts.Create(anna, "Acme", "")
+		made, err := b.accounts.Create(anna, account.Draft{DisplayName: "Acme"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,7 +268,7 @@ func TestTwo_owners_who_leave_at_once_leave_one_behind(t *testing.T) {
 func TestEpochs_have_no_gaps_whatever_fails_in_between(t *testing.T) {
 	b := newBench(t)
 	anna, _ := b.person(t, "anna")
-	made, err := b.accounts.Create(anna, "Acme", "")
+	made, err := b.accounts.Create(anna, account.Draft{DisplayName: "Acme"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,8 +443,8 @@ func TestThe_scope_of_an_account_shows_no_other_tenants_rows(t *testing.T) {
 	b := newBench(t)
 	anna, _ := b.person(t, "anna")
 	bert, _ := b.person(t, "bert")
-	mine, err1 := b.accounts.Create(anna, "Mine", "")
-	theirs, err2 := b.accounts.Create(bert, "Theirs", "")
+	mine, err1 := b.accounts.Create(anna, account.Draft{DisplayName: "Mine"})
+	theirs, err2 := b.accounts.Create(bert, account.Draft{DisplayName: "Theirs"})
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}

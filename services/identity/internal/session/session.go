@@ -21,6 +21,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
+	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/revocation"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
 	"github.com/primecloud/primecloud/services/identity/internal/user"
@@ -54,6 +55,9 @@ type Session struct {
 	ExpireTime time.Time
 	// EndTime is the logout; zero while there was none.
 	EndTime time.Time
+	// OperatorGroups are those that the provider said at the login and that make the person
+	// an operator of the platform.
+	OperatorGroups []string
 }
 
 // Limits say how long a session lasts.
@@ -100,6 +104,11 @@ type Standing struct {
 	Role, State string
 	// Epoch is the revocation epoch of the moment.
 	Epoch int64
+	// Operator is what decides whether the person is an operator of the platform.
+	Operator operator.Login
+	// AccessUntil is when the person's open access to the account as an operator ends; it
+	// lies in the past when there is none.
+	AccessUntil time.Time
 }
 
 // Tx is what a change of sessions needs of its transaction.
@@ -120,8 +129,8 @@ type Tx interface {
 type Store interface {
 	// BeyondAccounts runs fn in one transaction; sessions belong to no account.
 	BeyondAccounts(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
-	// Standing returns what is true of the secret's session and the account, or ErrNotFound.
-	Standing(ctx context.Context, hash Hash, accountID string) (Standing, error)
+	// Standing returns what is true of the secret's session and the account at the moment, or ErrNotFound.
+	Standing(ctx context.Context, hash Hash, accountID string, now time.Time) (Standing, error)
 	// TouchSession records a use, unless a later one is recorded already.
 	TouchSession(ctx context.Context, sessionID string, at time.Time) error
 	// SessionsOf returns up to limit of the person's sessions that are alive, by id, behind the given id.
@@ -143,7 +152,15 @@ type Query struct {
 type Provider interface {
 	// Verify returns who the ID token vouches for, if it is genuine, alive, meant for us
 	// and carries the nonce.
-	Verify(ctx context.Context, idToken, nonce string) (user.Login, error)
+	Verify(ctx context.Context, idToken, nonce string) (Vouched, error)
+}
+
+// Vouched is what a provider says at a login.
+type Vouched struct {
+	// Login is the person.
+	user.Login
+	// Groups are the values of the claim that operators are known by.
+	Groups []string
 }
 
 // Minter mints access tokens.
@@ -158,6 +175,8 @@ type Config struct {
 	Minter   Minter
 	Clock    clock.Clock
 	Limits   Limits
+	// Roster says who is an operator of the platform.
+	Roster operator.Roster
 }
 
 // Sessions are the use cases.
@@ -181,7 +200,7 @@ type Origin struct{ Address, UserAgent string }
 // Create begins a session for whoever the ID token vouches for. The provider is asked
 // before the transaction, never within it.
 func (s *Sessions) Create(ctx context.Context, idToken, nonce string, from Origin) (Created, error) {
-	login, err := s.Provider.Verify(ctx, idToken, nonce)
+	vouched, err := s.Provider.Verify(ctx, idToken, nonce)
 	if err != nil {
 		return Created{}, err
 	}
@@ -189,13 +208,14 @@ func (s *Sessions) Create(ctx context.Context, idToken, nonce string, from Origi
 	var created Created
 	err = s.Store.BeyondAccounts(ctx, func(ctx context.Context, tx Tx) error {
 		now := unit.Now(s.Clock)
-		u, err := user.SignIn(ctx, tx, login, now)
+		u, err := user.SignIn(ctx, tx, vouched.Login, now)
 		if err != nil {
 			return err
 		}
 		fresh := Session{
 			ID: id.New(Prefix, now), UserID: u.ID, Address: from.Address, UserAgent: from.UserAgent,
 			CreateTime: now, LastUseTime: now.Truncate(time.Minute), ExpireTime: now.Add(s.Limits.Absolute),
+			OperatorGroups: s.Roster.Groups(vouched.Groups),
 		}
 		if err := tx.InsertSession(ctx, fresh, hashOf(secret)); err != nil {
 			return err
@@ -213,33 +233,65 @@ type Exchanged struct {
 	SessionID, UserID string
 }
 
-// Exchange mints a token bound to the account, or to the person alone.
-func (s *Sessions) Exchange(ctx context.Context, secret, accountID string) (Exchanged, error) {
-	standing, err := s.Store.Standing(ctx, hashOf(secret), accountID)
+// Target is what a token is to be bound to: an account, the platform, or with neither the
+// person alone.
+type Target struct {
+	AccountID string
+	Platform  bool
+}
+
+// Exchange mints a token bound to the target.
+func (s *Sessions) Exchange(ctx context.Context, secret string, to Target) (Exchanged, error) {
+	now := unit.Now(s.Clock)
+	standing, err := s.Store.Standing(ctx, hashOf(secret), to.AccountID, now)
 	if errs.ReasonOf(err) == ErrNotFound.Reason() {
 		return Exchanged{}, ErrInvalid
 	}
 	if err != nil {
 		return Exchanged{}, err
 	}
-	login, now := standing.Session, s.Clock.Now()
+	login := standing.Session
 	if !s.Limits.Alive(login, now) {
 		return Exchanged{}, ErrInvalid
 	}
-	if accountID != "" && !standing.Member {
-		return Exchanged{}, membership.ErrAccountNotFound
+	grant, err := s.grant(standing, to, now)
+	if err != nil {
+		return Exchanged{}, err
 	}
 	if minute := now.Truncate(time.Minute); minute.After(login.LastUseTime) {
 		if err := s.Store.TouchSession(ctx, login.ID, minute); err != nil {
 			return Exchanged{}, err
 		}
 	}
-	minted, err := s.Minter.Mint(ctx, accesstoken.Grant{
-		Kind: principal.Person, Subject: login.UserID, SessionID: login.ID,
-		AccountID: accountID, AccountState: standing.State, Role: standing.Role,
-		Epoch: standing.Epoch, Until: login.ExpireTime,
-	})
+	minted, err := s.Minter.Mint(ctx, grant)
 	return Exchanged{Token: minted, SessionID: login.ID, UserID: login.UserID}, err
+}
+
+// grant returns what the token is to say. Membership comes first: an operator who belongs
+// to an account acts there as everybody else does.
+func (s *Sessions) grant(standing Standing, to Target, now time.Time) (accesstoken.Grant, error) {
+	login := standing.Session
+	grant := accesstoken.Grant{
+		Kind: principal.Person, Subject: login.UserID, SessionID: login.ID,
+		AccountID: to.AccountID, AccountState: standing.State, Role: standing.Role,
+		Epoch: standing.Epoch, Until: login.ExpireTime,
+	}
+	role := s.Roster.RoleOf(standing.Operator)
+	switch {
+	case to.Platform && (role == "" || to.AccountID != ""):
+		return accesstoken.Grant{}, operator.ErrNotOperator
+	case to.Platform:
+		grant.Kind, grant.Role, grant.AccountState = principal.Operator, string(role), ""
+	case to.AccountID == "" || standing.Member:
+	case role != "" && now.Before(standing.AccessUntil):
+		grant.Kind, grant.Role = principal.Operator, string(role.Inside())
+		if standing.AccessUntil.Before(grant.Until) {
+			grant.Until = standing.AccessUntil
+		}
+	default:
+		return accesstoken.Grant{}, membership.ErrAccountNotFound
+	}
+	return grant, nil
 }
 
 // Delete ends the session of the secret: logout. One that has ended already, or never was,

@@ -30,8 +30,15 @@ const (
 	AccountState_ACCOUNT_STATE_UNSPECIFIED AccountState = 0
 	// In use.
 	AccountState_ACCOUNT_STATE_ACTIVE AccountState = 1
-	// Stopped: reads of the panel work, storage does not.
+	// Stopped by an operator or by the end of a trial: reading works, and what gives up
+	// rights; an operator can restore it.
 	AccountState_ACCOUNT_STATE_SUSPENDED AccountState = 2
+	// Waiting for an operator's approval: reading works.
+	AccountState_ACCOUNT_STATE_PENDING AccountState = 3
+	// On its way to being closed: as suspended, and an owner can reopen it until close_time.
+	AccountState_ACCOUNT_STATE_CLOSING AccountState = 4
+	// Closed for good: reading what must be kept works, and nothing brings it back.
+	AccountState_ACCOUNT_STATE_CLOSED AccountState = 5
 )
 
 // Enum value maps for AccountState.
@@ -40,11 +47,17 @@ var (
 		0: "ACCOUNT_STATE_UNSPECIFIED",
 		1: "ACCOUNT_STATE_ACTIVE",
 		2: "ACCOUNT_STATE_SUSPENDED",
+		3: "ACCOUNT_STATE_PENDING",
+		4: "ACCOUNT_STATE_CLOSING",
+		5: "ACCOUNT_STATE_CLOSED",
 	}
 	AccountState_value = map[string]int32{
 		"ACCOUNT_STATE_UNSPECIFIED": 0,
 		"ACCOUNT_STATE_ACTIVE":      1,
 		"ACCOUNT_STATE_SUSPENDED":   2,
+		"ACCOUNT_STATE_PENDING":     3,
+		"ACCOUNT_STATE_CLOSING":     4,
+		"ACCOUNT_STATE_CLOSED":      5,
 	}
 )
 
@@ -91,7 +104,16 @@ type Account struct {
 	// When the account was made.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When it last changed.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Name in addresses, unique among all accounts: 3 to 40 of a-z, 0-9 and single hyphens, begun
+	// with a letter. Anybody who picks one learns whether it is taken.
+	Slug string `protobuf:"bytes,8,opt,name=slug,proto3" json:"slug,omitempty"`
+	// How it came to stand where it does.
+	LastStateChange *AccountStateChange `protobuf:"bytes,9,opt,name=last_state_change,json=lastStateChange,proto3" json:"last_state_change,omitempty"`
+	// When the trial ends, which suspends the account; absent without a trial.
+	TrialEndTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=trial_end_time,json=trialEndTime,proto3" json:"trial_end_time,omitempty"`
+	// While closing: when it closes for good. Until then it can be reopened.
+	CloseTime     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=close_time,json=closeTime,proto3" json:"close_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -175,11 +197,112 @@ func (x *Account) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Account) GetSlug() string {
+	if x != nil {
+		return x.Slug
+	}
+	return ""
+}
+
+func (x *Account) GetLastStateChange() *AccountStateChange {
+	if x != nil {
+		return x.LastStateChange
+	}
+	return nil
+}
+
+func (x *Account) GetTrialEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.TrialEndTime
+	}
+	return nil
+}
+
+func (x *Account) GetCloseTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CloseTime
+	}
+	return nil
+}
+
+// AccountStateChange is one step in an account's life.
+type AccountStateChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why, in the words of whoever did it; empty for the making of the account.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who did it: `person`, `operator` or `system`.
+	ActorKind string `protobuf:"bytes,2,opt,name=actor_kind,json=actorKind,proto3" json:"actor_kind,omitempty"`
+	// Id of whoever did it.
+	ActorId string `protobuf:"bytes,3,opt,name=actor_id,json=actorId,proto3" json:"actor_id,omitempty"`
+	// When.
+	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountStateChange) Reset() {
+	*x = AccountStateChange{}
+	mi := &file_primecloud_identity_v1_account_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountStateChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountStateChange) ProtoMessage() {}
+
+func (x *AccountStateChange) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_account_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountStateChange.ProtoReflect.Descriptor instead.
+func (*AccountStateChange) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_account_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AccountStateChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *AccountStateChange) GetActorKind() string {
+	if x != nil {
+		return x.ActorKind
+	}
+	return ""
+}
+
+func (x *AccountStateChange) GetActorId() string {
+	if x != nil {
+		return x.ActorId
+	}
+	return ""
+}
+
+func (x *AccountStateChange) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
 var File_primecloud_identity_v1_account_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_account_proto_rawDesc = "" +
 	"\n" +
-	"$primecloud/identity/v1/account.proto\x12\x16primecloud.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x02\n" +
+	"$primecloud/identity/v1/account.proto\x12\x16primecloud.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x04\n" +
 	"\aAccount\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12-\n" +
@@ -189,11 +312,26 @@ const file_primecloud_identity_v1_account_proto_rawDesc = "" +
 	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime*d\n" +
+	"updateTime\x12\x12\n" +
+	"\x04slug\x18\b \x01(\tR\x04slug\x12V\n" +
+	"\x11last_state_change\x18\t \x01(\v2*.primecloud.identity.v1.AccountStateChangeR\x0flastStateChange\x12@\n" +
+	"\x0etrial_end_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\ftrialEndTime\x129\n" +
+	"\n" +
+	"close_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tcloseTime\"\x96\x01\n" +
+	"\x12AccountStateChange\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"actor_kind\x18\x02 \x01(\tR\tactorKind\x12\x19\n" +
+	"\bactor_id\x18\x03 \x01(\tR\aactorId\x12.\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time*\xb4\x01\n" +
 	"\fAccountState\x12\x1d\n" +
 	"\x19ACCOUNT_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14ACCOUNT_STATE_ACTIVE\x10\x01\x12\x1b\n" +
-	"\x17ACCOUNT_STATE_SUSPENDED\x10\x02BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\x17ACCOUNT_STATE_SUSPENDED\x10\x02\x12\x19\n" +
+	"\x15ACCOUNT_STATE_PENDING\x10\x03\x12\x19\n" +
+	"\x15ACCOUNT_STATE_CLOSING\x10\x04\x12\x18\n" +
+	"\x14ACCOUNT_STATE_CLOSED\x10\x05BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_account_proto_rawDescOnce sync.Once
@@ -208,21 +346,26 @@ func file_primecloud_identity_v1_account_proto_rawDescGZIP() []byte {
 }
 
 var file_primecloud_identity_v1_account_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_primecloud_identity_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_primecloud_identity_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_primecloud_identity_v1_account_proto_goTypes = []any{
 	(AccountState)(0),             // 0: primecloud.identity.v1.AccountState
 	(*Account)(nil),               // 1: primecloud.identity.v1.Account
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*AccountStateChange)(nil),    // 2: primecloud.identity.v1.AccountStateChange
+	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
 }
 var file_primecloud_identity_v1_account_proto_depIdxs = []int32{
 	0, // 0: primecloud.identity.v1.Account.state:type_name -> primecloud.identity.v1.AccountState
-	2, // 1: primecloud.identity.v1.Account.create_time:type_name -> google.protobuf.Timestamp
-	2, // 2: primecloud.identity.v1.Account.update_time:type_name -> google.protobuf.Timestamp
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	3, // 1: primecloud.identity.v1.Account.create_time:type_name -> google.protobuf.Timestamp
+	3, // 2: primecloud.identity.v1.Account.update_time:type_name -> google.protobuf.Timestamp
+	2, // 3: primecloud.identity.v1.Account.last_state_change:type_name -> primecloud.identity.v1.AccountStateChange
+	3, // 4: primecloud.identity.v1.Account.trial_end_time:type_name -> google.protobuf.Timestamp
+	3, // 5: primecloud.identity.v1.Account.close_time:type_name -> google.protobuf.Timestamp
+	3, // 6: primecloud.identity.v1.AccountStateChange.time:type_name -> google.protobuf.Timestamp
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_account_proto_init() }
@@ -236,7 +379,7 @@ func file_primecloud_identity_v1_account_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_account_proto_rawDesc), len(file_primecloud_identity_v1_account_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,8 +32,10 @@ type CreateAccountRequest struct {
 	DisplayName string `protobuf:"bytes,1,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
 	// Optional reference of the owner's own.
 	CustomerReference string `protobuf:"bytes,2,opt,name=customer_reference,json=customerReference,proto3" json:"customer_reference,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Name in addresses; made from the display name when empty.
+	Slug          string `protobuf:"bytes,3,opt,name=slug,proto3" json:"slug,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateAccountRequest) Reset() {
@@ -76,6 +78,13 @@ func (x *CreateAccountRequest) GetDisplayName() string {
 func (x *CreateAccountRequest) GetCustomerReference() string {
 	if x != nil {
 		return x.CustomerReference
+	}
+	return ""
+}
+
+func (x *CreateAccountRequest) GetSlug() string {
+	if x != nil {
+		return x.Slug
 	}
 	return ""
 }
@@ -335,7 +344,7 @@ type UpdateAccountRequest struct {
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// The new values.
 	Account *Account `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
-	// Which of display_name and customer_reference to change. Over REST it follows from
+	// Which of display_name, customer_reference and slug to change. Over REST it follows from
 	// the fields that the body has.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// The etag that the caller has seen; ABORTED when the account changed since. Over REST
@@ -449,14 +458,235 @@ func (x *UpdateAccountResponse) GetAccount() *Account {
 	return nil
 }
 
+// CloseAccountRequest asks to close an account.
+type CloseAccountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Why, for the record; at most 500 characters.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The etag that the caller has seen; over REST the If-Match header.
+	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloseAccountRequest) Reset() {
+	*x = CloseAccountRequest{}
+	mi := &file_primecloud_identity_v1_account_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseAccountRequest) ProtoMessage() {}
+
+func (x *CloseAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_account_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseAccountRequest.ProtoReflect.Descriptor instead.
+func (*CloseAccountRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_account_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CloseAccountRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *CloseAccountRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CloseAccountRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// CloseAccountResponse is the account after it.
+type CloseAccountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	Account       *Account `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloseAccountResponse) Reset() {
+	*x = CloseAccountResponse{}
+	mi := &file_primecloud_identity_v1_account_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseAccountResponse) ProtoMessage() {}
+
+func (x *CloseAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_account_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseAccountResponse.ProtoReflect.Descriptor instead.
+func (*CloseAccountResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_account_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CloseAccountResponse) GetAccount() *Account {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+// ReopenAccountRequest asks to take a closing back.
+type ReopenAccountRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Why, for the record; at most 500 characters.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The etag that the caller has seen; over REST the If-Match header.
+	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReopenAccountRequest) Reset() {
+	*x = ReopenAccountRequest{}
+	mi := &file_primecloud_identity_v1_account_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReopenAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReopenAccountRequest) ProtoMessage() {}
+
+func (x *ReopenAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_account_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReopenAccountRequest.ProtoReflect.Descriptor instead.
+func (*ReopenAccountRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_account_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReopenAccountRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *ReopenAccountRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ReopenAccountRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// ReopenAccountResponse is the account after it.
+type ReopenAccountResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	Account       *Account `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReopenAccountResponse) Reset() {
+	*x = ReopenAccountResponse{}
+	mi := &file_primecloud_identity_v1_account_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReopenAccountResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReopenAccountResponse) ProtoMessage() {}
+
+func (x *ReopenAccountResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_account_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReopenAccountResponse.ProtoReflect.Descriptor instead.
+func (*ReopenAccountResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_account_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReopenAccountResponse) GetAccount() *Account {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
 var File_primecloud_identity_v1_account_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_account_service_proto_rawDesc = "" +
 	"\n" +
-	",primecloud/identity/v1/account_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a$primecloud/identity/v1/account.proto\x1a#primecloud/options/v1/options.proto\"}\n" +
+	",primecloud/identity/v1/account_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a$primecloud/identity/v1/account.proto\x1a#primecloud/options/v1/options.proto\"\x9a\x01\n" +
 	"\x14CreateAccountRequest\x12,\n" +
 	"\fdisplay_name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\vdisplayName\x127\n" +
-	"\x12customer_reference\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11customerReference\"R\n" +
+	"\x12customer_reference\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11customerReference\x12\x1b\n" +
+	"\x04slug\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18(R\x04slug\"R\n" +
 	"\x15CreateAccountResponse\x129\n" +
 	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\";\n" +
 	"\x11GetAccountRequest\x12&\n" +
@@ -479,13 +709,29 @@ const file_primecloud_identity_v1_account_service_proto_rawDesc = "" +
 	"updateMask\x12\x12\n" +
 	"\x04etag\x18\x04 \x01(\tR\x04etag\"R\n" +
 	"\x15UpdateAccountResponse\x129\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount2\xae\x05\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"s\n" +
+	"\x13CloseAccountRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12 \n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"Q\n" +
+	"\x14CloseAccountResponse\x129\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"t\n" +
+	"\x14ReopenAccountRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12 \n" +
+	"\x06reason\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\xf4\x03R\x06reason\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"R\n" +
+	"\x15ReopenAccountResponse\x129\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount2\x92\b\n" +
 	"\x0eAccountService\x12\x98\x01\n" +
 	"\rCreateAccount\x12,.primecloud.identity.v1.CreateAccountRequest\x1a-.primecloud.identity.v1.CreateAccountResponse\"*\xca\xf3\x18\x02\b\x03\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02\x1a:\x01*b\aaccount\"\f/v1/accounts\x12\xb1\x01\n" +
 	"\n" +
 	"GetAccount\x12).primecloud.identity.v1.GetAccountRequest\x1a*.primecloud.identity.v1.GetAccountResponse\"L\xca\xf3\x18\x1a\b\x04\x12\x06\x01\x02\x03\x04\x05\x06\x1a\faccount.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02$b\aaccount\x12\x19/v1/accounts/{account_id}\x12\x8b\x01\n" +
 	"\fListAccounts\x12+.primecloud.identity.v1.ListAccountsRequest\x1a,.primecloud.identity.v1.ListAccountsResponse\" \xca\xf3\x18\x04\b\x03(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/accounts\x12\xbe\x01\n" +
-	"\rUpdateAccount\x12,.primecloud.identity.v1.UpdateAccountRequest\x1a-.primecloud.identity.v1.UpdateAccountResponse\"P\xca\xf3\x18\x15\b\x04\x12\x02\x01\x02\x1a\raccount.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02-:\aaccountb\aaccount2\x19/v1/accounts/{account_id}BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\rUpdateAccount\x12,.primecloud.identity.v1.UpdateAccountRequest\x1a-.primecloud.identity.v1.UpdateAccountResponse\"P\xca\xf3\x18\x15\b\x04\x12\x02\x01\x02\x1a\raccount.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02-:\aaccountb\aaccount2\x19/v1/accounts/{account_id}\x12\xad\x01\n" +
+	"\fCloseAccount\x12+.primecloud.identity.v1.CloseAccountRequest\x1a,.primecloud.identity.v1.CloseAccountResponse\"B\xca\xf3\x18\a\b\x04\x12\x01\x01(\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02-:\x01*b\aaccount\"\x1f/v1/accounts/{account_id}:close\x12\xb1\x01\n" +
+	"\rReopenAccount\x12,.primecloud.identity.v1.ReopenAccountRequest\x1a-.primecloud.identity.v1.ReopenAccountResponse\"C\xca\xf3\x18\a\b\x04\x12\x01\x01(\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02.:\x01*b\aaccount\" /v1/accounts/{account_id}:reopenBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_account_service_proto_rawDescOnce sync.Once
@@ -499,7 +745,7 @@ func file_primecloud_identity_v1_account_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_account_service_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_account_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_primecloud_identity_v1_account_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_primecloud_identity_v1_account_service_proto_goTypes = []any{
 	(*CreateAccountRequest)(nil),  // 0: primecloud.identity.v1.CreateAccountRequest
 	(*CreateAccountResponse)(nil), // 1: primecloud.identity.v1.CreateAccountResponse
@@ -509,29 +755,39 @@ var file_primecloud_identity_v1_account_service_proto_goTypes = []any{
 	(*ListAccountsResponse)(nil),  // 5: primecloud.identity.v1.ListAccountsResponse
 	(*UpdateAccountRequest)(nil),  // 6: primecloud.identity.v1.UpdateAccountRequest
 	(*UpdateAccountResponse)(nil), // 7: primecloud.identity.v1.UpdateAccountResponse
-	(*Account)(nil),               // 8: primecloud.identity.v1.Account
-	(*fieldmaskpb.FieldMask)(nil), // 9: google.protobuf.FieldMask
+	(*CloseAccountRequest)(nil),   // 8: primecloud.identity.v1.CloseAccountRequest
+	(*CloseAccountResponse)(nil),  // 9: primecloud.identity.v1.CloseAccountResponse
+	(*ReopenAccountRequest)(nil),  // 10: primecloud.identity.v1.ReopenAccountRequest
+	(*ReopenAccountResponse)(nil), // 11: primecloud.identity.v1.ReopenAccountResponse
+	(*Account)(nil),               // 12: primecloud.identity.v1.Account
+	(*fieldmaskpb.FieldMask)(nil), // 13: google.protobuf.FieldMask
 }
 var file_primecloud_identity_v1_account_service_proto_depIdxs = []int32{
-	8,  // 0: primecloud.identity.v1.CreateAccountResponse.account:type_name -> primecloud.identity.v1.Account
-	8,  // 1: primecloud.identity.v1.GetAccountResponse.account:type_name -> primecloud.identity.v1.Account
-	8,  // 2: primecloud.identity.v1.ListAccountsResponse.accounts:type_name -> primecloud.identity.v1.Account
-	8,  // 3: primecloud.identity.v1.UpdateAccountRequest.account:type_name -> primecloud.identity.v1.Account
-	9,  // 4: primecloud.identity.v1.UpdateAccountRequest.update_mask:type_name -> google.protobuf.FieldMask
-	8,  // 5: primecloud.identity.v1.UpdateAccountResponse.account:type_name -> primecloud.identity.v1.Account
-	0,  // 6: primecloud.identity.v1.AccountService.CreateAccount:input_type -> primecloud.identity.v1.CreateAccountRequest
-	2,  // 7: primecloud.identity.v1.AccountService.GetAccount:input_type -> primecloud.identity.v1.GetAccountRequest
-	4,  // 8: primecloud.identity.v1.AccountService.ListAccounts:input_type -> primecloud.identity.v1.ListAccountsRequest
-	6,  // 9: primecloud.identity.v1.AccountService.UpdateAccount:input_type -> primecloud.identity.v1.UpdateAccountRequest
-	1,  // 10: primecloud.identity.v1.AccountService.CreateAccount:output_type -> primecloud.identity.v1.CreateAccountResponse
-	3,  // 11: primecloud.identity.v1.AccountService.GetAccount:output_type -> primecloud.identity.v1.GetAccountResponse
-	5,  // 12: primecloud.identity.v1.AccountService.ListAccounts:output_type -> primecloud.identity.v1.ListAccountsResponse
-	7,  // 13: primecloud.identity.v1.AccountService.UpdateAccount:output_type -> primecloud.identity.v1.UpdateAccountResponse
-	10, // [10:14] is the sub-list for method output_type
-	6,  // [6:10] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	12, // 0: primecloud.identity.v1.CreateAccountResponse.account:type_name -> primecloud.identity.v1.Account
+	12, // 1: primecloud.identity.v1.GetAccountResponse.account:type_name -> primecloud.identity.v1.Account
+	12, // 2: primecloud.identity.v1.ListAccountsResponse.accounts:type_name -> primecloud.identity.v1.Account
+	12, // 3: primecloud.identity.v1.UpdateAccountRequest.account:type_name -> primecloud.identity.v1.Account
+	13, // 4: primecloud.identity.v1.UpdateAccountRequest.update_mask:type_name -> google.protobuf.FieldMask
+	12, // 5: primecloud.identity.v1.UpdateAccountResponse.account:type_name -> primecloud.identity.v1.Account
+	12, // 6: primecloud.identity.v1.CloseAccountResponse.account:type_name -> primecloud.identity.v1.Account
+	12, // 7: primecloud.identity.v1.ReopenAccountResponse.account:type_name -> primecloud.identity.v1.Account
+	0,  // 8: primecloud.identity.v1.AccountService.CreateAccount:input_type -> primecloud.identity.v1.CreateAccountRequest
+	2,  // 9: primecloud.identity.v1.AccountService.GetAccount:input_type -> primecloud.identity.v1.GetAccountRequest
+	4,  // 10: primecloud.identity.v1.AccountService.ListAccounts:input_type -> primecloud.identity.v1.ListAccountsRequest
+	6,  // 11: primecloud.identity.v1.AccountService.UpdateAccount:input_type -> primecloud.identity.v1.UpdateAccountRequest
+	8,  // 12: primecloud.identity.v1.AccountService.CloseAccount:input_type -> primecloud.identity.v1.CloseAccountRequest
+	10, // 13: primecloud.identity.v1.AccountService.ReopenAccount:input_type -> primecloud.identity.v1.ReopenAccountRequest
+	1,  // 14: primecloud.identity.v1.AccountService.CreateAccount:output_type -> primecloud.identity.v1.CreateAccountResponse
+	3,  // 15: primecloud.identity.v1.AccountService.GetAccount:output_type -> primecloud.identity.v1.GetAccountResponse
+	5,  // 16: primecloud.identity.v1.AccountService.ListAccounts:output_type -> primecloud.identity.v1.ListAccountsResponse
+	7,  // 17: primecloud.identity.v1.AccountService.UpdateAccount:output_type -> primecloud.identity.v1.UpdateAccountResponse
+	9,  // 18: primecloud.identity.v1.AccountService.CloseAccount:output_type -> primecloud.identity.v1.CloseAccountResponse
+	11, // 19: primecloud.identity.v1.AccountService.ReopenAccount:output_type -> primecloud.identity.v1.ReopenAccountResponse
+	14, // [14:20] is the sub-list for method output_type
+	8,  // [8:14] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_account_service_proto_init() }
@@ -546,7 +802,7 @@ func file_primecloud_identity_v1_account_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_account_service_proto_rawDesc), len(file_primecloud_identity_v1_account_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,8 @@ const (
 	AccountService_GetAccount_FullMethodName    = "/primecloud.identity.v1.AccountService/GetAccount"
 	AccountService_ListAccounts_FullMethodName  = "/primecloud.identity.v1.AccountService/ListAccounts"
 	AccountService_UpdateAccount_FullMethodName = "/primecloud.identity.v1.AccountService/UpdateAccount"
+	AccountService_CloseAccount_FullMethodName  = "/primecloud.identity.v1.AccountService/CloseAccount"
+	AccountService_ReopenAccount_FullMethodName = "/primecloud.identity.v1.AccountService/ReopenAccount"
 )
 
 // AccountServiceClient is the client API for AccountService service.
@@ -31,7 +33,8 @@ const (
 //
 // AccountService makes accounts and keeps what is known of them.
 type AccountServiceClient interface {
-	// CreateAccount makes an account; the caller becomes its owner.
+	// CreateAccount makes an account; the caller becomes its owner. Where the platform asks
+	// for approval, it waits in PENDING until an operator gives it.
 	CreateAccount(ctx context.Context, in *CreateAccountRequest, opts ...grpc.CallOption) (*CreateAccountResponse, error)
 	// GetAccount returns one account.
 	GetAccount(ctx context.Context, in *GetAccountRequest, opts ...grpc.CallOption) (*GetAccountResponse, error)
@@ -39,6 +42,12 @@ type AccountServiceClient interface {
 	ListAccounts(ctx context.Context, in *ListAccountsRequest, opts ...grpc.CallOption) (*ListAccountsResponse, error)
 	// UpdateAccount changes the fields that the mask names.
 	UpdateAccount(ctx context.Context, in *UpdateAccountRequest, opts ...grpc.CallOption) (*UpdateAccountResponse, error)
+	// CloseAccount begins to close the account: nothing but reading works from now on, and
+	// after the platform's retention period it is closed for good and its data is destroyed.
+	CloseAccount(ctx context.Context, in *CloseAccountRequest, opts ...grpc.CallOption) (*CloseAccountResponse, error)
+	// ReopenAccount takes a closing back before the retention period has ended. The account
+	// stands again where it stood: one that was suspended is suspended.
+	ReopenAccount(ctx context.Context, in *ReopenAccountRequest, opts ...grpc.CallOption) (*ReopenAccountResponse, error)
 }
 
 type accountServiceClient struct {
@@ -89,13 +98,34 @@ func (c *accountServiceClient) UpdateAccount(ctx context.Context, in *UpdateAcco
 	return out, nil
 }
 
+func (c *accountServiceClient) CloseAccount(ctx context.Context, in *CloseAccountRequest, opts ...grpc.CallOption) (*CloseAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CloseAccountResponse)
+	err := c.cc.Invoke(ctx, AccountService_CloseAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accountServiceClient) ReopenAccount(ctx context.Context, in *ReopenAccountRequest, opts ...grpc.CallOption) (*ReopenAccountResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReopenAccountResponse)
+	err := c.cc.Invoke(ctx, AccountService_ReopenAccount_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AccountServiceServer is the server API for AccountService service.
 // All implementations must embed UnimplementedAccountServiceServer
 // for forward compatibility.
 //
 // AccountService makes accounts and keeps what is known of them.
 type AccountServiceServer interface {
-	// CreateAccount makes an account; the caller becomes its owner.
+	// CreateAccount makes an account; the caller becomes its owner. Where the platform asks
+	// for approval, it waits in PENDING until an operator gives it.
 	CreateAccount(context.Context, *CreateAccountRequest) (*CreateAccountResponse, error)
 	// GetAccount returns one account.
 	GetAccount(context.Context, *GetAccountRequest) (*GetAccountResponse, error)
@@ -103,6 +133,12 @@ type AccountServiceServer interface {
 	ListAccounts(context.Context, *ListAccountsRequest) (*ListAccountsResponse, error)
 	// UpdateAccount changes the fields that the mask names.
 	UpdateAccount(context.Context, *UpdateAccountRequest) (*UpdateAccountResponse, error)
+	// CloseAccount begins to close the account: nothing but reading works from now on, and
+	// after the platform's retention period it is closed for good and its data is destroyed.
+	CloseAccount(context.Context, *CloseAccountRequest) (*CloseAccountResponse, error)
+	// ReopenAccount takes a closing back before the retention period has ended. The account
+	// stands again where it stood: one that was suspended is suspended.
+	ReopenAccount(context.Context, *ReopenAccountRequest) (*ReopenAccountResponse, error)
 	mustEmbedUnimplementedAccountServiceServer()
 }
 
@@ -124,6 +160,12 @@ func (UnimplementedAccountServiceServer) ListAccounts(context.Context, *ListAcco
 }
 func (UnimplementedAccountServiceServer) UpdateAccount(context.Context, *UpdateAccountRequest) (*UpdateAccountResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateAccount not implemented")
+}
+func (UnimplementedAccountServiceServer) CloseAccount(context.Context, *CloseAccountRequest) (*CloseAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CloseAccount not implemented")
+}
+func (UnimplementedAccountServiceServer) ReopenAccount(context.Context, *ReopenAccountRequest) (*ReopenAccountResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReopenAccount not implemented")
 }
 func (UnimplementedAccountServiceServer) mustEmbedUnimplementedAccountServiceServer() {}
 func (UnimplementedAccountServiceServer) testEmbeddedByValue()                        {}
@@ -218,6 +260,42 @@ func _AccountService_UpdateAccount_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AccountService_CloseAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CloseAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).CloseAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_CloseAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).CloseAccount(ctx, req.(*CloseAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccountService_ReopenAccount_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReopenAccountRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).ReopenAccount(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_ReopenAccount_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).ReopenAccount(ctx, req.(*ReopenAccountRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AccountService_ServiceDesc is the grpc.ServiceDesc for AccountService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -240,6 +318,14 @@ var AccountService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateAccount",
 			Handler:    _AccountService_UpdateAccount_Handler,
+		},
+		{
+			MethodName: "CloseAccount",
+			Handler:    _AccountService_CloseAccount_Handler,
+		},
+		{
+			MethodName: "ReopenAccount",
+			Handler:    _AccountService_ReopenAccount_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

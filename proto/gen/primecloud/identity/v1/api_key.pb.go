@@ -24,7 +24,10 @@ const (
 )
 
 // ApiKey is how a machine logs in to one account. Its secret has the form
-// `pck_<id>_<random><checksum>`, is shown once and kept as a hash.
+// `pck_<id>_<random><checksum>`, is shown once and kept as a hash. A rotation gives it
+// another secret; the one before may work for a while still. Keys of the account act in a
+// role of their own (ApiKeyService), personal keys in that of their person
+// (PersonalApiKeyService).
 type ApiKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id (`apk_…`).
@@ -33,7 +36,8 @@ type ApiKey struct {
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Name to show.
 	DisplayName string `protobuf:"bytes,3,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// The role that it acts in.
+	// The role that it acts in; of a personal key the present one of its person, not set once
+	// they have left.
 	Role v1.Role `protobuf:"varint,4,opt,name=role,proto3,enum=primecloud.options.v1.Role" json:"role,omitempty"`
 	// What it may do within the role, such as `storage.read`. Never empty.
 	Scopes []string `protobuf:"bytes,5,rep,name=scopes,proto3" json:"scopes,omitempty"`
@@ -46,7 +50,20 @@ type ApiKey struct {
 	// When it was revoked; absent while it works.
 	RevokeTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=revoke_time,json=revokeTime,proto3" json:"revoke_time,omitempty"`
 	// When it was made.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Address of the last exchange, as the gateway asserts it; empty for never.
+	LastUseAddress string `protobuf:"bytes,11,opt,name=last_use_address,json=lastUseAddress,proto3" json:"last_use_address,omitempty"`
+	// Networks (CIDR, such as `192.0.2.0/24`) from which it can be exchanged for a token; empty
+	// for everywhere. A token, once given, works from everywhere until it ends.
+	AllowedNetworks []string `protobuf:"bytes,12,rep,name=allowed_networks,json=allowedNetworks,proto3" json:"allowed_networks,omitempty"`
+	// Until when the secret before the present one works, or worked; absent for a key that was
+	// never rotated.
+	OverlapEndTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=overlap_end_time,json=overlapEndTime,proto3" json:"overlap_end_time,omitempty"`
+	// Changes with every change of the key but its use; send it back with an update.
+	Etag string `protobuf:"bytes,14,opt,name=etag,proto3" json:"etag,omitempty"`
+	// The person whose personal key it is; empty for a key of the account itself. A personal key
+	// acts for its person: in their present role, and no longer than they are a member.
+	UserId        string `protobuf:"bytes,15,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -151,11 +168,46 @@ func (x *ApiKey) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ApiKey) GetLastUseAddress() string {
+	if x != nil {
+		return x.LastUseAddress
+	}
+	return ""
+}
+
+func (x *ApiKey) GetAllowedNetworks() []string {
+	if x != nil {
+		return x.AllowedNetworks
+	}
+	return nil
+}
+
+func (x *ApiKey) GetOverlapEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OverlapEndTime
+	}
+	return nil
+}
+
+func (x *ApiKey) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+func (x *ApiKey) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
 var File_primecloud_identity_v1_api_key_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_api_key_proto_rawDesc = "" +
 	"\n" +
-	"$primecloud/identity/v1/api_key.proto\x12\x16primecloud.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\"\xb2\x03\n" +
+	"$primecloud/identity/v1/api_key.proto\x12\x16primecloud.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\"\xfa\x04\n" +
 	"\x06ApiKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -171,7 +223,12 @@ const file_primecloud_identity_v1_api_key_proto_rawDesc = "" +
 	"revokeTime\x12;\n" +
 	"\vcreate_time\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTimeBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"createTime\x12(\n" +
+	"\x10last_use_address\x18\v \x01(\tR\x0elastUseAddress\x12)\n" +
+	"\x10allowed_networks\x18\f \x03(\tR\x0fallowedNetworks\x12D\n" +
+	"\x10overlap_end_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0eoverlapEndTime\x12\x12\n" +
+	"\x04etag\x18\x0e \x01(\tR\x04etag\x12\x17\n" +
+	"\auser_id\x18\x0f \x01(\tR\x06userIdBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_api_key_proto_rawDescOnce sync.Once
@@ -197,11 +254,12 @@ var file_primecloud_identity_v1_api_key_proto_depIdxs = []int32{
 	2, // 2: primecloud.identity.v1.ApiKey.last_use_time:type_name -> google.protobuf.Timestamp
 	2, // 3: primecloud.identity.v1.ApiKey.revoke_time:type_name -> google.protobuf.Timestamp
 	2, // 4: primecloud.identity.v1.ApiKey.create_time:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	2, // 5: primecloud.identity.v1.ApiKey.overlap_end_time:type_name -> google.protobuf.Timestamp
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_api_key_proto_init() }

@@ -12,6 +12,8 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -37,9 +39,12 @@ type CreateApiKeyRequest struct {
 	// What it may do within the role, at least one.
 	Scopes []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	// When it ends; absent for never.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Networks (CIDR, or single addresses) from which it can be exchanged, IPv4 and IPv6, 50 at
+	// most; none for everywhere.
+	AllowedNetworks []string `protobuf:"bytes,6,rep,name=allowed_networks,json=allowedNetworks,proto3" json:"allowed_networks,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *CreateApiKeyRequest) Reset() {
@@ -103,6 +108,13 @@ func (x *CreateApiKeyRequest) GetScopes() []string {
 func (x *CreateApiKeyRequest) GetExpireTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *CreateApiKeyRequest) GetAllowedNetworks() []string {
+	if x != nil {
+		return x.AllowedNetworks
 	}
 	return nil
 }
@@ -382,6 +394,256 @@ func (x *ListApiKeysResponse) GetNextPageToken() string {
 	return ""
 }
 
+// UpdateApiKeyRequest changes a key.
+type UpdateApiKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the key.
+	ApiKeyId string `protobuf:"bytes,2,opt,name=api_key_id,json=apiKeyId,proto3" json:"api_key_id,omitempty"`
+	// The new values; at most 50 allowed networks.
+	ApiKey *ApiKey `protobuf:"bytes,3,opt,name=api_key,json=apiKey,proto3" json:"api_key,omitempty"`
+	// Which of display_name, expire_time and allowed_networks to change. Over REST it follows
+	// from the fields that the body has. An expire_time that is named and absent is never.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// The etag that the caller has seen; ABORTED when the key changed since. Over REST the
+	// If-Match header.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateApiKeyRequest) Reset() {
+	*x = UpdateApiKeyRequest{}
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateApiKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateApiKeyRequest) ProtoMessage() {}
+
+func (x *UpdateApiKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateApiKeyRequest.ProtoReflect.Descriptor instead.
+func (*UpdateApiKeyRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_api_key_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *UpdateApiKeyRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *UpdateApiKeyRequest) GetApiKeyId() string {
+	if x != nil {
+		return x.ApiKeyId
+	}
+	return ""
+}
+
+func (x *UpdateApiKeyRequest) GetApiKey() *ApiKey {
+	if x != nil {
+		return x.ApiKey
+	}
+	return nil
+}
+
+func (x *UpdateApiKeyRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateApiKeyRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// UpdateApiKeyResponse is the changed key.
+type UpdateApiKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	ApiKey        *ApiKey `protobuf:"bytes,1,opt,name=api_key,json=apiKey,proto3" json:"api_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateApiKeyResponse) Reset() {
+	*x = UpdateApiKeyResponse{}
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateApiKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateApiKeyResponse) ProtoMessage() {}
+
+func (x *UpdateApiKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateApiKeyResponse.ProtoReflect.Descriptor instead.
+func (*UpdateApiKeyResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_api_key_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *UpdateApiKeyResponse) GetApiKey() *ApiKey {
+	if x != nil {
+		return x.ApiKey
+	}
+	return nil
+}
+
+// RotateApiKeyRequest asks for another secret of a key.
+type RotateApiKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the key.
+	ApiKeyId string `protobuf:"bytes,2,opt,name=api_key_id,json=apiKeyId,proto3" json:"api_key_id,omitempty"`
+	// How long the secret before works still: 24 hours when absent, 7 days at most. Zero ends
+	// it at once, with all tokens minted from the key.
+	Overlap       *durationpb.Duration `protobuf:"bytes,3,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateApiKeyRequest) Reset() {
+	*x = RotateApiKeyRequest{}
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateApiKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateApiKeyRequest) ProtoMessage() {}
+
+func (x *RotateApiKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateApiKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateApiKeyRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_api_key_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RotateApiKeyRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *RotateApiKeyRequest) GetApiKeyId() string {
+	if x != nil {
+		return x.ApiKeyId
+	}
+	return ""
+}
+
+func (x *RotateApiKeyRequest) GetOverlap() *durationpb.Duration {
+	if x != nil {
+		return x.Overlap
+	}
+	return nil
+}
+
+// RotateApiKeyResponse is the key with its new secret.
+type RotateApiKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	ApiKey *ApiKey `protobuf:"bytes,1,opt,name=api_key,json=apiKey,proto3" json:"api_key,omitempty"`
+	// The secret. Keep it now: it is not shown again.
+	Secret        string `protobuf:"bytes,2,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateApiKeyResponse) Reset() {
+	*x = RotateApiKeyResponse{}
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateApiKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateApiKeyResponse) ProtoMessage() {}
+
+func (x *RotateApiKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateApiKeyResponse.ProtoReflect.Descriptor instead.
+func (*RotateApiKeyResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_api_key_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *RotateApiKeyResponse) GetApiKey() *ApiKey {
+	if x != nil {
+		return x.ApiKey
+	}
+	return nil
+}
+
+func (x *RotateApiKeyResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
 // RevokeApiKeyRequest names a key.
 type RevokeApiKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -395,7 +657,7 @@ type RevokeApiKeyRequest struct {
 
 func (x *RevokeApiKeyRequest) Reset() {
 	*x = RevokeApiKeyRequest{}
-	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[6]
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +669,7 @@ func (x *RevokeApiKeyRequest) String() string {
 func (*RevokeApiKeyRequest) ProtoMessage() {}
 
 func (x *RevokeApiKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[6]
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +682,7 @@ func (x *RevokeApiKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeApiKeyRequest.ProtoReflect.Descriptor instead.
 func (*RevokeApiKeyRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_api_key_service_proto_rawDescGZIP(), []int{6}
+	return file_primecloud_identity_v1_api_key_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RevokeApiKeyRequest) GetAccountId() string {
@@ -448,7 +710,7 @@ type RevokeApiKeyResponse struct {
 
 func (x *RevokeApiKeyResponse) Reset() {
 	*x = RevokeApiKeyResponse{}
-	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[7]
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +722,7 @@ func (x *RevokeApiKeyResponse) String() string {
 func (*RevokeApiKeyResponse) ProtoMessage() {}
 
 func (x *RevokeApiKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[7]
+	mi := &file_primecloud_identity_v1_api_key_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +735,7 @@ func (x *RevokeApiKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeApiKeyResponse.ProtoReflect.Descriptor instead.
 func (*RevokeApiKeyResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_api_key_service_proto_rawDescGZIP(), []int{7}
+	return file_primecloud_identity_v1_api_key_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RevokeApiKeyResponse) GetApiKey() *ApiKey {
@@ -487,7 +749,7 @@ var File_primecloud_identity_v1_api_key_service_proto protoreflect.FileDescripto
 
 const file_primecloud_identity_v1_api_key_service_proto_rawDesc = "" +
 	"\n" +
-	",primecloud/identity/v1/api_key_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$primecloud/identity/v1/api_key.proto\x1a#primecloud/options/v1/options.proto\"\xa5\x02\n" +
+	",primecloud/identity/v1/api_key_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$primecloud/identity/v1/api_key.proto\x1a#primecloud/options/v1/options.proto\"\xe0\x02\n" +
 	"\x13CreateApiKeyRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12,\n" +
@@ -495,7 +757,8 @@ const file_primecloud_identity_v1_api_key_service_proto_rawDesc = "" +
 	"\x04role\x18\x03 \x01(\x0e2\x1b.primecloud.options.v1.RoleB\x0e\xbaH\v\x82\x01\b\x10\x01 \x00 \x06 \aR\x04role\x12:\n" +
 	"\x06scopes\x18\x04 \x03(\tB\"\xbaH\x1f\x92\x01\x1c\b\x01\x10\x10\x18\x01\"\x14r\x122\x10^[a-z]+\\.[a-z]+$R\x06scopes\x12;\n" +
 	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"g\n" +
+	"expireTime\x129\n" +
+	"\x10allowed_networks\x18\x06 \x03(\tB\x0e\xbaH\v\x92\x01\b\x102\"\x04r\x02\x18@R\x0fallowedNetworks\"g\n" +
 	"\x14CreateApiKeyResponse\x127\n" +
 	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\"a\n" +
@@ -514,18 +777,40 @@ const file_primecloud_identity_v1_api_key_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"x\n" +
 	"\x13ListApiKeysResponse\x129\n" +
 	"\bapi_keys\x18\x01 \x03(\v2\x1e.primecloud.identity.v1.ApiKeyR\aapiKeys\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"d\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf6\x01\n" +
+	"\x13UpdateApiKeyRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12%\n" +
+	"\n" +
+	"api_key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bapiKeyId\x12?\n" +
+	"\aapi_key\x18\x03 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyB\x06\xbaH\x03\xc8\x01\x01R\x06apiKey\x12;\n" +
+	"\vupdate_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"O\n" +
+	"\x14UpdateApiKeyResponse\x127\n" +
+	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey\"\xa9\x01\n" +
+	"\x13RotateApiKeyRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12%\n" +
+	"\n" +
+	"api_key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bapiKeyId\x12C\n" +
+	"\aoverlap\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\aoverlap\"g\n" +
+	"\x14RotateApiKeyResponse\x127\n" +
+	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey\x12\x16\n" +
+	"\x06secret\x18\x02 \x01(\tR\x06secret\"d\n" +
 	"\x13RevokeApiKeyRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12%\n" +
 	"\n" +
 	"api_key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bapiKeyId\"O\n" +
 	"\x14RevokeApiKeyResponse\x127\n" +
-	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey2\xd8\x05\n" +
+	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey2\xd8\b\n" +
 	"\rApiKeyService\x12\xa5\x01\n" +
 	"\fCreateApiKey\x12+.primecloud.identity.v1.CreateApiKeyRequest\x1a,.primecloud.identity.v1.CreateApiKeyResponse\":\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/accounts/{account_id}/apiKeys\x12\xb2\x01\n" +
 	"\tGetApiKey\x12(.primecloud.identity.v1.GetApiKeyRequest\x1a).primecloud.identity.v1.GetApiKeyResponse\"P\xca\xf3\x18\t\b\x04\x12\x03\x01\x02\x03(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x029b\aapi_key\x12./v1/accounts/{account_id}/apiKeys/{api_key_id}\x12\xa2\x01\n" +
-	"\vListApiKeys\x12*.primecloud.identity.v1.ListApiKeysRequest\x1a+.primecloud.identity.v1.ListApiKeysResponse\":\xca\xf3\x18\t\b\x04\x12\x03\x01\x02\x03(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/apiKeys\x12\xc4\x01\n" +
+	"\vListApiKeys\x12*.primecloud.identity.v1.ListApiKeysRequest\x1a+.primecloud.identity.v1.ListApiKeysResponse\":\xca\xf3\x18\t\b\x04\x12\x03\x01\x02\x03(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/apiKeys\x12\xc1\x01\n" +
+	"\fUpdateApiKey\x12+.primecloud.identity.v1.UpdateApiKeyRequest\x1a,.primecloud.identity.v1.UpdateApiKeyResponse\"V\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02B:\aapi_keyb\aapi_key2./v1/accounts/{account_id}/apiKeys/{api_key_id}\x12\xb9\x01\n" +
+	"\fRotateApiKey\x12+.primecloud.identity.v1.RotateApiKeyRequest\x1a,.primecloud.identity.v1.RotateApiKeyResponse\"N\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02::\x01*\"5/v1/accounts/{account_id}/apiKeys/{api_key_id}:rotate\x12\xc4\x01\n" +
 	"\fRevokeApiKey\x12+.primecloud.identity.v1.RevokeApiKeyRequest\x1a,.primecloud.identity.v1.RevokeApiKeyResponse\"Y\xca\xf3\x18\b\b\x04\x12\x02\x01\x02(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02C:\x01*b\aapi_key\"5/v1/accounts/{account_id}/apiKeys/{api_key_id}:revokeBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
@@ -540,7 +825,7 @@ func file_primecloud_identity_v1_api_key_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_api_key_service_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_api_key_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_primecloud_identity_v1_api_key_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_primecloud_identity_v1_api_key_service_proto_goTypes = []any{
 	(*CreateApiKeyRequest)(nil),   // 0: primecloud.identity.v1.CreateApiKeyRequest
 	(*CreateApiKeyResponse)(nil),  // 1: primecloud.identity.v1.CreateApiKeyResponse
@@ -548,32 +833,47 @@ var file_primecloud_identity_v1_api_key_service_proto_goTypes = []any{
 	(*GetApiKeyResponse)(nil),     // 3: primecloud.identity.v1.GetApiKeyResponse
 	(*ListApiKeysRequest)(nil),    // 4: primecloud.identity.v1.ListApiKeysRequest
 	(*ListApiKeysResponse)(nil),   // 5: primecloud.identity.v1.ListApiKeysResponse
-	(*RevokeApiKeyRequest)(nil),   // 6: primecloud.identity.v1.RevokeApiKeyRequest
-	(*RevokeApiKeyResponse)(nil),  // 7: primecloud.identity.v1.RevokeApiKeyResponse
-	(v1.Role)(0),                  // 8: primecloud.options.v1.Role
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*ApiKey)(nil),                // 10: primecloud.identity.v1.ApiKey
+	(*UpdateApiKeyRequest)(nil),   // 6: primecloud.identity.v1.UpdateApiKeyRequest
+	(*UpdateApiKeyResponse)(nil),  // 7: primecloud.identity.v1.UpdateApiKeyResponse
+	(*RotateApiKeyRequest)(nil),   // 8: primecloud.identity.v1.RotateApiKeyRequest
+	(*RotateApiKeyResponse)(nil),  // 9: primecloud.identity.v1.RotateApiKeyResponse
+	(*RevokeApiKeyRequest)(nil),   // 10: primecloud.identity.v1.RevokeApiKeyRequest
+	(*RevokeApiKeyResponse)(nil),  // 11: primecloud.identity.v1.RevokeApiKeyResponse
+	(v1.Role)(0),                  // 12: primecloud.options.v1.Role
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*ApiKey)(nil),                // 14: primecloud.identity.v1.ApiKey
+	(*fieldmaskpb.FieldMask)(nil), // 15: google.protobuf.FieldMask
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
 }
 var file_primecloud_identity_v1_api_key_service_proto_depIdxs = []int32{
-	8,  // 0: primecloud.identity.v1.CreateApiKeyRequest.role:type_name -> primecloud.options.v1.Role
-	9,  // 1: primecloud.identity.v1.CreateApiKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	10, // 2: primecloud.identity.v1.CreateApiKeyResponse.api_key:type_name -> primecloud.identity.v1.ApiKey
-	10, // 3: primecloud.identity.v1.GetApiKeyResponse.api_key:type_name -> primecloud.identity.v1.ApiKey
-	10, // 4: primecloud.identity.v1.ListApiKeysResponse.api_keys:type_name -> primecloud.identity.v1.ApiKey
-	10, // 5: primecloud.identity.v1.RevokeApiKeyResponse.api_key:type_name -> primecloud.identity.v1.ApiKey
-	0,  // 6: primecloud.identity.v1.ApiKeyService.CreateApiKey:input_type -> primecloud.identity.v1.CreateApiKeyRequest
-	2,  // 7: primecloud.identity.v1.ApiKeyService.GetApiKey:input_type -> primecloud.identity.v1.GetApiKeyRequest
-	4,  // 8: primecloud.identity.v1.ApiKeyService.ListApiKeys:input_type -> primecloud.identity.v1.ListApiKeysRequest
-	6,  // 9: primecloud.identity.v1.ApiKeyService.RevokeApiKey:input_type -> primecloud.identity.v1.RevokeApiKeyRequest
-	1,  // 10: primecloud.identity.v1.ApiKeyService.CreateApiKey:output_type -> primecloud.identity.v1.CreateApiKeyResponse
-	3,  // 11: primecloud.identity.v1.ApiKeyService.GetApiKey:output_type -> primecloud.identity.v1.GetApiKeyResponse
-	5,  // 12: primecloud.identity.v1.ApiKeyService.ListApiKeys:output_type -> primecloud.identity.v1.ListApiKeysResponse
-	7,  // 13: primecloud.identity.v1.ApiKeyService.RevokeApiKey:output_type -> primecloud.identity.v1.RevokeApiKeyResponse
-	10, // [10:14] is the sub-list for method output_type
-	6,  // [6:10] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	12, // 0: primecloud.identity.v1.CreateApiKeyRequest.role:type_name -> primecloud.options.v1.Role
+	13, // 1: primecloud.identity.v1.CreateApiKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	14, // 2: primecloud.identity.v1.CreateApiKeyResponse.api_key:type_name -> primecloud.identity.v1.ApiKey
+	14, // 3: primecloud.identity.v1.GetApiKeyResponse.api_key:type_name -> primecloud.identity.v1.ApiKey
+	14, // 4: primecloud.identity.v1.ListApiKeysResponse.api_keys:type_name -> primecloud.identity.v1.ApiKey
+	14, // 5: primecloud.identity.v1.UpdateApiKeyRequest.api_key:type_name -> primecloud.identity.v1.ApiKey
+	15, // 6: primecloud.identity.v1.UpdateApiKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	14, // 7: primecloud.identity.v1.UpdateApiKeyResponse.api_key:type_name -> primecloud.identity.v1.ApiKey
+	16, // 8: primecloud.identity.v1.RotateApiKeyRequest.overlap:type_name -> google.protobuf.Duration
+	14, // 9: primecloud.identity.v1.RotateApiKeyResponse.api_key:type_name -> primecloud.identity.v1.ApiKey
+	14, // 10: primecloud.identity.v1.RevokeApiKeyResponse.api_key:type_name -> primecloud.identity.v1.ApiKey
+	0,  // 11: primecloud.identity.v1.ApiKeyService.CreateApiKey:input_type -> primecloud.identity.v1.CreateApiKeyRequest
+	2,  // 12: primecloud.identity.v1.ApiKeyService.GetApiKey:input_type -> primecloud.identity.v1.GetApiKeyRequest
+	4,  // 13: primecloud.identity.v1.ApiKeyService.ListApiKeys:input_type -> primecloud.identity.v1.ListApiKeysRequest
+	6,  // 14: primecloud.identity.v1.ApiKeyService.UpdateApiKey:input_type -> primecloud.identity.v1.UpdateApiKeyRequest
+	8,  // 15: primecloud.identity.v1.ApiKeyService.RotateApiKey:input_type -> primecloud.identity.v1.RotateApiKeyRequest
+	10, // 16: primecloud.identity.v1.ApiKeyService.RevokeApiKey:input_type -> primecloud.identity.v1.RevokeApiKeyRequest
+	1,  // 17: primecloud.identity.v1.ApiKeyService.CreateApiKey:output_type -> primecloud.identity.v1.CreateApiKeyResponse
+	3,  // 18: primecloud.identity.v1.ApiKeyService.GetApiKey:output_type -> primecloud.identity.v1.GetApiKeyResponse
+	5,  // 19: primecloud.identity.v1.ApiKeyService.ListApiKeys:output_type -> primecloud.identity.v1.ListApiKeysResponse
+	7,  // 20: primecloud.identity.v1.ApiKeyService.UpdateApiKey:output_type -> primecloud.identity.v1.UpdateApiKeyResponse
+	9,  // 21: primecloud.identity.v1.ApiKeyService.RotateApiKey:output_type -> primecloud.identity.v1.RotateApiKeyResponse
+	11, // 22: primecloud.identity.v1.ApiKeyService.RevokeApiKey:output_type -> primecloud.identity.v1.RevokeApiKeyResponse
+	17, // [17:23] is the sub-list for method output_type
+	11, // [11:17] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_api_key_service_proto_init() }
@@ -588,7 +888,7 @@ func file_primecloud_identity_v1_api_key_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_api_key_service_proto_rawDesc), len(file_primecloud_identity_v1_api_key_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,8 @@ const (
 	ApiKeyService_CreateApiKey_FullMethodName = "/primecloud.identity.v1.ApiKeyService/CreateApiKey"
 	ApiKeyService_GetApiKey_FullMethodName    = "/primecloud.identity.v1.ApiKeyService/GetApiKey"
 	ApiKeyService_ListApiKeys_FullMethodName  = "/primecloud.identity.v1.ApiKeyService/ListApiKeys"
+	ApiKeyService_UpdateApiKey_FullMethodName = "/primecloud.identity.v1.ApiKeyService/UpdateApiKey"
+	ApiKeyService_RotateApiKey_FullMethodName = "/primecloud.identity.v1.ApiKeyService/RotateApiKey"
 	ApiKeyService_RevokeApiKey_FullMethodName = "/primecloud.identity.v1.ApiKeyService/RevokeApiKey"
 )
 
@@ -29,15 +31,28 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ApiKeyService keeps the API keys of an account.
+// ApiKeyService keeps the API keys of an account. The personal keys of its members are shown
+// here to those who manage the account, who can revoke them; only the person can do more.
 type ApiKeyServiceClient interface {
 	// CreateApiKey makes a key and returns its secret, once. The same call with the same
 	// idempotency key returns the same secret for 24 hours.
 	CreateApiKey(ctx context.Context, in *CreateApiKeyRequest, opts ...grpc.CallOption) (*CreateApiKeyResponse, error)
 	// GetApiKey returns one key, without its secret.
 	GetApiKey(ctx context.Context, in *GetApiKeyRequest, opts ...grpc.CallOption) (*GetApiKeyResponse, error)
-	// ListApiKeys returns the account's keys, revoked ones included.
+	// ListApiKeys returns the account's keys, revoked ones included; personal ones of others
+	// only to an owner or admin.
 	ListApiKeys(ctx context.Context, in *ListApiKeysRequest, opts ...grpc.CallOption) (*ListApiKeysResponse, error)
+	// UpdateApiKey changes a key's name, expiry or allowed networks. An earlier expiry and
+	// other networks end the tokens minted from it, so that it must be exchanged again. One
+	// that has ended is API_KEY_ENDED.
+	UpdateApiKey(ctx context.Context, in *UpdateApiKeyRequest, opts ...grpc.CallOption) (*UpdateApiKeyResponse, error)
+	// RotateApiKey gives a key another secret and returns it, once; id, role and scopes stay.
+	// The secret before works until the overlap ends; a token minted from it never lives longer
+	// than the overlap, or if it was minted before the rotation, than its own lifetime. At most
+	// two secrets work: the one before that ends now, and with it the tokens of the key. The
+	// same call with the same idempotency key returns the same secret for 24 hours, unless the
+	// key was rotated again or revoked.
+	RotateApiKey(ctx context.Context, in *RotateApiKeyRequest, opts ...grpc.CallOption) (*RotateApiKeyResponse, error)
 	// RevokeApiKey ends a key and all tokens minted from it. Revoking twice is no error.
 	RevokeApiKey(ctx context.Context, in *RevokeApiKeyRequest, opts ...grpc.CallOption) (*RevokeApiKeyResponse, error)
 }
@@ -80,6 +95,26 @@ func (c *apiKeyServiceClient) ListApiKeys(ctx context.Context, in *ListApiKeysRe
 	return out, nil
 }
 
+func (c *apiKeyServiceClient) UpdateApiKey(ctx context.Context, in *UpdateApiKeyRequest, opts ...grpc.CallOption) (*UpdateApiKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateApiKeyResponse)
+	err := c.cc.Invoke(ctx, ApiKeyService_UpdateApiKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *apiKeyServiceClient) RotateApiKey(ctx context.Context, in *RotateApiKeyRequest, opts ...grpc.CallOption) (*RotateApiKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateApiKeyResponse)
+	err := c.cc.Invoke(ctx, ApiKeyService_RotateApiKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *apiKeyServiceClient) RevokeApiKey(ctx context.Context, in *RevokeApiKeyRequest, opts ...grpc.CallOption) (*RevokeApiKeyResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RevokeApiKeyResponse)
@@ -94,15 +129,28 @@ func (c *apiKeyServiceClient) RevokeApiKey(ctx context.Context, in *RevokeApiKey
 // All implementations must embed UnimplementedApiKeyServiceServer
 // for forward compatibility.
 //
-// ApiKeyService keeps the API keys of an account.
+// ApiKeyService keeps the API keys of an account. The personal keys of its members are shown
+// here to those who manage the account, who can revoke them; only the person can do more.
 type ApiKeyServiceServer interface {
 	// CreateApiKey makes a key and returns its secret, once. The same call with the same
 	// idempotency key returns the same secret for 24 hours.
 	CreateApiKey(context.Context, *CreateApiKeyRequest) (*CreateApiKeyResponse, error)
 	// GetApiKey returns one key, without its secret.
 	GetApiKey(context.Context, *GetApiKeyRequest) (*GetApiKeyResponse, error)
-	// ListApiKeys returns the account's keys, revoked ones included.
+	// ListApiKeys returns the account's keys, revoked ones included; personal ones of others
+	// only to an owner or admin.
 	ListApiKeys(context.Context, *ListApiKeysRequest) (*ListApiKeysResponse, error)
+	// UpdateApiKey changes a key's name, expiry or allowed networks. An earlier expiry and
+	// other networks end the tokens minted from it, so that it must be exchanged again. One
+	// that has ended is API_KEY_ENDED.
+	UpdateApiKey(context.Context, *UpdateApiKeyRequest) (*UpdateApiKeyResponse, error)
+	// RotateApiKey gives a key another secret and returns it, once; id, role and scopes stay.
+	// The secret before works until the overlap ends; a token minted from it never lives longer
+	// than the overlap, or if it was minted before the rotation, than its own lifetime. At most
+	// two secrets work: the one before that ends now, and with it the tokens of the key. The
+	// same call with the same idempotency key returns the same secret for 24 hours, unless the
+	// key was rotated again or revoked.
+	RotateApiKey(context.Context, *RotateApiKeyRequest) (*RotateApiKeyResponse, error)
 	// RevokeApiKey ends a key and all tokens minted from it. Revoking twice is no error.
 	RevokeApiKey(context.Context, *RevokeApiKeyRequest) (*RevokeApiKeyResponse, error)
 	mustEmbedUnimplementedApiKeyServiceServer()
@@ -123,6 +171,12 @@ func (UnimplementedApiKeyServiceServer) GetApiKey(context.Context, *GetApiKeyReq
 }
 func (UnimplementedApiKeyServiceServer) ListApiKeys(context.Context, *ListApiKeysRequest) (*ListApiKeysResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListApiKeys not implemented")
+}
+func (UnimplementedApiKeyServiceServer) UpdateApiKey(context.Context, *UpdateApiKeyRequest) (*UpdateApiKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateApiKey not implemented")
+}
+func (UnimplementedApiKeyServiceServer) RotateApiKey(context.Context, *RotateApiKeyRequest) (*RotateApiKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateApiKey not implemented")
 }
 func (UnimplementedApiKeyServiceServer) RevokeApiKey(context.Context, *RevokeApiKeyRequest) (*RevokeApiKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeApiKey not implemented")
@@ -202,6 +256,42 @@ func _ApiKeyService_ListApiKeys_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ApiKeyService_UpdateApiKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateApiKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ApiKeyServiceServer).UpdateApiKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ApiKeyService_UpdateApiKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ApiKeyServiceServer).UpdateApiKey(ctx, req.(*UpdateApiKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ApiKeyService_RotateApiKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateApiKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ApiKeyServiceServer).RotateApiKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ApiKeyService_RotateApiKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ApiKeyServiceServer).RotateApiKey(ctx, req.(*RotateApiKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ApiKeyService_RevokeApiKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RevokeApiKeyRequest)
 	if err := dec(in); err != nil {
@@ -238,6 +328,14 @@ var ApiKeyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListApiKeys",
 			Handler:    _ApiKeyService_ListApiKeys_Handler,
+		},
+		{
+			MethodName: "UpdateApiKey",
+			Handler:    _ApiKeyService_UpdateApiKey_Handler,
+		},
+		{
+			MethodName: "RotateApiKey",
+			Handler:    _ApiKeyService_RotateApiKey_Handler,
 		},
 		{
 			MethodName: "RevokeApiKey",

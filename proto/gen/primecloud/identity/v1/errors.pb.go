@@ -61,6 +61,48 @@ const (
 	ErrorReason_ERROR_REASON_FIELD_NOT_UPDATABLE ErrorReason = 15
 	// A display name is blank or too long. Give 1 to 100 characters.
 	ErrorReason_ERROR_REASON_DISPLAY_NAME_INVALID ErrorReason = 16
+	// A field of a profile is not well-formed. Correct the one that is named.
+	ErrorReason_ERROR_REASON_PROFILE_INVALID ErrorReason = 17
+	// A tax id cannot be one of its type: wrong length, characters or check digits. Check it
+	// for a typing mistake.
+	ErrorReason_ERROR_REASON_TAX_ID_INVALID ErrorReason = 18
+	// The account does not stand where this step begins. Read it again.
+	ErrorReason_ERROR_REASON_ACCOUNT_STATE_INVALID ErrorReason = 19
+	// Another account has the slug. Choose another one.
+	ErrorReason_ERROR_REASON_SLUG_TAKEN ErrorReason = 20
+	// A slug is not well-formed. Give 3 to 40 of a-z, 0-9 and single hyphens.
+	ErrorReason_ERROR_REASON_SLUG_INVALID ErrorReason = 21
+	// The reason is missing or too long. Say why, in 1 to 500 characters.
+	ErrorReason_ERROR_REASON_STATE_REASON_INVALID ErrorReason = 22
+	// The trial's end does not lie ahead, or the account is closing or closed. Give a later one.
+	ErrorReason_ERROR_REASON_TRIAL_INVALID ErrorReason = 23
+	// The person is no operator of the platform. Ask an administrator.
+	ErrorReason_ERROR_REASON_NOT_AN_OPERATOR ErrorReason = 24
+	// No such operator access, or none of the caller's. List them.
+	ErrorReason_ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND ErrorReason = 25
+	// The API key is revoked or expired and cannot be changed any more. Make another one.
+	ErrorReason_ERROR_REASON_API_KEY_ENDED ErrorReason = 40
+	// An allowed network is none, or there are too many. Give CIDR ranges without host bits.
+	ErrorReason_ERROR_REASON_NETWORK_INVALID ErrorReason = 41
+	// In the audit trail alone: a genuine API key was shown after it was revoked; its caller is
+	// told API_KEY_INVALID. Find out who still has it.
+	ErrorReason_ERROR_REASON_API_KEY_REVOKED ErrorReason = 42
+	// In the audit trail alone: a genuine API key was shown after it expired; its caller is told
+	// API_KEY_INVALID. Make another one, or give it a later expiry in time.
+	ErrorReason_ERROR_REASON_API_KEY_EXPIRED ErrorReason = 43
+	// In the audit trail alone: the secret before a rotation was shown after the overlap; its
+	// caller is told API_KEY_INVALID. Give whoever shows it the new one.
+	ErrorReason_ERROR_REASON_API_KEY_ROTATED ErrorReason = 44
+	// In the audit trail alone: a genuine API key was shown from outside of its allowed networks;
+	// its caller is told API_KEY_INVALID. Rotate it if that was none of yours, or add the network.
+	ErrorReason_ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED ErrorReason = 45
+	// The API key is somebody's own: only they can rotate or change it. Revoke it, if need be.
+	ErrorReason_ERROR_REASON_API_KEY_PERSONAL ErrorReason = 46
+	// In the audit trail alone: a genuine personal API key was shown whose person is no member
+	// any more, or an external one; its caller is told API_KEY_INVALID.
+	ErrorReason_ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED ErrorReason = 47
+	// The API key does not have a scope that was asked for. Ask for less, or make a key that has it.
+	ErrorReason_ERROR_REASON_SCOPE_NOT_HELD ErrorReason = 48
 	// The token opens no invitation for this login: it is mistyped, used, replaced, ended, or
 	// for an address that the login has not verified. Log in with the invited address, or
 	// ask for a new invitation.
@@ -108,6 +150,24 @@ var (
 		14: "ERROR_REASON_SCOPE_UNKNOWN",
 		15: "ERROR_REASON_FIELD_NOT_UPDATABLE",
 		16: "ERROR_REASON_DISPLAY_NAME_INVALID",
+		17: "ERROR_REASON_PROFILE_INVALID",
+		18: "ERROR_REASON_TAX_ID_INVALID",
+		19: "ERROR_REASON_ACCOUNT_STATE_INVALID",
+		20: "ERROR_REASON_SLUG_TAKEN",
+		21: "ERROR_REASON_SLUG_INVALID",
+		22: "ERROR_REASON_STATE_REASON_INVALID",
+		23: "ERROR_REASON_TRIAL_INVALID",
+		24: "ERROR_REASON_NOT_AN_OPERATOR",
+		25: "ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND",
+		40: "ERROR_REASON_API_KEY_ENDED",
+		41: "ERROR_REASON_NETWORK_INVALID",
+		42: "ERROR_REASON_API_KEY_REVOKED",
+		43: "ERROR_REASON_API_KEY_EXPIRED",
+		44: "ERROR_REASON_API_KEY_ROTATED",
+		45: "ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED",
+		46: "ERROR_REASON_API_KEY_PERSONAL",
+		47: "ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED",
+		48: "ERROR_REASON_SCOPE_NOT_HELD",
 		60: "ERROR_REASON_INVITATION_INVALID",
 		61: "ERROR_REASON_INVITATION_NOT_FOUND",
 		62: "ERROR_REASON_INVITATION_EXISTS",
@@ -138,6 +198,24 @@ var (
 		"ERROR_REASON_SCOPE_UNKNOWN":                     14,
 		"ERROR_REASON_FIELD_NOT_UPDATABLE":               15,
 		"ERROR_REASON_DISPLAY_NAME_INVALID":              16,
+		"ERROR_REASON_PROFILE_INVALID":                   17,
+		"ERROR_REASON_TAX_ID_INVALID":                    18,
+		"ERROR_REASON_ACCOUNT_STATE_INVALID":             19,
+		"ERROR_REASON_SLUG_TAKEN":                        20,
+		"ERROR_REASON_SLUG_INVALID":                      21,
+		"ERROR_REASON_STATE_REASON_INVALID":              22,
+		"ERROR_REASON_TRIAL_INVALID":                     23,
+		"ERROR_REASON_NOT_AN_OPERATOR":                   24,
+		"ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND":         25,
+		"ERROR_REASON_API_KEY_ENDED":                     40,
+		"ERROR_REASON_NETWORK_INVALID":                   41,
+		"ERROR_REASON_API_KEY_REVOKED":                   42,
+		"ERROR_REASON_API_KEY_EXPIRED":                   43,
+		"ERROR_REASON_API_KEY_ROTATED":                   44,
+		"ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED":       45,
+		"ERROR_REASON_API_KEY_PERSONAL":                  46,
+		"ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED":        47,
+		"ERROR_REASON_SCOPE_NOT_HELD":                    48,
 		"ERROR_REASON_INVITATION_INVALID":                60,
 		"ERROR_REASON_INVITATION_NOT_FOUND":              61,
 		"ERROR_REASON_INVITATION_EXISTS":                 62,
@@ -183,7 +261,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xae\b\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xb1\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -202,7 +280,25 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	" ERROR_REASON_EXPIRE_TIME_INVALID\x10\r\x12\x1e\n" +
 	"\x1aERROR_REASON_SCOPE_UNKNOWN\x10\x0e\x12$\n" +
 	" ERROR_REASON_FIELD_NOT_UPDATABLE\x10\x0f\x12%\n" +
-	"!ERROR_REASON_DISPLAY_NAME_INVALID\x10\x10\x12#\n" +
+	"!ERROR_REASON_DISPLAY_NAME_INVALID\x10\x10\x12 \n" +
+	"\x1cERROR_REASON_PROFILE_INVALID\x10\x11\x12\x1f\n" +
+	"\x1bERROR_REASON_TAX_ID_INVALID\x10\x12\x12&\n" +
+	"\"ERROR_REASON_ACCOUNT_STATE_INVALID\x10\x13\x12\x1b\n" +
+	"\x17ERROR_REASON_SLUG_TAKEN\x10\x14\x12\x1d\n" +
+	"\x19ERROR_REASON_SLUG_INVALID\x10\x15\x12%\n" +
+	"!ERROR_REASON_STATE_REASON_INVALID\x10\x16\x12\x1e\n" +
+	"\x1aERROR_REASON_TRIAL_INVALID\x10\x17\x12 \n" +
+	"\x1cERROR_REASON_NOT_AN_OPERATOR\x10\x18\x12*\n" +
+	"&ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND\x10\x19\x12\x1e\n" +
+	"\x1aERROR_REASON_API_KEY_ENDED\x10(\x12 \n" +
+	"\x1cERROR_REASON_NETWORK_INVALID\x10)\x12 \n" +
+	"\x1cERROR_REASON_API_KEY_REVOKED\x10*\x12 \n" +
+	"\x1cERROR_REASON_API_KEY_EXPIRED\x10+\x12 \n" +
+	"\x1cERROR_REASON_API_KEY_ROTATED\x10,\x12,\n" +
+	"(ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED\x10-\x12!\n" +
+	"\x1dERROR_REASON_API_KEY_PERSONAL\x10.\x12+\n" +
+	"'ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED\x10/\x12\x1f\n" +
+	"\x1bERROR_REASON_SCOPE_NOT_HELD\x100\x12#\n" +
 	"\x1fERROR_REASON_INVITATION_INVALID\x10<\x12%\n" +
 	"!ERROR_REASON_INVITATION_NOT_FOUND\x10=\x12\"\n" +
 	"\x1eERROR_REASON_INVITATION_EXISTS\x10>\x12\"\n" +

@@ -21,7 +21,9 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// AccountChanged is the payload of primecloud.identity.account.{created,updated}.v1.
+// AccountChanged is the payload of primecloud.identity.account.{created,updated}.v1 and of
+// the steps of its life: account.{approved,rejected,suspended,restored,closing,reopened,closed}.v1.
+// A service obeys the state, not the step: it may see only the newest.
 type AccountChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The account after the change.
@@ -67,6 +69,98 @@ func (x *AccountChanged) GetAccount() *Account {
 	return nil
 }
 
+// AccountProfileChanged is the payload of primecloud.identity.account_profile.updated.v1.
+type AccountProfileChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The profile after the change.
+	Profile       *AccountProfile `protobuf:"bytes,1,opt,name=profile,proto3" json:"profile,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountProfileChanged) Reset() {
+	*x = AccountProfileChanged{}
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountProfileChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountProfileChanged) ProtoMessage() {}
+
+func (x *AccountProfileChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountProfileChanged.ProtoReflect.Descriptor instead.
+func (*AccountProfileChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AccountProfileChanged) GetProfile() *AccountProfile {
+	if x != nil {
+		return x.Profile
+	}
+	return nil
+}
+
+// OperatorAccessChanged is the payload of primecloud.identity.operator_access.{created,ended}.v1.
+type OperatorAccessChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The access after the change.
+	OperatorAccess *OperatorAccess `protobuf:"bytes,1,opt,name=operator_access,json=operatorAccess,proto3" json:"operator_access,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *OperatorAccessChanged) Reset() {
+	*x = OperatorAccessChanged{}
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorAccessChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorAccessChanged) ProtoMessage() {}
+
+func (x *OperatorAccessChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorAccessChanged.ProtoReflect.Descriptor instead.
+func (*OperatorAccessChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *OperatorAccessChanged) GetOperatorAccess() *OperatorAccess {
+	if x != nil {
+		return x.OperatorAccess
+	}
+	return nil
+}
+
 // MembershipChanged is the payload of primecloud.identity.membership.{created,updated,deleted}.v1.
 type MembershipChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -78,7 +172,7 @@ type MembershipChanged struct {
 
 func (x *MembershipChanged) Reset() {
 	*x = MembershipChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[1]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -90,7 +184,7 @@ func (x *MembershipChanged) String() string {
 func (*MembershipChanged) ProtoMessage() {}
 
 func (x *MembershipChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[1]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -103,7 +197,7 @@ func (x *MembershipChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MembershipChanged.ProtoReflect.Descriptor instead.
 func (*MembershipChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{1}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *MembershipChanged) GetMembership() *Membership {
@@ -124,7 +218,7 @@ type UserChanged struct {
 
 func (x *UserChanged) Reset() {
 	*x = UserChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -136,7 +230,7 @@ func (x *UserChanged) String() string {
 func (*UserChanged) ProtoMessage() {}
 
 func (x *UserChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[2]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -149,7 +243,7 @@ func (x *UserChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UserChanged.ProtoReflect.Descriptor instead.
 func (*UserChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{2}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *UserChanged) GetUser() *User {
@@ -159,7 +253,7 @@ func (x *UserChanged) GetUser() *User {
 	return nil
 }
 
-// ApiKeyChanged is the payload of primecloud.identity.api_key.{created,revoked}.v1.
+// ApiKeyChanged is the payload of primecloud.identity.api_key.{created,updated,rotated,revoked}.v1.
 type ApiKeyChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key after the change, never its secret.
@@ -170,7 +264,7 @@ type ApiKeyChanged struct {
 
 func (x *ApiKeyChanged) Reset() {
 	*x = ApiKeyChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -182,7 +276,7 @@ func (x *ApiKeyChanged) String() string {
 func (*ApiKeyChanged) ProtoMessage() {}
 
 func (x *ApiKeyChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[3]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -195,7 +289,7 @@ func (x *ApiKeyChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApiKeyChanged.ProtoReflect.Descriptor instead.
 func (*ApiKeyChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{3}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ApiKeyChanged) GetApiKey() *ApiKey {
@@ -218,7 +312,7 @@ type InvitationChanged struct {
 
 func (x *InvitationChanged) Reset() {
 	*x = InvitationChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -230,7 +324,7 @@ func (x *InvitationChanged) String() string {
 func (*InvitationChanged) ProtoMessage() {}
 
 func (x *InvitationChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[4]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -243,7 +337,7 @@ func (x *InvitationChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvitationChanged.ProtoReflect.Descriptor instead.
 func (*InvitationChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{4}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *InvitationChanged) GetInvitation() *Invitation {
@@ -265,7 +359,7 @@ type OwnershipTransferChanged struct {
 
 func (x *OwnershipTransferChanged) Reset() {
 	*x = OwnershipTransferChanged{}
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[5]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +371,7 @@ func (x *OwnershipTransferChanged) String() string {
 func (*OwnershipTransferChanged) ProtoMessage() {}
 
 func (x *OwnershipTransferChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_events_proto_msgTypes[5]
+	mi := &file_primecloud_identity_v1_events_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +384,7 @@ func (x *OwnershipTransferChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OwnershipTransferChanged.ProtoReflect.Descriptor instead.
 func (*OwnershipTransferChanged) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{5}
+	return file_primecloud_identity_v1_events_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OwnershipTransferChanged) GetOwnershipTransfer() *OwnershipTransfer {
@@ -304,9 +398,13 @@ var File_primecloud_identity_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/invitation.proto\x1a'primecloud/identity/v1/membership.proto\x1a/primecloud/identity/v1/ownership_transfer.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
+	"#primecloud/identity/v1/events.proto\x12\x16primecloud.identity.v1\x1a$primecloud/identity/v1/account.proto\x1a,primecloud/identity/v1/account_profile.proto\x1a$primecloud/identity/v1/api_key.proto\x1a'primecloud/identity/v1/invitation.proto\x1a'primecloud/identity/v1/membership.proto\x1a,primecloud/identity/v1/operator_access.proto\x1a/primecloud/identity/v1/ownership_transfer.proto\x1a!primecloud/identity/v1/user.proto\"K\n" +
 	"\x0eAccountChanged\x129\n" +
-	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"W\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.AccountR\aaccount\"Y\n" +
+	"\x15AccountProfileChanged\x12@\n" +
+	"\aprofile\x18\x01 \x01(\v2&.primecloud.identity.v1.AccountProfileR\aprofile\"h\n" +
+	"\x15OperatorAccessChanged\x12O\n" +
+	"\x0foperator_access\x18\x01 \x01(\v2&.primecloud.identity.v1.OperatorAccessR\x0eoperatorAccess\"W\n" +
 	"\x11MembershipChanged\x12B\n" +
 	"\n" +
 	"membership\x18\x01 \x01(\v2\".primecloud.identity.v1.MembershipR\n" +
@@ -334,33 +432,39 @@ func file_primecloud_identity_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_events_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_primecloud_identity_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_primecloud_identity_v1_events_proto_goTypes = []any{
 	(*AccountChanged)(nil),           // 0: primecloud.identity.v1.AccountChanged
-	(*MembershipChanged)(nil),        // 1: primecloud.identity.v1.MembershipChanged
-	(*UserChanged)(nil),              // 2: primecloud.identity.v1.UserChanged
-	(*ApiKeyChanged)(nil),            // 3: primecloud.identity.v1.ApiKeyChanged
-	(*InvitationChanged)(nil),        // 4: primecloud.identity.v1.InvitationChanged
-	(*OwnershipTransferChanged)(nil), // 5: primecloud.identity.v1.OwnershipTransferChanged
-	(*Account)(nil),                  // 6: primecloud.identity.v1.Account
-	(*Membership)(nil),               // 7: primecloud.identity.v1.Membership
-	(*User)(nil),                     // 8: primecloud.identity.v1.User
-	(*ApiKey)(nil),                   // 9: primecloud.identity.v1.ApiKey
-	(*Invitation)(nil),               // 10: primecloud.identity.v1.Invitation
-	(*OwnershipTransfer)(nil),        // 11: primecloud.identity.v1.OwnershipTransfer
+	(*AccountProfileChanged)(nil),    // 1: primecloud.identity.v1.AccountProfileChanged
+	(*OperatorAccessChanged)(nil),    // 2: primecloud.identity.v1.OperatorAccessChanged
+	(*MembershipChanged)(nil),        // 3: primecloud.identity.v1.MembershipChanged
+	(*UserChanged)(nil),              // 4: primecloud.identity.v1.UserChanged
+	(*ApiKeyChanged)(nil),            // 5: primecloud.identity.v1.ApiKeyChanged
+	(*InvitationChanged)(nil),        // 6: primecloud.identity.v1.InvitationChanged
+	(*OwnershipTransferChanged)(nil), // 7: primecloud.identity.v1.OwnershipTransferChanged
+	(*Account)(nil),                  // 8: primecloud.identity.v1.Account
+	(*AccountProfile)(nil),           // 9: primecloud.identity.v1.AccountProfile
+	(*OperatorAccess)(nil),           // 10: primecloud.identity.v1.OperatorAccess
+	(*Membership)(nil),               // 11: primecloud.identity.v1.Membership
+	(*User)(nil),                     // 12: primecloud.identity.v1.User
+	(*ApiKey)(nil),                   // 13: primecloud.identity.v1.ApiKey
+	(*Invitation)(nil),               // 14: primecloud.identity.v1.Invitation
+	(*OwnershipTransfer)(nil),        // 15: primecloud.identity.v1.OwnershipTransfer
 }
 var file_primecloud_identity_v1_events_proto_depIdxs = []int32{
-	6,  // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
-	7,  // 1: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
-	8,  // 2: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
-	9,  // 3: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
-	10, // 4: primecloud.identity.v1.InvitationChanged.invitation:type_name -> primecloud.identity.v1.Invitation
-	11, // 5: primecloud.identity.v1.OwnershipTransferChanged.ownership_transfer:type_name -> primecloud.identity.v1.OwnershipTransfer
-	6,  // [6:6] is the sub-list for method output_type
-	6,  // [6:6] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	8,  // 0: primecloud.identity.v1.AccountChanged.account:type_name -> primecloud.identity.v1.Account
+	9,  // 1: primecloud.identity.v1.AccountProfileChanged.profile:type_name -> primecloud.identity.v1.AccountProfile
+	10, // 2: primecloud.identity.v1.OperatorAccessChanged.operator_access:type_name -> primecloud.identity.v1.OperatorAccess
+	11, // 3: primecloud.identity.v1.MembershipChanged.membership:type_name -> primecloud.identity.v1.Membership
+	12, // 4: primecloud.identity.v1.UserChanged.user:type_name -> primecloud.identity.v1.User
+	13, // 5: primecloud.identity.v1.ApiKeyChanged.api_key:type_name -> primecloud.identity.v1.ApiKey
+	14, // 6: primecloud.identity.v1.InvitationChanged.invitation:type_name -> primecloud.identity.v1.Invitation
+	15, // 7: primecloud.identity.v1.OwnershipTransferChanged.ownership_transfer:type_name -> primecloud.identity.v1.OwnershipTransfer
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_identity_v1_events_proto_init() }
@@ -369,9 +473,11 @@ func file_primecloud_identity_v1_events_proto_init() {
 		return
 	}
 	file_primecloud_identity_v1_account_proto_init()
+	file_primecloud_identity_v1_account_profile_proto_init()
 	file_primecloud_identity_v1_api_key_proto_init()
 	file_primecloud_identity_v1_invitation_proto_init()
 	file_primecloud_identity_v1_membership_proto_init()
+	file_primecloud_identity_v1_operator_access_proto_init()
 	file_primecloud_identity_v1_ownership_transfer_proto_init()
 	file_primecloud_identity_v1_user_proto_init()
 	type x struct{}
@@ -380,7 +486,7 @@ func file_primecloud_identity_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_events_proto_rawDesc), len(file_primecloud_identity_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

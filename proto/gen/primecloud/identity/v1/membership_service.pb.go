@@ -560,12 +560,13 @@ var File_primecloud_identity_v1_membership_service_proto protoreflect.FileDescri
 
 const file_primecloud_identity_v1_membership_service_proto_rawDesc = "" +
 	"\n" +
-	"/primecloud/identity/v1/membership_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a'primecloud/identity/v1/membership.proto\x1a#primecloud/options/v1/options.proto\"\xa2\x01\n" +
+	"/primecloud/identity/v1/membership_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a'primecloud/identity/v1/membership.proto\x1a#primecloud/options/v1/options.proto\"\xa6\x01\n" +
 	"\x17CreateMembershipRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12 \n" +
-	"\auser_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06userId\x12=\n" +
-	"\x04role\x18\x03 \x01(\x0e2\x1b.primecloud.options.v1.RoleB\f\xbaH\t\x82\x01\x06\x10\x01 \x00 \aR\x04role\"^\n" +
+	"\auser_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06userId\x12A\n" +
+	"\x04role\x18\x03 \x01(\x0e2\x1b.primecloud.options.v1.RoleB\x10\xbaH\r\x82\x01\n" +
+	"\x10\x01 \x00 \a \b \tR\x04role\"^\n" +
 	"\x18CreateMembershipResponse\x12B\n" +
 	"\n" +
 	"membership\x18\x01 \x01(\v2\".primecloud.identity.v1.MembershipR\n" +
@@ -578,12 +579,13 @@ const file_primecloud_identity_v1_membership_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\x87\x01\n" +
 	"\x17ListMembershipsResponse\x12D\n" +
 	"\vmemberships\x18\x01 \x03(\v2\".primecloud.identity.v1.MembershipR\vmemberships\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb6\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xba\x01\n" +
 	"\x17UpdateMembershipRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12 \n" +
-	"\auser_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06userId\x12=\n" +
-	"\x04role\x18\x03 \x01(\x0e2\x1b.primecloud.options.v1.RoleB\f\xbaH\t\x82\x01\x06\x10\x01 \x00 \aR\x04role\x12\x12\n" +
+	"\auser_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06userId\x12A\n" +
+	"\x04role\x18\x03 \x01(\x0e2\x1b.primecloud.options.v1.RoleB\x10\xbaH\r\x82\x01\n" +
+	"\x10\x01 \x00 \a \b \tR\x04role\x12\x12\n" +
 	"\x04etag\x18\x04 \x01(\tR\x04etag\"^\n" +
 	"\x18UpdateMembershipResponse\x12B\n" +
 	"\n" +

@@ -167,8 +167,11 @@ type ExchangeSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The cookie's secret.
 	SessionSecret string `protobuf:"bytes,1,opt,name=session_secret,json=sessionSecret,proto3" json:"session_secret,omitempty"`
-	// The account to bind the token to; empty for the person alone.
-	AccountId     string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// The account to bind the token to; empty for the person alone. Somebody who is no member
+	// but an operator with open access to the account gets an operator's token.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Bind the token to the platform instead; for its operators.
+	Platform      bool `protobuf:"varint,3,opt,name=platform,proto3" json:"platform,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -215,6 +218,13 @@ func (x *ExchangeSessionRequest) GetAccountId() string {
 		return x.AccountId
 	}
 	return ""
+}
+
+func (x *ExchangeSessionRequest) GetPlatform() bool {
+	if x != nil {
+		return x.Platform
+	}
+	return false
 }
 
 // ExchangeSessionResponse is a fresh access token.
@@ -580,11 +590,12 @@ const file_primecloud_identity_v1_session_service_proto_rawDesc = "" +
 	"\x15CreateSessionResponse\x129\n" +
 	"\asession\x18\x01 \x01(\v2\x1f.primecloud.identity.v1.SessionR\asession\x12%\n" +
 	"\x0esession_secret\x18\x02 \x01(\tR\rsessionSecret\x120\n" +
-	"\x04user\x18\x03 \x01(\v2\x1c.primecloud.identity.v1.UserR\x04user\"g\n" +
+	"\x04user\x18\x03 \x01(\v2\x1c.primecloud.identity.v1.UserR\x04user\"\x83\x01\n" +
 	"\x16ExchangeSessionRequest\x12.\n" +
 	"\x0esession_secret\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\rsessionSecret\x12\x1d\n" +
 	"\n" +
-	"account_id\x18\x02 \x01(\tR\taccountId\"\xb1\x01\n" +
+	"account_id\x18\x02 \x01(\tR\taccountId\x12\x1a\n" +
+	"\bplatform\x18\x03 \x01(\bR\bplatform\"\xb1\x01\n" +
 	"\x17ExchangeSessionResponse\x12!\n" +
 	"\faccess_token\x18\x01 \x01(\tR\vaccessToken\x12;\n" +
 	"\vexpire_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +

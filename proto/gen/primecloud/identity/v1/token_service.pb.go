@@ -90,7 +90,13 @@ func (RevocationKind) EnumDescriptor() ([]byte, []int) {
 type ExchangeApiKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The secret of the key.
-	ApiKey        string `protobuf:"bytes,1,opt,name=api_key,json=apiKey,proto3" json:"api_key,omitempty"`
+	ApiKey string `protobuf:"bytes,1,opt,name=api_key,json=apiKey,proto3" json:"api_key,omitempty"`
+	// What the token may do, out of the key's scopes; none for all of them. Any other is
+	// SCOPE_NOT_HELD.
+	Scopes []string `protobuf:"bytes,2,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	// Id of the key, for clients that know it: API_KEY_INVALID if the secret is another one's.
+	// Empty says nothing.
+	ApiKeyId      string `protobuf:"bytes,3,opt,name=api_key_id,json=apiKeyId,proto3" json:"api_key_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -132,6 +138,20 @@ func (x *ExchangeApiKeyRequest) GetApiKey() string {
 	return ""
 }
 
+func (x *ExchangeApiKeyRequest) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
+}
+
+func (x *ExchangeApiKeyRequest) GetApiKeyId() string {
+	if x != nil {
+		return x.ApiKeyId
+	}
+	return ""
+}
+
 // ExchangeApiKeyResponse is a fresh access token.
 type ExchangeApiKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -140,7 +160,9 @@ type ExchangeApiKeyResponse struct {
 	// When it ends.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// The account that it is bound to.
-	AccountId     string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// What it may do.
+	Scopes        []string `protobuf:"bytes,4,rep,name=scopes,proto3" json:"scopes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -194,6 +216,13 @@ func (x *ExchangeApiKeyResponse) GetAccountId() string {
 		return x.AccountId
 	}
 	return ""
+}
+
+func (x *ExchangeApiKeyResponse) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
 }
 
 // GetKeySetRequest asks for the public keys.
@@ -548,16 +577,20 @@ var File_primecloud_identity_v1_token_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_token_service_proto_rawDesc = "" +
 	"\n" +
-	"*primecloud/identity/v1/token_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\"<\n" +
+	"*primecloud/identity/v1/token_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\"\x8b\x01\n" +
 	"\x15ExchangeApiKeyRequest\x12#\n" +
 	"\aapi_key\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x06apiKey\"\x97\x01\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x06apiKey\x12&\n" +
+	"\x06scopes\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10@\"\x04r\x02\x18@R\x06scopes\x12%\n" +
+	"\n" +
+	"api_key_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\bapiKeyId\"\xaf\x01\n" +
 	"\x16ExchangeApiKeyResponse\x12!\n" +
 	"\faccess_token\x18\x01 \x01(\tR\vaccessToken\x12;\n" +
 	"\vexpire_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x1d\n" +
 	"\n" +
-	"account_id\x18\x03 \x01(\tR\taccountId\"\x12\n" +
+	"account_id\x18\x03 \x01(\tR\taccountId\x12\x16\n" +
+	"\x06scopes\x18\x04 \x03(\tR\x06scopes\"\x12\n" +
 	"\x10GetKeySetRequest\"J\n" +
 	"\x11GetKeySetResponse\x125\n" +
 	"\x04keys\x18\x01 \x03(\v2!.primecloud.identity.v1.PublicKeyR\x04keys\"s\n" +

@@ -31,7 +31,9 @@ const (
 // TokenService mints access tokens for machines and gives out what others need to verify
 // tokens offline.
 type TokenServiceClient interface {
-	// ExchangeApiKey turns an API key into an access token for its account.
+	// ExchangeApiKey turns an API key into an access token for its account, as far as the
+	// caller's address lies in the key's networks. `POST /oauth2/token` is the same for OAuth 2.0
+	// clients.
 	ExchangeApiKey(ctx context.Context, in *ExchangeApiKeyRequest, opts ...grpc.CallOption) (*ExchangeApiKeyResponse, error)
 	// GetKeySet returns the public keys that access tokens are signed with.
 	GetKeySet(ctx context.Context, in *GetKeySetRequest, opts ...grpc.CallOption) (*GetKeySetResponse, error)
@@ -85,7 +87,9 @@ func (c *tokenServiceClient) GetRevocationSnapshot(ctx context.Context, in *GetR
 // TokenService mints access tokens for machines and gives out what others need to verify
 // tokens offline.
 type TokenServiceServer interface {
-	// ExchangeApiKey turns an API key into an access token for its account.
+	// ExchangeApiKey turns an API key into an access token for its account, as far as the
+	// caller's address lies in the key's networks. `POST /oauth2/token` is the same for OAuth 2.0
+	// clients.
 	ExchangeApiKey(context.Context, *ExchangeApiKeyRequest) (*ExchangeApiKeyResponse, error)
 	// GetKeySet returns the public keys that access tokens are signed with.
 	GetKeySet(context.Context, *GetKeySetRequest) (*GetKeySetResponse, error)

@@ -88,6 +88,12 @@ const (
 	ErrorReason_ERROR_REASON_CANCELED ErrorReason = 29
 	// This server does not offer the method.
 	ErrorReason_ERROR_REASON_UNIMPLEMENTED ErrorReason = 30
+	// The account waits for the platform's approval. Read what there is until then.
+	ErrorReason_ERROR_REASON_ACCOUNT_PENDING ErrorReason = 31
+	// The account is being closed. An owner can reopen it.
+	ErrorReason_ERROR_REASON_ACCOUNT_CLOSING ErrorReason = 32
+	// The account is closed for good.
+	ErrorReason_ERROR_REASON_ACCOUNT_CLOSED ErrorReason = 33
 )
 
 // Enum value maps for ErrorReason.
@@ -124,6 +130,9 @@ var (
 		28: "ERROR_REASON_DEADLINE_EXCEEDED",
 		29: "ERROR_REASON_CANCELED",
 		30: "ERROR_REASON_UNIMPLEMENTED",
+		31: "ERROR_REASON_ACCOUNT_PENDING",
+		32: "ERROR_REASON_ACCOUNT_CLOSING",
+		33: "ERROR_REASON_ACCOUNT_CLOSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                 0,
@@ -157,6 +166,9 @@ var (
 		"ERROR_REASON_DEADLINE_EXCEEDED":           28,
 		"ERROR_REASON_CANCELED":                    29,
 		"ERROR_REASON_UNIMPLEMENTED":               30,
+		"ERROR_REASON_ACCOUNT_PENDING":             31,
+		"ERROR_REASON_ACCOUNT_CLOSING":             32,
+		"ERROR_REASON_ACCOUNT_CLOSED":              33,
 	}
 )
 
@@ -191,7 +203,7 @@ var File_primecloud_options_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_options_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/options/v1/errors.proto\x12\x15primecloud.options.v1*\xc1\b\n" +
+	"\"primecloud/options/v1/errors.proto\x12\x15primecloud.options.v1*\xa6\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x01\x12\x1f\n" +
@@ -224,7 +236,10 @@ const file_primecloud_options_v1_errors_proto_rawDesc = "" +
 	" ERROR_REASON_LOGIN_STATE_INVALID\x10\x1b\x12\"\n" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10\x1c\x12\x19\n" +
 	"\x15ERROR_REASON_CANCELED\x10\x1d\x12\x1e\n" +
-	"\x1aERROR_REASON_UNIMPLEMENTED\x10\x1eBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/options/v1;optionsv1b\x06proto3"
+	"\x1aERROR_REASON_UNIMPLEMENTED\x10\x1e\x12 \n" +
+	"\x1cERROR_REASON_ACCOUNT_PENDING\x10\x1f\x12 \n" +
+	"\x1cERROR_REASON_ACCOUNT_CLOSING\x10 \x12\x1f\n" +
+	"\x1bERROR_REASON_ACCOUNT_CLOSED\x10!BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/options/v1;optionsv1b\x06proto3"
 
 var (
 	file_primecloud_options_v1_errors_proto_rawDescOnce sync.Once

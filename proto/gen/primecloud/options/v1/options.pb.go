@@ -116,6 +116,10 @@ const (
 	Role_ROLE_EXTERNAL Role = 6
 	// Platform administrator; never a role in an account.
 	Role_ROLE_PLATFORM_ADMIN Role = 7
+	// Support of the platform, which reads; never a role in an account.
+	Role_ROLE_PLATFORM_SUPPORT Role = 8
+	// Billing operator of the platform; never a role in an account.
+	Role_ROLE_PLATFORM_BILLING Role = 9
 )
 
 // Enum value maps for Role.
@@ -129,16 +133,20 @@ var (
 		5: "ROLE_VIEWER",
 		6: "ROLE_EXTERNAL",
 		7: "ROLE_PLATFORM_ADMIN",
+		8: "ROLE_PLATFORM_SUPPORT",
+		9: "ROLE_PLATFORM_BILLING",
 	}
 	Role_value = map[string]int32{
-		"ROLE_UNSPECIFIED":    0,
-		"ROLE_OWNER":          1,
-		"ROLE_ADMIN":          2,
-		"ROLE_DEVELOPER":      3,
-		"ROLE_BILLING":        4,
-		"ROLE_VIEWER":         5,
-		"ROLE_EXTERNAL":       6,
-		"ROLE_PLATFORM_ADMIN": 7,
+		"ROLE_UNSPECIFIED":      0,
+		"ROLE_OWNER":            1,
+		"ROLE_ADMIN":            2,
+		"ROLE_DEVELOPER":        3,
+		"ROLE_BILLING":          4,
+		"ROLE_VIEWER":           5,
+		"ROLE_EXTERNAL":         6,
+		"ROLE_PLATFORM_ADMIN":   7,
+		"ROLE_PLATFORM_SUPPORT": 8,
+		"ROLE_PLATFORM_BILLING": 9,
 	}
 )
 
@@ -240,7 +248,8 @@ type Access struct {
 	// At LEVEL_SERVICE: the processes that may call, by their long names. Empty means any
 	// process of the suite.
 	Services []string `protobuf:"bytes,4,rep,name=services,proto3" json:"services,omitempty"`
-	// Whether the method still works while the account is suspended.
+	// Whether the method still works while the account is not active: waiting for approval,
+	// suspended, closing or closed.
 	WhileSuspended bool `protobuf:"varint,5,opt,name=while_suspended,json=whileSuspended,proto3" json:"while_suspended,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -360,7 +369,7 @@ const file_primecloud_options_v1_options_proto_rawDesc = "" +
 	"\fLEVEL_PERSON\x10\x03\x12\x11\n" +
 	"\rLEVEL_ACCOUNT\x10\x04\x12\x12\n" +
 	"\x0eLEVEL_PLATFORM\x10\x05\x12\x11\n" +
-	"\rLEVEL_SERVICE\x10\x06*\x9f\x01\n" +
+	"\rLEVEL_SERVICE\x10\x06*\xd5\x01\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -371,7 +380,9 @@ const file_primecloud_options_v1_options_proto_rawDesc = "" +
 	"\fROLE_BILLING\x10\x04\x12\x0f\n" +
 	"\vROLE_VIEWER\x10\x05\x12\x11\n" +
 	"\rROLE_EXTERNAL\x10\x06\x12\x17\n" +
-	"\x13ROLE_PLATFORM_ADMIN\x10\a*n\n" +
+	"\x13ROLE_PLATFORM_ADMIN\x10\a\x12\x19\n" +
+	"\x15ROLE_PLATFORM_SUPPORT\x10\b\x12\x19\n" +
+	"\x15ROLE_PLATFORM_BILLING\x10\t*n\n" +
 	"\vIdempotency\x12\x1b\n" +
 	"\x17IDEMPOTENCY_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10IDEMPOTENCY_READ\x10\x01\x12\x13\n" +

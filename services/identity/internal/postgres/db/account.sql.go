@@ -11,37 +11,35 @@ import (
 )
 
 const accountForUpdate = `-- name: AccountForUpdate :one
-select id, display_name, customer_reference, state, version, create_time, update_time
-from account where id = $1 for no key update
+select id, display_name, customer_reference, state, version, membership_version, create_time, update_time, slug, state_reason, state_actor_kind, state_actor_id, state_time, resumes, trial_end_time, close_time from account where id = $1 for no key update
 `
 
-type AccountForUpdateRow struct {
-	ID                string
-	DisplayName       string
-	CustomerReference string
-	State             string
-	Version           int64
-	CreateTime        time.Time
-	UpdateTime        time.Time
-}
-
-func (q *Queries) AccountForUpdate(ctx context.Context, id string) (AccountForUpdateRow, error) {
+func (q *Queries) AccountForUpdate(ctx context.Context, id string) (Account, error) {
 	row := q.db.QueryRow(ctx, accountForUpdate, id)
-	var i AccountForUpdateRow
+	var i Account
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
 		&i.CustomerReference,
 		&i.State,
 		&i.Version,
+		&i.MembershipVersion,
 		&i.CreateTime,
 		&i.UpdateTime,
+		&i.Slug,
+		&i.StateReason,
+		&i.StateActorKind,
+		&i.StateActorID,
+		&i.StateTime,
+		&i.Resumes,
+		&i.TrialEndTime,
+		&i.CloseTime,
 	)
 	return i, err
 }
 
 const accountsOf = `-- name: AccountsOf :many
-select a.id, a.display_name, a.customer_reference, a.state, a.version, a.create_time, a.update_time, m.role
+select a.id, a.display_name, a.customer_reference, a.state, a.version, a.membership_version, a.create_time, a.update_time, a.slug, a.state_reason, a.state_actor_kind, a.state_actor_id, a.state_time, a.resumes, a.trial_end_time, a.close_time, m.role
 from membership m
 join account a on a.id = m.account_id
 where m.user_id = $1 and m.account_id > $2
@@ -56,14 +54,8 @@ type AccountsOfParams struct {
 }
 
 type AccountsOfRow struct {
-	ID                string
-	DisplayName       string
-	CustomerReference string
-	State             string
-	Version           int64
-	CreateTime        time.Time
-	UpdateTime        time.Time
-	Role              string
+	Account Account
+	Role    string
 }
 
 func (q *Queries) AccountsOf(ctx context.Context, arg AccountsOfParams) ([]AccountsOfRow, error) {
@@ -76,13 +68,22 @@ func (q *Queries) AccountsOf(ctx context.Context, arg AccountsOfParams) ([]Accou
 	for rows.Next() {
 		var i AccountsOfRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.DisplayName,
-			&i.CustomerReference,
-			&i.State,
-			&i.Version,
-			&i.CreateTime,
-			&i.UpdateTime,
+			&i.Account.ID,
+			&i.Account.DisplayName,
+			&i.Account.CustomerReference,
+			&i.Account.State,
+			&i.Account.Version,
+			&i.Account.MembershipVersion,
+			&i.Account.CreateTime,
+			&i.Account.UpdateTime,
+			&i.Account.Slug,
+			&i.Account.StateReason,
+			&i.Account.StateActorKind,
+			&i.Account.StateActorID,
+			&i.Account.StateTime,
+			&i.Account.Resumes,
+			&i.Account.TrialEndTime,
+			&i.Account.CloseTime,
 			&i.Role,
 		); err != nil {
 			return nil, err
@@ -95,62 +96,173 @@ func (q *Queries) AccountsOf(ctx context.Context, arg AccountsOfParams) ([]Accou
 	return items, nil
 }
 
-const getAccount = `-- name: GetAccount :one
-select id, display_name, customer_reference, state, version, create_time, update_time
-from account where id = $1
+const dueAccounts = `-- name: DueAccounts :many
+(select id from account where state = 'active' and trial_end_time <= $1::timestamptz order by trial_end_time limit $2)
+union all
+(select id from account where state = 'closing' and close_time <= $1::timestamptz order by close_time limit $2)
 `
 
-type GetAccountRow struct {
-	ID                string
-	DisplayName       string
-	CustomerReference string
-	State             string
-	Version           int64
-	CreateTime        time.Time
-	UpdateTime        time.Time
+type DueAccountsParams struct {
+	Now   time.Time
+	Count int32
 }
 
-func (q *Queries) GetAccount(ctx context.Context, id string) (GetAccountRow, error) {
+func (q *Queries) DueAccounts(ctx context.Context, arg DueAccountsParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, dueAccounts, arg.Now, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const findAccounts = `-- name: FindAccounts :many
+select id, display_name, customer_reference, state, version, membership_version, create_time, update_time, slug, state_reason, state_actor_kind, state_actor_id, state_time, resumes, trial_end_time, close_time from account
+where ($1::text = '' or state = $1)
+  and ($2::text = '' or id = $2 or slug = $2 or lower(display_name) like $3)
+  and ($4::text = '' or (create_time, id) < ($5::timestamptz, $4))
+order by create_time desc, id desc
+limit $6
+`
+
+type FindAccountsParams struct {
+	State     string
+	Query     string
+	Pattern   string
+	AfterID   string
+	AfterTime time.Time
+	Count     int32
+}
+
+// The pattern has its wildcards escaped by the caller.
+func (q *Queries) FindAccounts(ctx context.Context, arg FindAccountsParams) ([]Account, error) {
+	rows, err := q.db.Query(ctx, findAccounts,
+		arg.State,
+		arg.Query,
+		arg.Pattern,
+		arg.AfterID,
+		arg.AfterTime,
+		arg.Count,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Account
+	for rows.Next() {
+		var i Account
+		if err := rows.Scan(
+			&i.ID,
+			&i.DisplayName,
+			&i.CustomerReference,
+			&i.State,
+			&i.Version,
+			&i.MembershipVersion,
+			&i.CreateTime,
+			&i.UpdateTime,
+			&i.Slug,
+			&i.StateReason,
+			&i.StateActorKind,
+			&i.StateActorID,
+			&i.StateTime,
+			&i.Resumes,
+			&i.TrialEndTime,
+			&i.CloseTime,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const getAccount = `-- name: GetAccount :one
+select id, display_name, customer_reference, state, version, membership_version, create_time, update_time, slug, state_reason, state_actor_kind, state_actor_id, state_time, resumes, trial_end_time, close_time from account where id = $1
+`
+
+func (q *Queries) GetAccount(ctx context.Context, id string) (Account, error) {
 	row := q.db.QueryRow(ctx, getAccount, id)
-	var i GetAccountRow
+	var i Account
 	err := row.Scan(
 		&i.ID,
 		&i.DisplayName,
 		&i.CustomerReference,
 		&i.State,
 		&i.Version,
+		&i.MembershipVersion,
 		&i.CreateTime,
 		&i.UpdateTime,
+		&i.Slug,
+		&i.StateReason,
+		&i.StateActorKind,
+		&i.StateActorID,
+		&i.StateTime,
+		&i.Resumes,
+		&i.TrialEndTime,
+		&i.CloseTime,
 	)
 	return i, err
 }
 
-const insertAccount = `-- name: InsertAccount :exec
-insert into account (id, display_name, customer_reference, state, version, membership_version, create_time, update_time)
-values ($1, $2, $3, $4, $5, 1, $6, $7)
+const insertAccount = `-- name: InsertAccount :execrows
+insert into account (id, display_name, customer_reference, slug, state, state_reason, state_actor_kind, state_actor_id, state_time,
+                     trial_end_time, version, membership_version, create_time, update_time)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+        $10, $11, 1, $12, $13)
+on conflict on constraint account_slug_key do nothing
 `
 
 type InsertAccountParams struct {
 	ID                string
 	DisplayName       string
 	CustomerReference string
+	Slug              string
 	State             string
+	StateReason       string
+	StateActorKind    string
+	StateActorID      string
+	StateTime         time.Time
+	TrialEndTime      *time.Time
 	Version           int64
 	CreateTime        time.Time
 	UpdateTime        time.Time
 }
 
-func (q *Queries) InsertAccount(ctx context.Context, arg InsertAccountParams) error {
-	_, err := q.db.Exec(ctx, insertAccount,
+// The slug is the one thing that can be in the way: the id is random.
+func (q *Queries) InsertAccount(ctx context.Context, arg InsertAccountParams) (int64, error) {
+	result, err := q.db.Exec(ctx, insertAccount,
 		arg.ID,
 		arg.DisplayName,
 		arg.CustomerReference,
+		arg.Slug,
 		arg.State,
+		arg.StateReason,
+		arg.StateActorKind,
+		arg.StateActorID,
+		arg.StateTime,
+		arg.TrialEndTime,
 		arg.Version,
 		arg.CreateTime,
 		arg.UpdateTime,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const lockAccount = `-- name: LockAccount :one
@@ -167,14 +279,24 @@ func (q *Queries) LockAccount(ctx context.Context, id string) (int64, error) {
 
 const updateAccount = `-- name: UpdateAccount :exec
 update account
-set display_name = $1, customer_reference = $2, state = $3, version = $4, update_time = $5
-where id = $6
+set display_name = $1, customer_reference = $2, slug = $3, state = $4,
+    state_reason = $5, state_actor_kind = $6, state_actor_id = $7, state_time = $8,
+    resumes = $9, trial_end_time = $10, close_time = $11, version = $12, update_time = $13
+where id = $14
 `
 
 type UpdateAccountParams struct {
 	DisplayName       string
 	CustomerReference string
+	Slug              string
 	State             string
+	StateReason       string
+	StateActorKind    string
+	StateActorID      string
+	StateTime         time.Time
+	Resumes           string
+	TrialEndTime      *time.Time
+	CloseTime         *time.Time
 	Version           int64
 	UpdateTime        time.Time
 	ID                string
@@ -184,7 +306,15 @@ func (q *Queries) UpdateAccount(ctx context.Context, arg UpdateAccountParams) er
 	_, err := q.db.Exec(ctx, updateAccount,
 		arg.DisplayName,
 		arg.CustomerReference,
+		arg.Slug,
 		arg.State,
+		arg.StateReason,
+		arg.StateActorKind,
+		arg.StateActorID,
+		arg.StateTime,
+		arg.Resumes,
+		arg.TrialEndTime,
+		arg.CloseTime,
 		arg.Version,
 		arg.UpdateTime,
 		arg.ID,

@@ -31,8 +31,27 @@ func (q *Queries) DropSecret(ctx context.Context, apiKeyID string) error {
 	return err
 }
 
+const endPersonalKeys = `-- name: EndPersonalKeys :exec
+update api_key set revoke_time = $1, version = version + 1
+where account_id = $2 and user_id = $3::text and revoke_time is null
+`
+
+type EndPersonalKeysParams struct {
+	RevokeTime *time.Time
+	AccountID  string
+	UserID     string
+}
+
+func (q *Queries) EndPersonalKeys(ctx context.Context, arg EndPersonalKeysParams) error {
+	_, err := q.db.Exec(ctx, endPersonalKeys, arg.RevokeTime, arg.AccountID, arg.UserID)
+	return err
+}
+
 const getKey = `-- name: GetKey :one
-select id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time, last_use_time, revoke_time from api_key where account_id = $1 and id = $2
+select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, k.former_secret_hash, k.former_expire_time, k.last_use_address, k.allowed_networks, k.user_id, m.role as member_role
+from api_key k
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
+where k.account_id = $1 and k.id = $2
 `
 
 type GetKeyParams struct {
@@ -40,42 +59,57 @@ type GetKeyParams struct {
 	ID        string
 }
 
-func (q *Queries) GetKey(ctx context.Context, arg GetKeyParams) (ApiKey, error) {
+type GetKeyRow struct {
+	ApiKey     ApiKey
+	MemberRole *string
+}
+
+func (q *Queries) GetKey(ctx context.Context, arg GetKeyParams) (GetKeyRow, error) {
 	row := q.db.QueryRow(ctx, getKey, arg.AccountID, arg.ID)
-	var i ApiKey
+	var i GetKeyRow
 	err := row.Scan(
-		&i.ID,
-		&i.AccountID,
-		&i.CreatorID,
-		&i.DisplayName,
-		&i.Role,
-		&i.Scopes,
-		&i.SecretHash,
-		&i.Version,
-		&i.CreateTime,
-		&i.ExpireTime,
-		&i.LastUseTime,
-		&i.RevokeTime,
+		&i.ApiKey.ID,
+		&i.ApiKey.AccountID,
+		&i.ApiKey.CreatorID,
+		&i.ApiKey.DisplayName,
+		&i.ApiKey.Role,
+		&i.ApiKey.Scopes,
+		&i.ApiKey.SecretHash,
+		&i.ApiKey.Version,
+		&i.ApiKey.CreateTime,
+		&i.ApiKey.ExpireTime,
+		&i.ApiKey.LastUseTime,
+		&i.ApiKey.RevokeTime,
+		&i.ApiKey.FormerSecretHash,
+		&i.ApiKey.FormerExpireTime,
+		&i.ApiKey.LastUseAddress,
+		&i.ApiKey.AllowedNetworks,
+		&i.ApiKey.UserID,
+		&i.MemberRole,
 	)
 	return i, err
 }
 
 const insertKey = `-- name: InsertKey :exec
-insert into api_key (id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+insert into api_key (id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time,
+    allowed_networks, user_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11, $12)
 `
 
 type InsertKeyParams struct {
-	ID          string
-	AccountID   string
-	CreatorID   string
-	DisplayName string
-	Role        string
-	Scopes      []string
-	SecretHash  []byte
-	Version     int64
-	CreateTime  time.Time
-	ExpireTime  *time.Time
+	ID              string
+	AccountID       string
+	CreatorID       string
+	DisplayName     string
+	Role            string
+	Scopes          []string
+	SecretHash      []byte
+	Version         int64
+	CreateTime      time.Time
+	ExpireTime      *time.Time
+	AllowedNetworks []string
+	UserID          *string
 }
 
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
@@ -90,18 +124,23 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.Version,
 		arg.CreateTime,
 		arg.ExpireTime,
+		arg.AllowedNetworks,
+		arg.UserID,
 	)
 	return err
 }
 
 const keepSecret = `-- name: KeepSecret :exec
-insert into api_key_secret (api_key_id, account_id, sealed, destroy_time)
-values ($1, $2, $3, $4)
+insert into api_key_secret (api_key_id, account_id, rotation_id, sealed, destroy_time)
+values ($1, $2, $3, $4, $5)
+on conflict (api_key_id) do update
+set rotation_id = excluded.rotation_id, sealed = excluded.sealed, destroy_time = excluded.destroy_time
 `
 
 type KeepSecretParams struct {
 	ApiKeyID    string
 	AccountID   string
+	RotationID  string
 	Sealed      []byte
 	DestroyTime time.Time
 }
@@ -110,6 +149,7 @@ func (q *Queries) KeepSecret(ctx context.Context, arg KeepSecretParams) error {
 	_, err := q.db.Exec(ctx, keepSecret,
 		arg.ApiKeyID,
 		arg.AccountID,
+		arg.RotationID,
 		arg.Sealed,
 		arg.DestroyTime,
 	)
@@ -117,18 +157,33 @@ func (q *Queries) KeepSecret(ctx context.Context, arg KeepSecretParams) error {
 }
 
 const keptSecret = `-- name: KeptSecret :one
-select sealed from api_key_secret where api_key_id = $1
+select api_key_id, account_id, sealed, destroy_time, rotation_id from api_key_secret where api_key_id = $1 and rotation_id = $2
 `
 
-func (q *Queries) KeptSecret(ctx context.Context, apiKeyID string) ([]byte, error) {
-	row := q.db.QueryRow(ctx, keptSecret, apiKeyID)
-	var sealed []byte
-	err := row.Scan(&sealed)
-	return sealed, err
+type KeptSecretParams struct {
+	ApiKeyID   string
+	RotationID string
+}
+
+func (q *Queries) KeptSecret(ctx context.Context, arg KeptSecretParams) (ApiKeySecret, error) {
+	row := q.db.QueryRow(ctx, keptSecret, arg.ApiKeyID, arg.RotationID)
+	var i ApiKeySecret
+	err := row.Scan(
+		&i.ApiKeyID,
+		&i.AccountID,
+		&i.Sealed,
+		&i.DestroyTime,
+		&i.RotationID,
+	)
+	return i, err
 }
 
 const keyForUpdate = `-- name: KeyForUpdate :one
-select id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time, last_use_time, revoke_time from api_key where account_id = $1 and id = $2 for no key update
+select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, k.former_secret_hash, k.former_expire_time, k.last_use_address, k.allowed_networks, k.user_id, m.role as member_role
+from api_key k
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
+where k.account_id = $1 and k.id = $2
+for no key update of k
 `
 
 type KeyForUpdateParams struct {
@@ -136,38 +191,51 @@ type KeyForUpdateParams struct {
 	ID        string
 }
 
-func (q *Queries) KeyForUpdate(ctx context.Context, arg KeyForUpdateParams) (ApiKey, error) {
+type KeyForUpdateRow struct {
+	ApiKey     ApiKey
+	MemberRole *string
+}
+
+func (q *Queries) KeyForUpdate(ctx context.Context, arg KeyForUpdateParams) (KeyForUpdateRow, error) {
 	row := q.db.QueryRow(ctx, keyForUpdate, arg.AccountID, arg.ID)
-	var i ApiKey
+	var i KeyForUpdateRow
 	err := row.Scan(
-		&i.ID,
-		&i.AccountID,
-		&i.CreatorID,
-		&i.DisplayName,
-		&i.Role,
-		&i.Scopes,
-		&i.SecretHash,
-		&i.Version,
-		&i.CreateTime,
-		&i.ExpireTime,
-		&i.LastUseTime,
-		&i.RevokeTime,
+		&i.ApiKey.ID,
+		&i.ApiKey.AccountID,
+		&i.ApiKey.CreatorID,
+		&i.ApiKey.DisplayName,
+		&i.ApiKey.Role,
+		&i.ApiKey.Scopes,
+		&i.ApiKey.SecretHash,
+		&i.ApiKey.Version,
+		&i.ApiKey.CreateTime,
+		&i.ApiKey.ExpireTime,
+		&i.ApiKey.LastUseTime,
+		&i.ApiKey.RevokeTime,
+		&i.ApiKey.FormerSecretHash,
+		&i.ApiKey.FormerExpireTime,
+		&i.ApiKey.LastUseAddress,
+		&i.ApiKey.AllowedNetworks,
+		&i.ApiKey.UserID,
+		&i.MemberRole,
 	)
 	return i, err
 }
 
 const keyStanding = `-- name: KeyStanding :one
-select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, a.state, h.epoch
+select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, k.former_secret_hash, k.former_expire_time, k.last_use_address, k.allowed_networks, k.user_id, a.state, m.role as member_role, h.epoch
 from api_key k
 join account a on a.id = k.account_id
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
 cross join revocation_head h
 where k.id = $1
 `
 
 type KeyStandingRow struct {
-	ApiKey ApiKey
-	State  string
-	Epoch  int64
+	ApiKey     ApiKey
+	State      string
+	MemberRole *string
+	Epoch      int64
 }
 
 // One statement is one snapshot: the epoch is that of the very moment.
@@ -187,44 +255,74 @@ func (q *Queries) KeyStanding(ctx context.Context, id string) (KeyStandingRow, e
 		&i.ApiKey.ExpireTime,
 		&i.ApiKey.LastUseTime,
 		&i.ApiKey.RevokeTime,
+		&i.ApiKey.FormerSecretHash,
+		&i.ApiKey.FormerExpireTime,
+		&i.ApiKey.LastUseAddress,
+		&i.ApiKey.AllowedNetworks,
+		&i.ApiKey.UserID,
 		&i.State,
+		&i.MemberRole,
 		&i.Epoch,
 	)
 	return i, err
 }
 
 const listKeys = `-- name: ListKeys :many
-select id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time, last_use_time, revoke_time from api_key where account_id = $1 and id > $2 order by id limit $3
+select k.id, k.account_id, k.creator_id, k.display_name, k.role, k.scopes, k.secret_hash, k.version, k.create_time, k.expire_time, k.last_use_time, k.revoke_time, k.former_secret_hash, k.former_expire_time, k.last_use_address, k.allowed_networks, k.user_id, m.role as member_role
+from api_key k
+left join membership m on m.account_id = k.account_id and m.user_id = k.user_id
+where k.account_id = $1 and k.id > $2
+  and ($3::text = '' or k.user_id = $3 or $4::boolean and k.user_id is null)
+order by k.id limit $5
 `
 
 type ListKeysParams struct {
 	AccountID string
 	After     string
+	Person    string
+	Shared    bool
 	Count     int32
 }
 
-func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ApiKey, error) {
-	rows, err := q.db.Query(ctx, listKeys, arg.AccountID, arg.After, arg.Count)
+type ListKeysRow struct {
+	ApiKey     ApiKey
+	MemberRole *string
+}
+
+func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ListKeysRow, error) {
+	rows, err := q.db.Query(ctx, listKeys,
+		arg.AccountID,
+		arg.After,
+		arg.Person,
+		arg.Shared,
+		arg.Count,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ApiKey
+	var items []ListKeysRow
 	for rows.Next() {
-		var i ApiKey
+		var i ListKeysRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.AccountID,
-			&i.CreatorID,
-			&i.DisplayName,
-			&i.Role,
-			&i.Scopes,
-			&i.SecretHash,
-			&i.Version,
-			&i.CreateTime,
-			&i.ExpireTime,
-			&i.LastUseTime,
-			&i.RevokeTime,
+			&i.ApiKey.ID,
+			&i.ApiKey.AccountID,
+			&i.ApiKey.CreatorID,
+			&i.ApiKey.DisplayName,
+			&i.ApiKey.Role,
+			&i.ApiKey.Scopes,
+			&i.ApiKey.SecretHash,
+			&i.ApiKey.Version,
+			&i.ApiKey.CreateTime,
+			&i.ApiKey.ExpireTime,
+			&i.ApiKey.LastUseTime,
+			&i.ApiKey.RevokeTime,
+			&i.ApiKey.FormerSecretHash,
+			&i.ApiKey.FormerExpireTime,
+			&i.ApiKey.LastUseAddress,
+			&i.ApiKey.AllowedNetworks,
+			&i.ApiKey.UserID,
+			&i.MemberRole,
 		); err != nil {
 			return nil, err
 		}
@@ -236,32 +334,70 @@ func (q *Queries) ListKeys(ctx context.Context, arg ListKeysParams) ([]ApiKey, e
 	return items, nil
 }
 
-const revokeKey = `-- name: RevokeKey :exec
-update api_key set revoke_time = $1, version = $2 where id = $3
+const rotateKey = `-- name: RotateKey :exec
+update api_key
+set former_secret_hash = secret_hash, former_expire_time = $1, secret_hash = $2, version = $3
+where id = $4
 `
 
-type RevokeKeyParams struct {
-	RevokeTime *time.Time
-	Version    int64
-	ID         string
+type RotateKeyParams struct {
+	FormerExpireTime *time.Time
+	SecretHash       []byte
+	Version          int64
+	ID               string
 }
 
-func (q *Queries) RevokeKey(ctx context.Context, arg RevokeKeyParams) error {
-	_, err := q.db.Exec(ctx, revokeKey, arg.RevokeTime, arg.Version, arg.ID)
+// The right-hand sides are the values before: the present secret becomes the former one.
+func (q *Queries) RotateKey(ctx context.Context, arg RotateKeyParams) error {
+	_, err := q.db.Exec(ctx, rotateKey,
+		arg.FormerExpireTime,
+		arg.SecretHash,
+		arg.Version,
+		arg.ID,
+	)
 	return err
 }
 
 const touchKey = `-- name: TouchKey :exec
-update api_key set last_use_time = $1::timestamptz
-where id = $2 and (last_use_time is null or last_use_time < $1)
+update api_key set last_use_time = $1::timestamptz, last_use_address = $2
+where id = $3 and (last_use_time is null or last_use_time <= $1)
 `
 
 type TouchKeyParams struct {
-	LastUseTime time.Time
-	ID          string
+	LastUseTime    time.Time
+	LastUseAddress string
+	ID             string
 }
 
 func (q *Queries) TouchKey(ctx context.Context, arg TouchKeyParams) error {
-	_, err := q.db.Exec(ctx, touchKey, arg.LastUseTime, arg.ID)
+	_, err := q.db.Exec(ctx, touchKey, arg.LastUseTime, arg.LastUseAddress, arg.ID)
+	return err
+}
+
+const updateKey = `-- name: UpdateKey :exec
+update api_key
+set display_name = $1, expire_time = $2, allowed_networks = $3, revoke_time = $4,
+    version = $5
+where id = $6
+`
+
+type UpdateKeyParams struct {
+	DisplayName     string
+	ExpireTime      *time.Time
+	AllowedNetworks []string
+	RevokeTime      *time.Time
+	Version         int64
+	ID              string
+}
+
+func (q *Queries) UpdateKey(ctx context.Context, arg UpdateKeyParams) error {
+	_, err := q.db.Exec(ctx, updateKey,
+		arg.DisplayName,
+		arg.ExpireTime,
+		arg.AllowedNetworks,
+		arg.RevokeTime,
+		arg.Version,
+		arg.ID,
+	)
 	return err
 }

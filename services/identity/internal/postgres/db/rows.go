@@ -8,19 +8,51 @@ import (
 	"time"
 )
 
+type Account struct {
+	ID                string
+	DisplayName       string
+	CustomerReference string
+	State             string
+	Version           int64
+	MembershipVersion int64
+	CreateTime        time.Time
+	UpdateTime        time.Time
+	Slug              string
+	StateReason       string
+	StateActorKind    string
+	StateActorID      string
+	StateTime         time.Time
+	Resumes           string
+	TrialEndTime      *time.Time
+	CloseTime         *time.Time
+}
+
 type ApiKey struct {
-	ID          string
+	ID               string
+	AccountID        string
+	CreatorID        string
+	DisplayName      string
+	Role             string
+	Scopes           []string
+	SecretHash       []byte
+	Version          int64
+	CreateTime       time.Time
+	ExpireTime       *time.Time
+	LastUseTime      *time.Time
+	RevokeTime       *time.Time
+	FormerSecretHash []byte
+	FormerExpireTime *time.Time
+	LastUseAddress   string
+	AllowedNetworks  []string
+	UserID           *string
+}
+
+type ApiKeySecret struct {
+	ApiKeyID    string
 	AccountID   string
-	CreatorID   string
-	DisplayName string
-	Role        string
-	Scopes      []string
-	SecretHash  []byte
-	Version     int64
-	CreateTime  time.Time
-	ExpireTime  *time.Time
-	LastUseTime *time.Time
-	RevokeTime  *time.Time
+	Sealed      []byte
+	DestroyTime time.Time
+	RotationID  string
 }
 
 type AuditEntry struct {
@@ -65,6 +97,17 @@ type Invitation struct {
 	SendTime     time.Time
 	ExpireTime   time.Time
 	EndTime      *time.Time
+}
+
+type OperatorAccess struct {
+	ID         string
+	AccountID  string
+	UserID     string
+	Role       string
+	Reason     string
+	CreateTime time.Time
+	ExpireTime time.Time
+	EndTime    *time.Time
 }
 
 type OwnershipTransfer struct {

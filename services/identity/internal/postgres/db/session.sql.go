@@ -25,19 +25,20 @@ func (q *Queries) EndSession(ctx context.Context, arg EndSessionParams) error {
 }
 
 const insertSession = `-- name: InsertSession :exec
-insert into session (id, user_id, secret_hash, address, user_agent, create_time, last_use_time, expire_time)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into session (id, user_id, secret_hash, address, user_agent, create_time, last_use_time, expire_time, operator_groups)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type InsertSessionParams struct {
-	ID          string
-	UserID      string
-	SecretHash  []byte
-	Address     string
-	UserAgent   string
-	CreateTime  time.Time
-	LastUseTime time.Time
-	ExpireTime  time.Time
+	ID             string
+	UserID         string
+	SecretHash     []byte
+	Address        string
+	UserAgent      string
+	CreateTime     time.Time
+	LastUseTime    time.Time
+	ExpireTime     time.Time
+	OperatorGroups []string
 }
 
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
@@ -50,6 +51,7 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.CreateTime,
 		arg.LastUseTime,
 		arg.ExpireTime,
+		arg.OperatorGroups,
 	)
 	return err
 }
@@ -120,36 +122,47 @@ func (q *Queries) SessionByID(ctx context.Context, id string) (SessionByIDRow, e
 
 const sessionStanding = `-- name: SessionStanding :one
 select s.id, s.user_id, s.address, s.user_agent, s.create_time, s.last_use_time, s.expire_time, s.end_time,
-       m.role, a.state, h.epoch
+       s.operator_groups, u.issuer, u.email, u.email_verified, m.role, a.state, o.expire_time as access_expire_time, h.epoch
 from session s
+join users u on u.id = s.user_id
 cross join revocation_head h
 left join membership m on m.account_id = $1::text and m.user_id = s.user_id
-left join account a on a.id = m.account_id
-where s.secret_hash = $2
+left join account a on a.id = $1
+left join lateral (
+    select coalesce(max(p.expire_time), timestamptz 'epoch')::timestamptz as expire_time from operator_access p
+    where p.account_id = $1 and p.user_id = s.user_id and p.end_time is null and p.expire_time > $2::timestamptz
+) o on true
+where s.secret_hash = $3
 `
 
 type SessionStandingParams struct {
 	AccountID  string
+	Now        time.Time
 	SecretHash []byte
 }
 
 type SessionStandingRow struct {
-	ID          string
-	UserID      string
-	Address     string
-	UserAgent   string
-	CreateTime  time.Time
-	LastUseTime time.Time
-	ExpireTime  time.Time
-	EndTime     *time.Time
-	Role        *string
-	State       *string
-	Epoch       int64
+	ID               string
+	UserID           string
+	Address          string
+	UserAgent        string
+	CreateTime       time.Time
+	LastUseTime      time.Time
+	ExpireTime       time.Time
+	EndTime          *time.Time
+	OperatorGroups   []string
+	Issuer           string
+	Email            string
+	EmailVerified    bool
+	Role             *string
+	State            *string
+	AccessExpireTime time.Time
+	Epoch            int64
 }
 
 // One statement is one snapshot: the epoch is that of the very moment.
 func (q *Queries) SessionStanding(ctx context.Context, arg SessionStandingParams) (SessionStandingRow, error) {
-	row := q.db.QueryRow(ctx, sessionStanding, arg.AccountID, arg.SecretHash)
+	row := q.db.QueryRow(ctx, sessionStanding, arg.AccountID, arg.Now, arg.SecretHash)
 	var i SessionStandingRow
 	err := row.Scan(
 		&i.ID,
@@ -160,8 +173,13 @@ func (q *Queries) SessionStanding(ctx context.Context, arg SessionStandingParams
 		&i.LastUseTime,
 		&i.ExpireTime,
 		&i.EndTime,
+		&i.OperatorGroups,
+		&i.Issuer,
+		&i.Email,
+		&i.EmailVerified,
 		&i.Role,
 		&i.State,
+		&i.AccessExpireTime,
 		&i.Epoch,
 	)
 	return i, err

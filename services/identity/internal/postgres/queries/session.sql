@@ -1,6 +1,6 @@
 -- name: InsertSession :exec
-insert into session (id, user_id, secret_hash, address, user_agent, create_time, last_use_time, expire_time)
-values (@id, @user_id, @secret_hash, @address, @user_agent, @create_time, @last_use_time, @expire_time);
+insert into session (id, user_id, secret_hash, address, user_agent, create_time, last_use_time, expire_time, operator_groups)
+values (@id, @user_id, @secret_hash, @address, @user_agent, @create_time, @last_use_time, @expire_time, @operator_groups);
 
 -- name: SessionByHash :one
 select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
@@ -19,11 +19,16 @@ update session set last_use_time = @last_use_time where id = @id and last_use_ti
 -- One statement is one snapshot: the epoch is that of the very moment.
 -- name: SessionStanding :one
 select s.id, s.user_id, s.address, s.user_agent, s.create_time, s.last_use_time, s.expire_time, s.end_time,
-       m.role, a.state, h.epoch
+       s.operator_groups, u.issuer, u.email, u.email_verified, m.role, a.state, o.expire_time as access_expire_time, h.epoch
 from session s
+join users u on u.id = s.user_id
 cross join revocation_head h
 left join membership m on m.account_id = @account_id::text and m.user_id = s.user_id
-left join account a on a.id = m.account_id
+left join account a on a.id = @account_id
+left join lateral (
+    select coalesce(max(p.expire_time), timestamptz 'epoch')::timestamptz as expire_time from operator_access p
+    where p.account_id = @account_id and p.user_id = s.user_id and p.end_time is null and p.expire_time > @now::timestamptz
+) o on true
 where s.secret_hash = @secret_hash;
 
 -- name: SessionsOf :many
