@@ -237,12 +237,13 @@ func refuseState(rule *Rule, p *principal.Principal, _ string) error {
 	if rule.WhileSuspended || rule.Level == Public || rule.Level == Service {
 		return nil
 	}
-	return decideState(p.AccountState)
+	return DecideState(p.AccountState)
 }
 
-// decideState refuses an account that is not active, in a state that nobody knows too. A
-// token that is bound to no account has none.
-func decideState(state string) error {
+// DecideState refuses an account that is not active, in a state that nobody knows too; "" is
+// no account. It is for who acts on an account that their token is not bound to, such as
+// somebody about to join it.
+func DecideState(state string) error {
 	switch state {
 	case "", AccountActive:
 		return nil

@@ -27,7 +27,9 @@ var (
 	billing  = principal.Principal{Kind: principal.Service, ID: "billing", Peer: "billing"}
 )
 
-func suspended(p principal.Principal) principal.Principal { return standing(p, access.AccountSuspended) }
+func suspended(p principal.Principal) principal.Principal {
+	return standing(p, access.AccountSuspended)
+}
 
 func standing(p principal.Principal, state string) principal.Principal {
 	p.AccountState = state

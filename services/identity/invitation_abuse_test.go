@@ -371,21 +371,49 @@ func TestNo_account_floods_people_with_e_mails(t *testing.T) {
 	}
 }
 
-func TestA_suspended_account_is_not_joined(t *testing.T) {
+func TestAn_account_that_is_not_active_is_not_joined(t *testing.T) {
 	w := newWorld(t)
 	anna, bert := w.login("anna"), w.login("bert")
 	acme := anna.account("Acme").GetId()
 	made := anna.invite(acme, "bert@example.com", optionsv1.Role_ROLE_VIEWER)
 	token := w.mint(made)
-	w.behind(`update identity.account set state = 'suspended' where id = $1`, acme)
-	_, err := bert.accept(token)
-	wants(t, err, "ACCOUNT_SUSPENDED")
-	_, err = w.invitations().CreateInvitation(anna.in(acme), &identityv1.CreateInvitationRequest{
-		AccountId: acme, Email: "cleo@example.com", Role: optionsv1.Role_ROLE_VIEWER,
-	})
-	wants(t, err, "ACCOUNT_SUSPENDED")
+	for _, state := range []string{"pending", "suspended", "closing", "closed"} {
+		w.behind(`update identity.account set state = $2, close_time = case when $2 = 'closing' then now() end,
+			resumes = case when $2 = 'closing' then 'active' else '' end where id = $1`, acme, state)
+		reason := "ACCOUNT_" + strings.ToUpper(state)
+		_, err := bert.accept(token)
+		wants(t, err, reason)
+		_, err = w.invitations().CreateInvitation(anna.in(acme), &identityv1.CreateInvitationRequest{
+			AccountId: acme, Email: "cleo@example.com", Role: optionsv1.Role_ROLE_VIEWER,
+		})
+		wants(t, err, reason)
+	}
 	w.behind(`update identity.account set state = 'active' where id = $1`, acme)
 	if _, err := bert.accept(token); err != nil {
 		t.Errorf("once it is active: %v", err)
+	}
+}
+
+func TestAn_operator_takes_invitations_back_and_sends_none(t *testing.T) {
+	w := operated(t)
+	anna, olga := w.login("anna"), w.login("olga")
+	acme := anna.account("Acme").GetId()
+	made := anna.invite(acme, "bert@example.com", optionsv1.Role_ROLE_VIEWER)
+	if _, err := w.gateway().CreateOperatorAccess(olga.platform(), &identityv1.CreateOperatorAccessRequest{AccountId: acme, Reason: "ticket 4711"}); err != nil {
+		t.Fatal(err)
+	}
+	inside := olga.in(acme)
+	_, err := w.invitations().CreateInvitation(inside, &identityv1.CreateInvitationRequest{
+		AccountId: acme, Email: "cleo@example.com", Role: optionsv1.Role_ROLE_VIEWER,
+	})
+	wants(t, err, "CALLER_NOT_ALLOWED")
+	_, err = w.invitations().ResendInvitation(inside, &identityv1.ResendInvitationRequest{AccountId: acme, InvitationId: made.GetId()})
+	wants(t, err, "CALLER_NOT_ALLOWED")
+	wants(t, w.leave(inside, acme), "ACCOUNT_NOT_FOUND")
+	_, err = w.transfers().CreateOwnershipTransfer(inside, &identityv1.CreateOwnershipTransferRequest{AccountId: acme, ToUserId: olga.id})
+	wants(t, err, "ROLE_NOT_ALLOWED")
+	got, err := w.invitations().RevokeInvitation(inside, &identityv1.RevokeInvitationRequest{AccountId: acme, InvitationId: made.GetId()})
+	if err != nil || got.GetInvitation().GetState() != identityv1.InvitationState_INVITATION_STATE_REVOKED {
+		t.Errorf("revoking gave %v, %v", got, err)
 	}
 }

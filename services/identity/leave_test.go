@@ -107,3 +107,36 @@ func TestOne_owner_who_leaves_while_another_is_removed_leaves_one(t *testing.T) 
 		t.Errorf("leaving %v, stepping down %v, %d owners", left, removed, owners)
 	}
 }
+
+func TestA_personal_key_ends_with_whoever_leaves_and_falls_with_whoever_hands_over(t *testing.T) {
+	w := newWorld(t)
+	anna, bert := w.login("anna"), w.login("bert")
+	acme := anna.account("Acme").GetId()
+	anna.add(acme, bert.id, optionsv1.Role_ROLE_ADMIN)
+	hers, his := anna.personalKey(acme, "account.read"), bert.personalKey(acme, "account.read")
+	before, err := w.machine(hers.GetSecret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.confirm(bert.in(acme), anna.proposed(acme, bert.id, false)); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, w.sees(before, acme), "TOKEN_REVOKED")
+	asAdmin, err := w.machine(hers.GetSecret())
+	if err != nil {
+		t.Fatalf("the key of somebody who is a member still: %v", err)
+	}
+	asOwner, err := w.machine(his.GetSecret())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.leave(anna.in(acme), acme); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, w.sees(asAdmin, acme), "TOKEN_REVOKED")
+	_, err = w.machine(hers.GetSecret())
+	wants(t, err, "API_KEY_INVALID")
+	if err := w.sees(asOwner, acme); err != nil {
+		t.Errorf("the other one's: %v", err)
+	}
+}

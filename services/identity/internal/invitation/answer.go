@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/primecloud/primecloud/pkg/access"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
@@ -78,11 +79,11 @@ func (s *Invitations) accept(ctx context.Context, tx Tx, o open) (membership.Mem
 		return nothing, err
 	}
 	setting, err := tx.Setting(ctx, i.AccountID, i.InviterID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nothing, err
-	case !setting.AccountActive:
-		return nothing, ErrAccountSuspended
+	}
+	if err := access.DecideState(setting.AccountState); err != nil {
+		return nothing, err
 	}
 	_, err = tx.Membership(ctx, i.AccountID, caller.ID)
 	switch {

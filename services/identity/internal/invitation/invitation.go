@@ -61,9 +61,9 @@ var (
 		"the account has 200 pending invitations, the most it may; revoke some")
 	// ErrRateLimited is for an account, or an address, with too many e-mails for now.
 	ErrRateLimited = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "too many invitations were sent for now; wait")
-	// ErrAccountSuspended is for an account that nobody joins at present.
-	ErrAccountSuspended = errs.New(errs.FailedPrecondition, "ACCOUNT_SUSPENDED",
-		"the account is not active at present; try again once it is")
+	// ErrOperator is for an operator of the platform, who is no member of the account.
+	ErrOperator = errs.New(errs.PermissionDenied, "CALLER_NOT_ALLOWED",
+		"an invitation needs a member of the account who answers for it; ask one to send it")
 
 	errEmailInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "this is no e-mail address").
 			WithViolation(errs.Violation{Field: "email", Rule: "EMAIL_VALID", Description: "give an address in ASCII, 254 characters at most"})

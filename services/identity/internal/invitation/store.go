@@ -58,8 +58,8 @@ type Mails struct {
 
 // Setting is what surrounds an invitation.
 type Setting struct {
-	// AccountActive says whether people may join the account.
-	AccountActive bool
+	// AccountState is where the account stands, as tokens carry it.
+	AccountState string
 	// AccountName and InviterName are for showing.
 	AccountName, InviterName string
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/pg"
-	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres/db"
@@ -176,7 +175,7 @@ func (t *transaction) VerifiedAddress(ctx context.Context, userID string) (strin
 func (t *transaction) Setting(ctx context.Context, accountID, inviterID string) (invitation.Setting, error) {
 	row, err := t.q.InvitationSetting(ctx, db.InvitationSettingParams{AccountID: accountID, InviterID: inviterID})
 	return invitation.Setting{
-		AccountActive: account.State(row.State) == account.Active, AccountName: row.AccountName, InviterName: row.InviterName,
+		AccountState: row.State, AccountName: row.AccountName, InviterName: row.InviterName,
 	}, notFound(err, invitation.ErrNotFound)
 }
 
