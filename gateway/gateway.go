@@ -97,7 +97,7 @@ func New(ctx context.Context, c Config, d Deps) (*Gateway, error) {
 	}
 	h := &handler{
 		clock: d.Clock, addresses: clientaddr.New(proxies), headers: secure.NewHeaders(c.https()), cors: secure.NewCORS(c.CORSOrigins),
-		login: g.login, loginLimit: ratelimit.New("login", c.LoginRateLimit), timeout: c.Timeout,
+		login: g.login, loginLimit: ratelimit.New("login", c.LoginRateLimit), logoutLimit: ratelimit.New("logout", c.RateLimit), timeout: c.Timeout,
 	}
 	h.admission = admission.New(admission.Config{
 		Subject: subject, Cookies: cookies, Tokens: tokens, Guard: guard,

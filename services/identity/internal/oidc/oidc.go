@@ -93,50 +93,56 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify returns who the ID token vouches for.
-func (v *Verifier) Verify(ctx context.Context, idToken, nonce string) (user.Login, error) {
-	return port.Value(ctx, v.config.Around, "oidc.Verify", func(ctx context.Context) (user.Login, error) {
-		return v.verify(ctx, idToken, nonce)
+// Verify returns who the ID token vouches for, and the session at the provider.
+func (v *Verifier) Verify(ctx context.Context, idToken, nonce string) (user.Login, string, error) {
+	token, err := port.Value(ctx, v.config.Around, "oidc.Verify", func(ctx context.Context) (*oidc.IDToken, error) {
+		return v.genuine(ctx, idToken)
 	})
-}
-
-func (v *Verifier) verify(ctx context.Context, idToken, nonce string) (user.Login, error) {
-	if len(idToken) > maxToken {
-		return user.Login{}, invalid("it is longer than any ID token")
-	}
-	// Unverified, but it only chooses among providers that are all trusted; the one chosen
-	// then insists on its own name.
-	issuer, err := claimedIssuer(idToken)
 	if err != nil {
-		return user.Login{}, ErrIDTokenInvalid.Wrap(err)
-	}
-	p, trusted := v.providers[issuer]
-	if !trusted {
-		return user.Login{}, invalid("its issuer is not trusted")
-	}
-	token, err := p.verify(ctx, idToken, v.config.Clock)
-	if err != nil {
-		return user.Login{}, err
+		return user.Login{}, "", err
 	}
 	if subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(nonce)) != 1 {
-		return user.Login{}, invalid("the nonce is of another login")
+		return user.Login{}, "", invalid("the nonce is of another login")
 	}
 	return login(token)
 }
 
+// genuine returns a token that one of the providers signed for us and that lives.
+func (v *Verifier) genuine(ctx context.Context, raw string) (*oidc.IDToken, error) {
+	if len(raw) > maxToken {
+		return nil, invalid("it is longer than any ID token")
+	}
+	// Unverified, but it only chooses among providers that are all trusted; the one chosen
+	// then insists on its own name.
+	issuer, err := claimedIssuer(raw)
+	if err != nil {
+		return nil, ErrIDTokenInvalid.Wrap(err)
+	}
+	p, trusted := v.providers[issuer]
+	if !trusted {
+		return nil, invalid("its issuer is not trusted")
+	}
+	return p.verify(ctx, raw, v.config.Clock)
+}
+
 // login reads the claims that a person is made of.
-func login(token *oidc.IDToken) (user.Login, error) {
+func login(token *oidc.IDToken) (user.Login, string, error) {
 	var claims struct {
 		Email             string `json:"email"`
 		EmailVerified     bool   `json:"email_verified"`
 		Name              string `json:"name"`
 		PreferredUsername string `json:"preferred_username"`
+		Session           string `json:"sid"`
+		Events            any    `json:"events"`
 	}
 	if err := token.Claims(&claims); err != nil {
-		return user.Login{}, ErrIDTokenInvalid.Wrap(err)
+		return user.Login{}, "", ErrIDTokenInvalid.Wrap(err)
 	}
-	if token.Subject == "" {
-		return user.Login{}, invalid("it has no subject")
+	switch {
+	case token.Subject == "":
+		return user.Login{}, "", invalid("it has no subject")
+	case claims.Events != nil:
+		return user.Login{}, "", invalid("it tells of an event, as a logout token does")
 	}
 	name := claims.Name
 	if strings.TrimSpace(name) == "" {
@@ -144,7 +150,7 @@ func login(token *oidc.IDToken) (user.Login, error) {
 	}
 	return user.Login{
 		Issuer: token.Issuer, Subject: token.Subject, Email: claims.Email, EmailVerified: claims.EmailVerified, DisplayName: name,
-	}, nil
+	}, claims.Session, nil
 }
 
 // provider is one provider, looked up when it is first needed.

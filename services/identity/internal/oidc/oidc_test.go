@@ -143,7 +143,7 @@ func TestVerify_accepts_only_an_ID_token_of_this_login(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			login, err := v.Verify(t.Context(), c.token, "0123456789abcdef")
+			login, _, err := v.Verify(t.Context(), c.token, "0123456789abcdef")
 			if c.accepted {
 				if err != nil || login.Issuer != p.URL || login.Subject != "s1" || login.Email != "anna@example.com" || !login.EmailVerified || login.DisplayName != "Anna" {
 					t.Errorf("got %+v, %v", login, err)
@@ -169,7 +169,7 @@ func TestA_provider_that_is_down_is_told_apart_from_a_bad_token(t *testing.T) {
 	}
 	raw := sign(t, jose.RS256, p.key, "k1", p.claims())
 	verify := func() error {
-		_, err := v.Verify(context.Background(), raw, "0123456789abcdef")
+		_, _, err := v.Verify(context.Background(), raw, "0123456789abcdef")
 		return err
 	}
 	p.down.Store(true)
@@ -201,7 +201,7 @@ func TestAn_internal_address_is_called_in_place_of_the_public_one(t *testing.T) 
 	public := &url.URL{Scheme: "https", Host: "login.example.com"}
 	p.URL = public.String()
 	v := newVerifier(t, oidc.Provider{Issuer: p.URL, ClientID: "primecloud", InternalURL: inside})
-	login, err := v.Verify(t.Context(), sign(t, jose.RS256, p.key, "k1", p.claims()), "0123456789abcdef")
+	login, _, err := v.Verify(t.Context(), sign(t, jose.RS256, p.key, "k1", p.claims()), "0123456789abcdef")
 	if err != nil || login.Issuer != "https://login.example.com" {
 		t.Errorf("got %+v, %v", login, err)
 	}

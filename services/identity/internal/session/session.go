@@ -48,6 +48,8 @@ type Session struct {
 	UserID string
 	// Address and UserAgent are what the login came from.
 	Address, UserAgent string
+	// Provider is what the provider knows the login by. It is kept and not read back.
+	Provider ProviderSession
 	// CreateTime is the login, LastUseTime the last use to the minute.
 	CreateTime, LastUseTime time.Time
 	// ExpireTime is the absolute limit.
@@ -110,6 +112,7 @@ type Tx interface {
 	// SessionByHash and SessionByID return one, locked, or ErrNotFound.
 	SessionByHash(ctx context.Context, hash Hash) (Session, error)
 	SessionByID(ctx context.Context, sessionID string) (Session, error)
+	Logouts
 	// EndSession sets its end.
 	EndSession(ctx context.Context, sessionID string, at time.Time) error
 	// Revoke ends the tokens that depend on something.
@@ -142,8 +145,10 @@ type Query struct {
 // Provider verifies ID tokens.
 type Provider interface {
 	// Verify returns who the ID token vouches for, if it is genuine, alive, meant for us
-	// and carries the nonce.
-	Verify(ctx context.Context, idToken, nonce string) (user.Login, error)
+	// and carries the nonce, and which session at the provider it is of, or "".
+	Verify(ctx context.Context, idToken, nonce string) (login user.Login, providerSession string, err error)
+	// VerifyLogout returns what a logout token ends, if it is genuine, alive and meant for us.
+	VerifyLogout(ctx context.Context, logoutToken string) (Logout, error)
 }
 
 // Minter mints access tokens.
@@ -181,7 +186,7 @@ type Origin struct{ Address, UserAgent string }
 // Create begins a session for whoever the ID token vouches for. The provider is asked
 // before the transaction, never within it.
 func (s *Sessions) Create(ctx context.Context, idToken, nonce string, from Origin) (Created, error) {
-	login, err := s.Provider.Verify(ctx, idToken, nonce)
+	login, providerSession, err := s.Provider.Verify(ctx, idToken, nonce)
 	if err != nil {
 		return Created{}, err
 	}
@@ -196,6 +201,7 @@ func (s *Sessions) Create(ctx context.Context, idToken, nonce string, from Origi
 		fresh := Session{
 			ID: id.New(Prefix, now), UserID: u.ID, Address: from.Address, UserAgent: from.UserAgent,
 			CreateTime: now, LastUseTime: now.Truncate(time.Minute), ExpireTime: now.Add(s.Limits.Absolute),
+			Provider: ProviderSession{Issuer: login.Issuer, Subject: login.Subject, ID: providerSession},
 		}
 		if err := tx.InsertSession(ctx, fresh, hashOf(secret)); err != nil {
 			return err
@@ -271,19 +277,24 @@ func (s *Sessions) Revoke(ctx context.Context, sessionID string) error {
 	})
 }
 
-// end ends a session once. It does so past its limits too: tokens may outlive those.
+// end ends a session once, as its person.
 func (s *Sessions) end(ctx context.Context, tx Tx, login Session) error {
 	if !login.EndTime.IsZero() {
 		return nil
 	}
+	if err := s.stop(ctx, tx, login); err != nil {
+		return err
+	}
+	return record(ctx, tx, "delete", login, "")
+}
+
+// stop ends a session and its tokens. It does so past its limits too: tokens may outlive those.
+func (s *Sessions) stop(ctx context.Context, tx Tx, login Session) error {
 	now := unit.Now(s.Clock)
 	if err := tx.EndSession(ctx, login.ID, now); err != nil {
 		return err
 	}
-	if err := tx.Revoke(ctx, revocation.New(revocation.Session, login.ID, now)); err != nil {
-		return err
-	}
-	return record(ctx, tx, "delete", login, "")
+	return tx.Revoke(ctx, revocation.New(revocation.Session, login.ID, now))
 }
 
 // List returns a page of the calling person's sessions that are alive, oldest first.

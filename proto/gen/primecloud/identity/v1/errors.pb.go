@@ -84,6 +84,8 @@ const (
 	ErrorReason_ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED ErrorReason = 47
 	// The API key does not have a scope that was asked for. Ask for less, or make a key that has it.
 	ErrorReason_ERROR_REASON_SCOPE_NOT_HELD ErrorReason = 48
+	// The provider's logout token was not accepted, or was obeyed already. It must send another one.
+	ErrorReason_ERROR_REASON_LOGOUT_TOKEN_INVALID ErrorReason = 49
 )
 
 // Enum value maps for ErrorReason.
@@ -115,6 +117,7 @@ var (
 		46: "ERROR_REASON_API_KEY_PERSONAL",
 		47: "ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED",
 		48: "ERROR_REASON_SCOPE_NOT_HELD",
+		49: "ERROR_REASON_LOGOUT_TOKEN_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                 0,
@@ -143,6 +146,7 @@ var (
 		"ERROR_REASON_API_KEY_PERSONAL":            46,
 		"ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED":  47,
 		"ERROR_REASON_SCOPE_NOT_HELD":              48,
+		"ERROR_REASON_LOGOUT_TOKEN_INVALID":        49,
 	}
 )
 
@@ -177,7 +181,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xa8\a\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xcf\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -205,7 +209,8 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"(ERROR_REASON_API_KEY_NETWORK_NOT_ALLOWED\x10-\x12!\n" +
 	"\x1dERROR_REASON_API_KEY_PERSONAL\x10.\x12+\n" +
 	"'ERROR_REASON_API_KEY_PERSON_NOT_ALLOWED\x10/\x12\x1f\n" +
-	"\x1bERROR_REASON_SCOPE_NOT_HELD\x100BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\x1bERROR_REASON_SCOPE_NOT_HELD\x100\x12%\n" +
+	"!ERROR_REASON_LOGOUT_TOKEN_INVALID\x101BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once
