@@ -189,6 +189,10 @@ func (h *handler) auth(ctx context.Context, e *exchange, r *http.Request) {
 		if h.only(e, r, http.MethodGet) {
 			h.login.Begin(ctx, e, r, k)
 		}
+	case "/auth/providers":
+		if h.only(e, r, http.MethodGet) {
+			h.login.Providers(e)
+		}
 	case "/auth/callback":
 		// It makes a session, so that HEAD, which is to change nothing, is no GET here.
 		if r.Method != http.MethodHead && h.only(e, r, http.MethodGet) {

@@ -62,7 +62,7 @@ type Config struct {
 	Clock clock.Clock
 	// Transport reaches the providers; nil is the default one.
 	Transport http.RoundTripper
-	// Around stands around each verification, as "oidc.Verify".
+	// Around stands around each verification, as "oidc.Verify" and "oidc.VerifyLogout".
 	Around port.Around
 }
 
