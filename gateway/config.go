@@ -35,6 +35,8 @@ type Config struct {
 	OIDCClientID     string        `env:"PRIMECLOUD_GATEWAY_OIDC_CLIENT_ID" default:"primecloud" doc:"Client id at the provider."`
 	OIDCClientSecret config.Secret `env:"PRIMECLOUD_GATEWAY_OIDC_CLIENT_SECRET" doc:"Client secret at the provider; none for a public client."`
 	OIDCScopes       []string      `env:"PRIMECLOUD_GATEWAY_OIDC_SCOPES" default:"openid,profile,email" doc:"Scopes to ask the provider for."`
+	OIDCDisplayName  string        `env:"PRIMECLOUD_GATEWAY_OIDC_DISPLAY_NAME" default:"Single sign-on" doc:"Name that people choose the provider by, where there are several."`
+	OIDCProviders    string        `env:"PRIMECLOUD_GATEWAY_OIDC_PROVIDERS" doc:"JSON file with further login providers; identity reads the same one."`
 
 	TokenIssuer   string `env:"PRIMECLOUD_GATEWAY_TOKEN_ISSUER" default:"primecloud" doc:"Issuer that identity's access tokens name."`
 	TokenAudience string `env:"PRIMECLOUD_GATEWAY_TOKEN_AUDIENCE" default:"primecloud" doc:"Audience that identity's access tokens name."`

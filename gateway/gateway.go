@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/lifecycle"
 	"github.com/primecloud/primecloud/pkg/observe"
+	"github.com/primecloud/primecloud/pkg/provider"
 	"github.com/primecloud/primecloud/pkg/rpc"
 	"github.com/primecloud/primecloud/pkg/token"
 	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
@@ -83,9 +85,12 @@ func New(ctx context.Context, c Config, d Deps) (*Gateway, error) {
 	}
 	cookies := session.Cookies{Secure: c.https()}
 	tokens := session.NewTokens(login.Exchange(d.Identity), d.Clock)
+	providers, err := loginProviders(c)
+	if err != nil {
+		return nil, err
+	}
 	g.login, err = login.New(login.Config{
-		Issuer: c.OIDCIssuer, InternalURL: c.OIDCInternalURL, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
-		Scopes: c.OIDCScopes, PublicURL: c.origin(), Key: stateKey,
+		Providers: providers, PublicURL: c.origin(), Key: stateKey,
 		Cookies: cookies, Tokens: tokens, Guard: guard, Identity: d.Identity, Clock: d.Clock,
 	})
 	if err != nil {
@@ -97,7 +102,7 @@ func New(ctx context.Context, c Config, d Deps) (*Gateway, error) {
 	}
 	h := &handler{
 		clock: d.Clock, addresses: clientaddr.New(proxies), headers: secure.NewHeaders(c.https()), cors: secure.NewCORS(c.CORSOrigins),
-		login: g.login, loginLimit: ratelimit.New("login", c.LoginRateLimit), timeout: c.Timeout,
+		login: g.login, loginLimit: ratelimit.New("login", c.LoginRateLimit), logoutLimit: ratelimit.New("logout", c.RateLimit), timeout: c.Timeout,
 	}
 	h.admission = admission.New(admission.Config{
 		Subject: subject, Cookies: cookies, Tokens: tokens, Guard: guard,
@@ -120,6 +125,34 @@ func New(ctx context.Context, c Config, d Deps) (*Gateway, error) {
 	h.health = admin.Handler(g.health(nil))
 	g.handler = h
 	return g, g.serve()
+}
+
+// loginProviders returns the provider of the settings and those of the file.
+func loginProviders(c Config) ([]login.Provider, error) {
+	list := []login.Provider{{
+		ID: provider.Default, DisplayName: c.OIDCDisplayName, Issuer: c.OIDCIssuer, InternalURL: c.OIDCInternalURL,
+		ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret, Scopes: c.OIDCScopes,
+	}}
+	further, err := provider.Read(c.OIDCProviders, c.OIDCIssuer.String())
+	if err != nil {
+		return nil, fmt.Errorf("PRIMECLOUD_GATEWAY_OIDC_PROVIDERS: %w", err)
+	}
+	for _, p := range further {
+		secret, err := p.Secret()
+		if err != nil {
+			return nil, fmt.Errorf("PRIMECLOUD_GATEWAY_OIDC_PROVIDERS: %w", err)
+		}
+		one := login.Provider{ID: p.ID, DisplayName: p.DisplayName, ClientID: p.ClientID, ClientSecret: secret, Scopes: p.Scopes}
+		// The file was held against the rules: these are URLs.
+		issuer, err1 := url.Parse(p.Issuer)
+		internal, err2 := url.Parse(p.InternalURL)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		one.Issuer, one.InternalURL = *issuer, *internal
+		list = append(list, one)
+	}
+	return list, nil
 }
 
 // keysOf derives the keys of the CSRF tokens and the login cookies from the configured one.

@@ -29,20 +29,21 @@ import (
 
 // handler is every request's way through the gateway, in the order of ServeHTTP.
 type handler struct {
-	clock      clock.Clock
-	addresses  *clientaddr.Finder
-	headers    *secure.Headers
-	cors       *secure.CORS
-	trail      *trail.Trail
-	admission  *admission.Admission
-	edge       *edge.Edge
-	login      *login.Login
-	oauth      *oauth.Server
-	loginLimit *ratelimit.Limiter
-	docs       *docs.Docs
-	health     http.Handler
-	timeout    time.Duration
-	draining   atomic.Bool
+	clock       clock.Clock
+	addresses   *clientaddr.Finder
+	headers     *secure.Headers
+	cors        *secure.CORS
+	trail       *trail.Trail
+	admission   *admission.Admission
+	edge        *edge.Edge
+	login       *login.Login
+	oauth       *oauth.Server
+	loginLimit  *ratelimit.Limiter
+	logoutLimit *ratelimit.Limiter
+	docs        *docs.Docs
+	health      http.Handler
+	timeout     time.Duration
+	draining    atomic.Bool
 }
 
 // exchange is one request and its response: the call, and the writer that remembers the
@@ -126,6 +127,8 @@ func (h *handler) route(ctx context.Context, e *exchange, r *http.Request) {
 		}
 	case path == oauth.TokenPath || path == oauth.MetadataPath:
 		h.authorize(ctx, e, r)
+	case path == "/auth/backchannel-logout":
+		h.backchannel(ctx, e, r)
 	case strings.HasPrefix(path, "/auth/"):
 		h.auth(ctx, e, r)
 	case path == "/healthz" || path == "/readyz":
@@ -186,6 +189,10 @@ func (h *handler) auth(ctx context.Context, e *exchange, r *http.Request) {
 		if h.only(e, r, http.MethodGet) {
 			h.login.Begin(ctx, e, r, k)
 		}
+	case "/auth/providers":
+		if h.only(e, r, http.MethodGet) {
+			h.login.Providers(e)
+		}
 	case "/auth/callback":
 		// It makes a session, so that HEAD, which is to change nothing, is no GET here.
 		if r.Method != http.MethodHead && h.only(e, r, http.MethodGet) {
@@ -226,6 +233,25 @@ func (h *handler) authorize(ctx context.Context, e *exchange, r *http.Request) {
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	h.oauth.Token(ctx, e, r, k)
+}
+
+// backchannel serves a provider's logouts. They have a budget of their own, that of requests: a
+// provider may log many out at once, all from its one address.
+func (h *handler) backchannel(ctx context.Context, e *exchange, r *http.Request) {
+	k := &e.call
+	k.Route = r.URL.Path
+	if !h.only(e, r, http.MethodPost) {
+		return
+	}
+	decision := h.logoutLimit.Take(ratelimit.Key(k.Address), h.clock.Now())
+	h.logoutLimit.Tell(e.Header(), decision)
+	if !decision.Allowed {
+		h.fail(e, ratelimit.ErrLimited.WithRetryAfter(decision.RetryAfter))
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
+	defer cancel()
+	h.login.Backchannel(ctx, e, r, k)
 }
 
 // only refuses other methods than the one that a route of ours takes.

@@ -40,6 +40,7 @@ type Config struct {
 	OIDCIssuer      url.URL `env:"PRIMECLOUD_IDENTITY_OIDC_ISSUER" required:"true" doc:"Issuer of the OpenID Connect provider, exactly as its ID tokens name it."`
 	OIDCInternalURL url.URL `env:"PRIMECLOUD_IDENTITY_OIDC_INTERNAL_URL" doc:"Where this service reaches the provider, if not at the issuer's address: scheme and host."`
 	OIDCClientID    string  `env:"PRIMECLOUD_IDENTITY_OIDC_CLIENT_ID" default:"primecloud" doc:"Client id that ID tokens must be for: the gateway's."`
+	OIDCProviders   string  `env:"PRIMECLOUD_IDENTITY_OIDC_PROVIDERS" doc:"JSON file with further login providers; the gateway reads the same one. Its form stands in the gateway's README."`
 
 	TokenIssuer   string        `env:"PRIMECLOUD_IDENTITY_TOKEN_ISSUER" default:"primecloud" doc:"Issuer that access tokens name; every verifier insists on it."`
 	TokenAudience string        `env:"PRIMECLOUD_IDENTITY_TOKEN_AUDIENCE" default:"primecloud" doc:"Audience that access tokens name; every verifier insists on it."`

@@ -22,6 +22,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/port"
 	"github.com/primecloud/primecloud/pkg/principal"
+	"github.com/primecloud/primecloud/pkg/provider"
 	"github.com/primecloud/primecloud/pkg/rpc"
 	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
@@ -155,9 +156,12 @@ func (s *Service) refused(ctx context.Context, method string, request proto.Mess
 // useCases makes the use cases of every concept.
 func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter, sealer *seal.Sealer) error {
 	c, d := s.config, s.deps
-	provider, err := oidc.New(oidc.Config{
-		Providers: []oidc.Provider{{Issuer: c.OIDCIssuer.String(), ClientID: c.OIDCClientID, InternalURL: c.OIDCInternalURL.String()}},
-		Clock:     d.Clock, Around: d.Around, GroupsClaim: c.OperatorClaim,
+	providers, err := loginProviders(c)
+	if err != nil {
+		return err
+	}
+	verifier, err := oidc.New(oidc.Config{
+		Providers: providers, Clock: d.Clock, Around: d.Around, GroupsClaim: c.OperatorClaim,
 	})
 	if err != nil {
 		return err
@@ -187,7 +191,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 		Invitations: invitation.New(s.stores.Invitations, d.Clock),
 		Transfers:   ownership.New(s.stores.Transfers, d.Clock),
 		Sessions: session.New(session.Config{
-			Store: s.stores.Sessions, Provider: provider, Minter: minter, Clock: d.Clock, Limits: limits, Roster: roster,
+			Store: s.stores.Sessions, Provider: verifier, Minter: minter, Clock: d.Clock, Limits: limits, Roster: roster,
 		}),
 		Limits: limits,
 		APIKeys: apikey.New(apikey.Config{
@@ -199,6 +203,19 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 		Pages:       pages,
 	}
 	return nil
+}
+
+// loginProviders returns the provider of the settings and those of the file.
+func loginProviders(c Config) ([]oidc.Provider, error) {
+	list := []oidc.Provider{{Issuer: c.OIDCIssuer.String(), ClientID: c.OIDCClientID, InternalURL: c.OIDCInternalURL.String()}}
+	further, err := provider.Read(c.OIDCProviders, c.OIDCIssuer.String())
+	if err != nil {
+		return nil, fmt.Errorf("PRIMECLOUD_IDENTITY_OIDC_PROVIDERS: %w", err)
+	}
+	for _, p := range further {
+		list = append(list, oidc.Provider{Issuer: p.Issuer, ClientID: p.ClientID, InternalURL: p.InternalURL})
+	}
+	return list, nil
 }
 
 // Register puts identity's services on a server.

@@ -50,6 +50,7 @@ func (s *Service) keepUp(ctx context.Context) {
 		{"sweep revocations", s.stores.Revocations.Sweep},
 		{"sweep sessions", func(ctx context.Context) (int64, error) { return s.stores.Sessions.Sweep(ctx, now.Add(-keepEnded)) }},
 		{"sweep invitations", func(ctx context.Context) (int64, error) { return s.use.Invitations.Sweep(ctx, now.Add(-keepEnded)) }},
+		{"sweep logout tokens", func(ctx context.Context) (int64, error) { return s.stores.Sessions.SweepLogoutTokens(ctx, now) }},
 		{"sweep operations", func(ctx context.Context) (int64, error) { return s.sweepOperations(ctx, now) }},
 	}
 	for _, step := range steps {

@@ -9,8 +9,10 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
+	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -26,7 +28,6 @@ import (
 	"github.com/primecloud/primecloud/gateway/internal/fault"
 	"github.com/primecloud/primecloud/gateway/internal/session"
 	"github.com/primecloud/primecloud/pkg/clock"
-	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/rpc"
 	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
@@ -34,13 +35,8 @@ import (
 
 // Config is what logins go by.
 type Config struct {
-	// Issuer is the provider; InternalURL is where it is reached from here, if elsewhere.
-	Issuer, InternalURL url.URL
-	// ClientID and ClientSecret are ours at the provider.
-	ClientID     string
-	ClientSecret config.Secret
-	// Scopes are asked for.
-	Scopes []string
+	// Providers are those that people may log in with, one at least.
+	Providers []Provider
 	// PublicURL is our address as browsers know it.
 	PublicURL string
 	// Key seals login states: 32 bytes.
@@ -59,10 +55,10 @@ type Config struct {
 
 // Login serves /auth and /v1/me/csrf.
 type Login struct {
-	config   Config
-	provider *provider
-	vault    *vault
-	sessions identityv1.SessionServiceClient
+	config    Config
+	providers map[string]*provider
+	vault     *vault
+	sessions  identityv1.SessionServiceClient
 }
 
 // New returns a login; it asks nobody yet.
@@ -71,13 +67,25 @@ func New(config Config) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Login{config: config, provider: newProvider(config), vault: vault, sessions: identityv1.NewSessionServiceClient(config.Identity)}, nil
+	l := &Login{config: config, providers: map[string]*provider{}, vault: vault, sessions: identityv1.NewSessionServiceClient(config.Identity)}
+	for _, p := range config.Providers {
+		l.providers[p.ID] = newProvider(p, config.PublicURL)
+	}
+	if len(l.providers) == 0 {
+		return nil, errors.New("login: no provider is configured")
+	}
+	return l, nil
 }
 
-// Ready reports whether the provider answers.
+// Ready reports whether the providers answer.
 func (l *Login) Ready(ctx context.Context) error {
-	_, err := l.provider.oauth(ctx)
-	return err
+	var away []error
+	for _, p := range l.config.Providers {
+		if _, err := l.providers[p.ID].oauth(ctx); err != nil {
+			away = append(away, err)
+		}
+	}
+	return errors.Join(away...)
 }
 
 // Exchange gets an access token from identity: the session.Exchange of the gateway.
@@ -111,8 +119,20 @@ func (l *Login) Begin(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		redirect(w, l.config.PublicURL+r.URL.RequestURI())
 		return
 	}
-	s := state{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), ReturnTo: target, Ends: l.config.Clock.Now().Add(lifetime)}
-	address, err := l.provider.begin(ctx, s)
+	chosen, err := l.chosen(r)
+	if err != nil {
+		l.fail(w, r, k, err)
+		return
+	}
+	if chosen == nil {
+		l.choose(w, target)
+		return
+	}
+	s := state{
+		State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), ReturnTo: target, Provider: chosen.ID,
+		Ends: l.config.Clock.Now().Add(lifetime),
+	}
+	address, err := chosen.begin(ctx, s)
 	if err == nil {
 		err = l.vault.put(w, s)
 	}
@@ -153,7 +173,13 @@ func (l *Login) Callback(ctx context.Context, w http.ResponseWriter, r *http.Req
 			Wrap(errs.Newf(errs.Unauthenticated, "LOGIN_REQUIRED", "provider: %q", query.Get("error"))))
 		return
 	}
-	raw, err := l.provider.redeem(ctx, query.Get("code"), s)
+	// A login that was begun before there was a choice.
+	from := l.providers[cmp.Or(s.Provider, l.config.Providers[0].ID)]
+	if from == nil || !from.answered(query) {
+		l.fail(w, r, k, ErrState)
+		return
+	}
+	raw, err := from.redeem(ctx, query.Get("code"), s)
 	if err != nil {
 		l.fail(w, r, k, err)
 		return

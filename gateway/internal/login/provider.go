@@ -12,6 +12,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/errs"
 )
 
@@ -21,18 +22,32 @@ const askWithin = 10 * time.Second
 var errProvider = errs.New(errs.Unavailable, "DEPENDENCY_UNAVAILABLE",
 	"the login provider cannot be reached; try again later").With("dependency", "oidc")
 
-// provider is the OpenID Connect provider. It is looked up when a login first needs it, so
-// that the gateway starts without it; until it answers, each login tries again.
+// Provider is one OpenID Connect provider.
+type Provider struct {
+	// ID names it in addresses, DisplayName for people.
+	ID, DisplayName string
+	// Issuer is its issuer; InternalURL is where it is reached from here, if elsewhere.
+	Issuer, InternalURL url.URL
+	// ClientID and ClientSecret are ours there.
+	ClientID     string
+	ClientSecret config.Secret
+	// Scopes are asked for.
+	Scopes []string
+}
+
+// provider is a provider at work. It is looked up when a login first needs it, so that the
+// gateway starts without it; until it answers, each login tries again.
 type provider struct {
-	config Config
-	client *http.Client
+	Provider
+	callback string
+	client   *http.Client
 
 	flight singleflight.Group
 	found  atomic.Pointer[oauth2.Config]
 }
 
-func newProvider(config Config) *provider {
-	p := &provider{config: config}
+func newProvider(config Provider, publicURL string) *provider {
+	p := &provider{Provider: config, callback: publicURL + "/auth/callback"}
 	transport := http.DefaultTransport
 	if config.InternalURL.Host != "" {
 		transport = &detour{public: config.Issuer, internal: config.InternalURL, next: transport}
@@ -81,13 +96,13 @@ func (p *provider) oauth(ctx context.Context) (*oauth2.Config, error) {
 }
 
 func (p *provider) discover(ctx context.Context) (*oauth2.Config, error) {
-	discovered, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.config.Issuer.String())
+	discovered, err := oidc.NewProvider(oidc.ClientContext(ctx, p.client), p.Issuer.String())
 	if err != nil {
 		return nil, err
 	}
 	found := &oauth2.Config{
-		ClientID: p.config.ClientID, ClientSecret: p.config.ClientSecret.Reveal(), Endpoint: discovered.Endpoint(),
-		RedirectURL: p.config.PublicURL + "/auth/callback", Scopes: p.config.Scopes,
+		ClientID: p.ClientID, ClientSecret: p.ClientSecret.Reveal(), Endpoint: discovered.Endpoint(),
+		RedirectURL: p.callback, Scopes: p.Scopes,
 	}
 	p.found.Store(found)
 	return found, nil
@@ -100,6 +115,13 @@ func (p *provider) begin(ctx context.Context, s state) (string, error) {
 		return "", err
 	}
 	return config.AuthCodeURL(s.State, oauth2.S256ChallengeOption(s.Verifier), oidc.Nonce(s.Nonce)), nil
+}
+
+// answered reports whether an answer says that it is this provider's, if it says whose it is
+// (RFC 9207): with several, one could pass another's code off as its own.
+func (p *provider) answered(query url.Values) bool {
+	issuer := query.Get("iss")
+	return issuer == "" || issuer == p.Issuer.String()
 }
 
 // redeem turns the code into an ID token, which identity verifies.

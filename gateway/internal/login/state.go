@@ -29,6 +29,7 @@ type state struct {
 	Nonce    string    `json:"n"`
 	Verifier string    `json:"v"`
 	ReturnTo string    `json:"r"`
+	Provider string    `json:"p"`
 	Ends     time.Time `json:"e"`
 }
 

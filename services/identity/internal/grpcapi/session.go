@@ -43,6 +43,21 @@ func (s *sessions) DeleteSession(ctx context.Context, r *identityv1.DeleteSessio
 	return &identityv1.DeleteSessionResponse{}, nil
 }
 
+func (s *sessions) BackchannelLogout(ctx context.Context, r *identityv1.BackchannelLogoutRequest) (*identityv1.BackchannelLogoutResponse, error) {
+	if err := s.use.Obey(ctx, r.GetLogoutToken()); err != nil {
+		return nil, err
+	}
+	return &identityv1.BackchannelLogoutResponse{}, nil
+}
+
+func (s *sessions) RevokeAllSessions(ctx context.Context, r *identityv1.RevokeAllSessionsRequest) (*identityv1.RevokeAllSessionsResponse, error) {
+	count, err := s.use.RevokeAll(ctx, r.GetKeepCurrent())
+	if err != nil {
+		return nil, err
+	}
+	return &identityv1.RevokeAllSessionsResponse{RevokedCount: int32(count)}, nil
+}
+
 func (s *sessions) ListSessions(ctx context.Context, r *identityv1.ListSessionsRequest) (*identityv1.ListSessionsResponse, error) {
 	caller := principal.FromContext(ctx)
 	v, err := s.pages.open(identityv1.SessionService_ListSessions_FullMethodName, r, caller.ID)
@@ -71,5 +86,6 @@ func (s *sessions) session(one session.Session, current bool) *identityv1.Sessio
 		Id: one.ID, UserId: one.UserID, Address: one.Address, UserAgent: one.UserAgent,
 		CreateTime: stamp(one.CreateTime), LastUseTime: stamp(one.LastUseTime),
 		IdleExpireTime: stamp(s.limits.IdleExpireTime(one)), ExpireTime: stamp(one.ExpireTime), Current: current,
+		Device: one.Device(),
 	}
 }

@@ -64,7 +64,7 @@ type Config struct {
 	Transport http.RoundTripper
 	// GroupsClaim is the claim whose values are returned as groups, such as "groups"; empty is none.
 	GroupsClaim string
-	// Around stands around each verification, as "oidc.Verify".
+	// Around stands around each verification, as "oidc.Verify" and "oidc.VerifyLogout".
 	Around port.Around
 }
 
@@ -95,40 +95,23 @@ func New(c Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify returns who the ID token vouches for.
+// Verify returns who the ID token vouches for, with the session at the provider and the groups.
 func (v *Verifier) Verify(ctx context.Context, idToken, nonce string) (session.Vouched, error) {
-	return port.Value(ctx, v.config.Around, "oidc.Verify", func(ctx context.Context) (session.Vouched, error) {
-		return v.verify(ctx, idToken, nonce)
+	token, err := port.Value(ctx, v.config.Around, "oidc.Verify", func(ctx context.Context) (*oidc.IDToken, error) {
+		return v.genuine(ctx, idToken)
 	})
-}
-
-func (v *Verifier) verify(ctx context.Context, idToken, nonce string) (session.Vouched, error) {
-	if len(idToken) > maxToken {
-		return session.Vouched{}, invalid("it is longer than any ID token")
-	}
-	// Unverified, but it only chooses among providers that are all trusted; the one chosen
-	// then insists on its own name.
-	issuer, err := claimedIssuer(idToken)
-	if err != nil {
-		return session.Vouched{}, ErrIDTokenInvalid.Wrap(err)
-	}
-	p, trusted := v.providers[issuer]
-	if !trusted {
-		return session.Vouched{}, invalid("its issuer is not trusted")
-	}
-	token, err := p.verify(ctx, idToken, v.config.Clock)
 	if err != nil {
 		return session.Vouched{}, err
 	}
 	if subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(nonce)) != 1 {
 		return session.Vouched{}, invalid("the nonce is of another login")
 	}
-	person, err := login(token)
+	vouched, err := login(token)
 	if err != nil {
 		return session.Vouched{}, err
 	}
-	groups, err := v.groups(token)
-	return session.Vouched{Login: person, Groups: groups}, err
+	vouched.Groups, err = v.groups(token)
+	return vouched, err
 }
 
 // groups reads the claim that operators are known by: a list of strings, or one string.
@@ -156,27 +139,50 @@ func (v *Verifier) groups(token *oidc.IDToken) ([]string, error) {
 	}
 }
 
+// genuine returns a token that one of the providers signed for us and that lives.
+func (v *Verifier) genuine(ctx context.Context, raw string) (*oidc.IDToken, error) {
+	if len(raw) > maxToken {
+		return nil, invalid("it is longer than any ID token")
+	}
+	// Unverified, but it only chooses among providers that are all trusted; the one chosen
+	// then insists on its own name.
+	issuer, err := claimedIssuer(raw)
+	if err != nil {
+		return nil, ErrIDTokenInvalid.Wrap(err)
+	}
+	p, trusted := v.providers[issuer]
+	if !trusted {
+		return nil, invalid("its issuer is not trusted")
+	}
+	return p.verify(ctx, raw, v.config.Clock)
+}
+
 // login reads the claims that a person is made of.
-func login(token *oidc.IDToken) (user.Login, error) {
+func login(token *oidc.IDToken) (session.Vouched, error) {
 	var claims struct {
 		Email             string `json:"email"`
 		EmailVerified     bool   `json:"email_verified"`
 		Name              string `json:"name"`
 		PreferredUsername string `json:"preferred_username"`
+		Session           string `json:"sid"`
+		Events            any    `json:"events"`
 	}
 	if err := token.Claims(&claims); err != nil {
-		return user.Login{}, ErrIDTokenInvalid.Wrap(err)
+		return session.Vouched{}, ErrIDTokenInvalid.Wrap(err)
 	}
-	if token.Subject == "" {
-		return user.Login{}, invalid("it has no subject")
+	switch {
+	case token.Subject == "":
+		return session.Vouched{}, invalid("it has no subject")
+	case claims.Events != nil:
+		return session.Vouched{}, invalid("it tells of an event, as a logout token does")
 	}
 	name := claims.Name
 	if strings.TrimSpace(name) == "" {
 		name = claims.PreferredUsername
 	}
-	return user.Login{
+	return session.Vouched{Session: claims.Session, Login: user.Login{
 		Issuer: token.Issuer, Subject: token.Subject, Email: claims.Email, EmailVerified: claims.EmailVerified, DisplayName: name,
-	}, nil
+	}}, nil
 }
 
 // provider is one provider, looked up when it is first needed.

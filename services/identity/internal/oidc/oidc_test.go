@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -204,5 +205,31 @@ func TestAn_internal_address_is_called_in_place_of_the_public_one(t *testing.T) 
 	login, err := v.Verify(t.Context(), sign(t, jose.RS256, p.key, "k1", p.claims()), "0123456789abcdef")
 	if err != nil || login.Issuer != "https://login.example.com" {
 		t.Errorf("got %+v, %v", login, err)
+	}
+}
+
+func TestVerify_tells_the_groups_of_the_claim_that_is_asked_for(t *testing.T) {
+	p := newIssuer(t)
+	for name, c := range map[string]struct {
+		claim string
+		value any
+		want  string
+	}{
+		"a list":                {"groups", []any{"staff", 7, "finance"}, "staff finance"},
+		"one string":            {"groups", "staff", "staff"},
+		"none":                  {"groups", nil, ""},
+		"something else":        {"groups", map[string]any{"staff": true}, ""},
+		"no claim is asked for": {"", []any{"staff"}, ""},
+	} {
+		v, err := oidc.New(oidc.Config{
+			Providers: []oidc.Provider{{Issuer: p.URL, ClientID: "primecloud"}}, Clock: clock.NewManual(now), GroupsClaim: c.claim,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := v.Verify(t.Context(), sign(t, jose.RS256, p.key, "k1", with(p.claims(), "groups", c.value)), "0123456789abcdef")
+		if err != nil || strings.Join(got.Groups, " ") != c.want {
+			t.Errorf("%s gave %v, %v", name, got.Groups, err)
+		}
 	}
 }

@@ -84,6 +84,7 @@ func (t *transaction) InsertSession(ctx context.Context, s session.Session, hash
 	return t.q.InsertSession(ctx, db.InsertSessionParams{
 		ID: s.ID, UserID: s.UserID, SecretHash: hash[:], Address: s.Address, UserAgent: s.UserAgent,
 		CreateTime: s.CreateTime, LastUseTime: s.LastUseTime, ExpireTime: s.ExpireTime, OperatorGroups: append([]string{}, s.OperatorGroups...),
+		Issuer: s.Provider.Issuer, Subject: s.Provider.Subject, ProviderSession: s.Provider.ID,
 	})
 }
 

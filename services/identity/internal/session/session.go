@@ -49,6 +49,8 @@ type Session struct {
 	UserID string
 	// Address and UserAgent are what the login came from.
 	Address, UserAgent string
+	// Provider is what the provider knows the login by. It is kept and not read back.
+	Provider ProviderSession
 	// CreateTime is the login, LastUseTime the last use to the minute.
 	CreateTime, LastUseTime time.Time
 	// ExpireTime is the absolute limit.
@@ -119,6 +121,7 @@ type Tx interface {
 	// SessionByHash and SessionByID return one, locked, or ErrNotFound.
 	SessionByHash(ctx context.Context, hash Hash) (Session, error)
 	SessionByID(ctx context.Context, sessionID string) (Session, error)
+	Logouts
 	// EndSession sets its end.
 	EndSession(ctx context.Context, sessionID string, at time.Time) error
 	// Revoke ends the tokens that depend on something.
@@ -153,12 +156,16 @@ type Provider interface {
 	// Verify returns who the ID token vouches for, if it is genuine, alive, meant for us
 	// and carries the nonce.
 	Verify(ctx context.Context, idToken, nonce string) (Vouched, error)
+	// VerifyLogout returns what a logout token ends, if it is genuine, alive and meant for us.
+	VerifyLogout(ctx context.Context, logoutToken string) (Logout, error)
 }
 
 // Vouched is what a provider says at a login.
 type Vouched struct {
 	// Login is the person.
 	user.Login
+	// Session is the one at the provider, or "".
+	Session string
 	// Groups are the values of the claim that operators are known by.
 	Groups []string
 }
@@ -216,6 +223,7 @@ func (s *Sessions) Create(ctx context.Context, idToken, nonce string, from Origi
 			ID: id.New(Prefix, now), UserID: u.ID, Address: from.Address, UserAgent: from.UserAgent,
 			CreateTime: now, LastUseTime: now.Truncate(time.Minute), ExpireTime: now.Add(s.Limits.Absolute),
 			OperatorGroups: s.Roster.Groups(vouched.Groups),
+			Provider:       ProviderSession{Issuer: vouched.Issuer, Subject: vouched.Subject, ID: vouched.Session},
 		}
 		if err := tx.InsertSession(ctx, fresh, hashOf(secret)); err != nil {
 			return err
@@ -323,19 +331,24 @@ func (s *Sessions) Revoke(ctx context.Context, sessionID string) error {
 	})
 }
 
-// end ends a session once. It does so past its limits too: tokens may outlive those.
+// end ends a session once, as its person.
 func (s *Sessions) end(ctx context.Context, tx Tx, login Session) error {
 	if !login.EndTime.IsZero() {
 		return nil
 	}
+	if err := s.stop(ctx, tx, login); err != nil {
+		return err
+	}
+	return record(ctx, tx, "delete", login, "")
+}
+
+// stop ends a session and its tokens. It does so past its limits too: tokens may outlive those.
+func (s *Sessions) stop(ctx context.Context, tx Tx, login Session) error {
 	now := unit.Now(s.Clock)
 	if err := tx.EndSession(ctx, login.ID, now); err != nil {
 		return err
 	}
-	if err := tx.Revoke(ctx, revocation.New(revocation.Session, login.ID, now)); err != nil {
-		return err
-	}
-	return record(ctx, tx, "delete", login, "")
+	return tx.Revoke(ctx, revocation.New(revocation.Session, login.ID, now))
 }
 
 // List returns a page of the calling person's sessions that are alive, oldest first.

@@ -130,6 +130,8 @@ const (
 	ErrorReason_ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS ErrorReason = 73
 	// The person cannot be proposed. Name a member who is neither you, nor an owner, nor external.
 	ErrorReason_ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID ErrorReason = 74
+	// The provider's logout token was not accepted, or was obeyed already. It must send another one.
+	ErrorReason_ERROR_REASON_LOGOUT_TOKEN_INVALID ErrorReason = 49
 )
 
 // Enum value maps for ErrorReason.
@@ -182,6 +184,7 @@ var (
 		72: "ERROR_REASON_OWNERSHIP_TRANSFER_CLOSED",
 		73: "ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS",
 		74: "ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID",
+		49: "ERROR_REASON_LOGOUT_TOKEN_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                       0,
@@ -231,6 +234,7 @@ var (
 		"ERROR_REASON_OWNERSHIP_TRANSFER_CLOSED":         72,
 		"ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS":      73,
 		"ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID": 74,
+		"ERROR_REASON_LOGOUT_TOKEN_INVALID":              49,
 	}
 )
 
@@ -265,7 +269,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xd2\r\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xf9\r\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -314,7 +318,8 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"&ERROR_REASON_OWNERSHIP_TRANSFER_EXISTS\x10G\x12*\n" +
 	"&ERROR_REASON_OWNERSHIP_TRANSFER_CLOSED\x10H\x12-\n" +
 	")ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS\x10I\x122\n" +
-	".ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID\x10JBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	".ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID\x10J\x12%\n" +
+	"!ERROR_REASON_LOGOUT_TOKEN_INVALID\x101BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -43,7 +43,9 @@ type Session struct {
 	// When it ends in any case.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Whether this is the session of the very call.
-	Current       bool `protobuf:"varint,9,opt,name=current,proto3" json:"current,omitempty"`
+	Current bool `protobuf:"varint,9,opt,name=current,proto3" json:"current,omitempty"`
+	// Browser and system, as far as user_agent tells: `Firefox on Linux`. Empty when it does not.
+	Device        string `protobuf:"bytes,10,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -141,11 +143,18 @@ func (x *Session) GetCurrent() bool {
 	return false
 }
 
+func (x *Session) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
 var File_primecloud_identity_v1_session_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"$primecloud/identity/v1/session.proto\x12\x16primecloud.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x03\n" +
+	"$primecloud/identity/v1/session.proto\x12\x16primecloud.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x03\n" +
 	"\aSession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\tR\x06userId\x12\x18\n" +
@@ -158,7 +167,9 @@ const file_primecloud_identity_v1_session_proto_rawDesc = "" +
 	"\x10idle_expire_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x0eidleExpireTime\x12;\n" +
 	"\vexpire_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12\x18\n" +
-	"\acurrent\x18\t \x01(\bR\acurrentBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\acurrent\x18\t \x01(\bR\acurrent\x12\x16\n" +
+	"\x06device\x18\n" +
+	" \x01(\tR\x06deviceBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_session_proto_rawDescOnce sync.Once

@@ -25,6 +25,181 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// BackchannelLogoutRequest carries what the provider sent.
+type BackchannelLogoutRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The logout token.
+	LogoutToken   string `protobuf:"bytes,1,opt,name=logout_token,json=logoutToken,proto3" json:"logout_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackchannelLogoutRequest) Reset() {
+	*x = BackchannelLogoutRequest{}
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackchannelLogoutRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackchannelLogoutRequest) ProtoMessage() {}
+
+func (x *BackchannelLogoutRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackchannelLogoutRequest.ProtoReflect.Descriptor instead.
+func (*BackchannelLogoutRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *BackchannelLogoutRequest) GetLogoutToken() string {
+	if x != nil {
+		return x.LogoutToken
+	}
+	return ""
+}
+
+// BackchannelLogoutResponse is empty.
+type BackchannelLogoutResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackchannelLogoutResponse) Reset() {
+	*x = BackchannelLogoutResponse{}
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackchannelLogoutResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackchannelLogoutResponse) ProtoMessage() {}
+
+func (x *BackchannelLogoutResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackchannelLogoutResponse.ProtoReflect.Descriptor instead.
+func (*BackchannelLogoutResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{1}
+}
+
+// RevokeAllSessionsRequest ends the caller's sessions.
+type RevokeAllSessionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the session of the very call stays.
+	KeepCurrent   bool `protobuf:"varint,1,opt,name=keep_current,json=keepCurrent,proto3" json:"keep_current,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeAllSessionsRequest) Reset() {
+	*x = RevokeAllSessionsRequest{}
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeAllSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeAllSessionsRequest) ProtoMessage() {}
+
+func (x *RevokeAllSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeAllSessionsRequest.ProtoReflect.Descriptor instead.
+func (*RevokeAllSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RevokeAllSessionsRequest) GetKeepCurrent() bool {
+	if x != nil {
+		return x.KeepCurrent
+	}
+	return false
+}
+
+// RevokeAllSessionsResponse says what was ended.
+type RevokeAllSessionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many sessions were.
+	RevokedCount  int32 `protobuf:"varint,1,opt,name=revoked_count,json=revokedCount,proto3" json:"revoked_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeAllSessionsResponse) Reset() {
+	*x = RevokeAllSessionsResponse{}
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeAllSessionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeAllSessionsResponse) ProtoMessage() {}
+
+func (x *RevokeAllSessionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeAllSessionsResponse.ProtoReflect.Descriptor instead.
+func (*RevokeAllSessionsResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RevokeAllSessionsResponse) GetRevokedCount() int32 {
+	if x != nil {
+		return x.RevokedCount
+	}
+	return 0
+}
+
 // CreateSessionRequest carries what the gateway got from the provider.
 type CreateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -42,7 +217,7 @@ type CreateSessionRequest struct {
 
 func (x *CreateSessionRequest) Reset() {
 	*x = CreateSessionRequest{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[0]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -54,7 +229,7 @@ func (x *CreateSessionRequest) String() string {
 func (*CreateSessionRequest) ProtoMessage() {}
 
 func (x *CreateSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[0]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -67,7 +242,7 @@ func (x *CreateSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSessionRequest.ProtoReflect.Descriptor instead.
 func (*CreateSessionRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{0}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CreateSessionRequest) GetIdToken() string {
@@ -113,7 +288,7 @@ type CreateSessionResponse struct {
 
 func (x *CreateSessionResponse) Reset() {
 	*x = CreateSessionResponse{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[1]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -125,7 +300,7 @@ func (x *CreateSessionResponse) String() string {
 func (*CreateSessionResponse) ProtoMessage() {}
 
 func (x *CreateSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[1]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -138,7 +313,7 @@ func (x *CreateSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSessionResponse.ProtoReflect.Descriptor instead.
 func (*CreateSessionResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{1}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateSessionResponse) GetSession() *Session {
@@ -178,7 +353,7 @@ type ExchangeSessionRequest struct {
 
 func (x *ExchangeSessionRequest) Reset() {
 	*x = ExchangeSessionRequest{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[2]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -190,7 +365,7 @@ func (x *ExchangeSessionRequest) String() string {
 func (*ExchangeSessionRequest) ProtoMessage() {}
 
 func (x *ExchangeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[2]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -203,7 +378,7 @@ func (x *ExchangeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExchangeSessionRequest.ProtoReflect.Descriptor instead.
 func (*ExchangeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{2}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ExchangeSessionRequest) GetSessionSecret() string {
@@ -244,7 +419,7 @@ type ExchangeSessionResponse struct {
 
 func (x *ExchangeSessionResponse) Reset() {
 	*x = ExchangeSessionResponse{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[3]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -256,7 +431,7 @@ func (x *ExchangeSessionResponse) String() string {
 func (*ExchangeSessionResponse) ProtoMessage() {}
 
 func (x *ExchangeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[3]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -269,7 +444,7 @@ func (x *ExchangeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExchangeSessionResponse.ProtoReflect.Descriptor instead.
 func (*ExchangeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{3}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExchangeSessionResponse) GetAccessToken() string {
@@ -311,7 +486,7 @@ type DeleteSessionRequest struct {
 
 func (x *DeleteSessionRequest) Reset() {
 	*x = DeleteSessionRequest{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[4]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +498,7 @@ func (x *DeleteSessionRequest) String() string {
 func (*DeleteSessionRequest) ProtoMessage() {}
 
 func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[4]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,7 +511,7 @@ func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSessionRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{4}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeleteSessionRequest) GetSessionSecret() string {
@@ -355,7 +530,7 @@ type DeleteSessionResponse struct {
 
 func (x *DeleteSessionResponse) Reset() {
 	*x = DeleteSessionResponse{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[5]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +542,7 @@ func (x *DeleteSessionResponse) String() string {
 func (*DeleteSessionResponse) ProtoMessage() {}
 
 func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[5]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +555,7 @@ func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSessionResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{5}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{9}
 }
 
 // ListSessionsRequest asks for a page of the caller's sessions.
@@ -396,7 +571,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[6]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -408,7 +583,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[6]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -421,7 +596,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{6}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListSessionsRequest) GetPageSize() int32 {
@@ -451,7 +626,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[7]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +638,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[7]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +651,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{7}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -504,7 +679,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[8]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +691,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[8]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +704,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{8}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RevokeSessionRequest) GetSessionId() string {
@@ -548,7 +723,7 @@ type RevokeSessionResponse struct {
 
 func (x *RevokeSessionResponse) Reset() {
 	*x = RevokeSessionResponse{}
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[9]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +735,7 @@ func (x *RevokeSessionResponse) String() string {
 func (*RevokeSessionResponse) ProtoMessage() {}
 
 func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[9]
+	mi := &file_primecloud_identity_v1_session_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,14 +748,21 @@ func (x *RevokeSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionResponse.ProtoReflect.Descriptor instead.
 func (*RevokeSessionResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{9}
+	return file_primecloud_identity_v1_session_service_proto_rawDescGZIP(), []int{13}
 }
 
 var File_primecloud_identity_v1_session_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_session_service_proto_rawDesc = "" +
 	"\n" +
-	",primecloud/identity/v1/session_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$primecloud/identity/v1/session.proto\x1a!primecloud/identity/v1/user.proto\x1a#primecloud/options/v1/options.proto\"\xa5\x01\n" +
+	",primecloud/identity/v1/session_service.proto\x12\x16primecloud.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$primecloud/identity/v1/session.proto\x1a!primecloud/identity/v1/user.proto\x1a#primecloud/options/v1/options.proto\"F\n" +
+	"\x18BackchannelLogoutRequest\x12*\n" +
+	"\flogout_token\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\vlogoutToken\"\x1b\n" +
+	"\x19BackchannelLogoutResponse\"=\n" +
+	"\x18RevokeAllSessionsRequest\x12!\n" +
+	"\fkeep_current\x18\x01 \x01(\bR\vkeepCurrent\"@\n" +
+	"\x19RevokeAllSessionsResponse\x12#\n" +
+	"\rrevoked_count\x18\x01 \x01(\x05R\frevokedCount\"\xa5\x01\n" +
 	"\x14CreateSessionRequest\x12\"\n" +
 	"\bid_token\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\aidToken\x12\x1d\n" +
 	"\x05nonce\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x10R\x05nonce\x12!\n" +
@@ -616,13 +798,15 @@ const file_primecloud_identity_v1_session_service_proto_rawDesc = "" +
 	"\x14RevokeSessionRequest\x12&\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\tsessionId\"\x17\n" +
-	"\x15RevokeSessionResponse2\xd4\x05\n" +
+	"\x15RevokeSessionResponse2\x91\b\n" +
 	"\x0eSessionService\x12\x81\x01\n" +
 	"\rCreateSession\x12,.primecloud.identity.v1.CreateSessionRequest\x1a-.primecloud.identity.v1.CreateSessionResponse\"\x13\xca\xf3\x18\v\b\x06\"\agateway\xd0\xf3\x18\x03\x12\x87\x01\n" +
 	"\x0fExchangeSession\x12..primecloud.identity.v1.ExchangeSessionRequest\x1a/.primecloud.identity.v1.ExchangeSessionResponse\"\x13\xca\xf3\x18\v\b\x06\"\agateway\xd0\xf3\x18\x03\x12\x81\x01\n" +
-	"\rDeleteSession\x12,.primecloud.identity.v1.DeleteSessionRequest\x1a-.primecloud.identity.v1.DeleteSessionResponse\"\x13\xca\xf3\x18\v\b\x06\"\agateway\xd0\xf3\x18\x03\x12\x8e\x01\n" +
+	"\rDeleteSession\x12,.primecloud.identity.v1.DeleteSessionRequest\x1a-.primecloud.identity.v1.DeleteSessionResponse\"\x13\xca\xf3\x18\v\b\x06\"\agateway\xd0\xf3\x18\x03\x12\x8d\x01\n" +
+	"\x11BackchannelLogout\x120.primecloud.identity.v1.BackchannelLogoutRequest\x1a1.primecloud.identity.v1.BackchannelLogoutResponse\"\x13\xca\xf3\x18\v\b\x06\"\agateway\xd0\xf3\x18\x03\x12\x8e\x01\n" +
 	"\fListSessions\x12+.primecloud.identity.v1.ListSessionsRequest\x1a,.primecloud.identity.v1.ListSessionsResponse\"#\xca\xf3\x18\x04\b\x03(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/me/sessions\x12\x9e\x01\n" +
-	"\rRevokeSession\x12,.primecloud.identity.v1.RevokeSessionRequest\x1a-.primecloud.identity.v1.RevokeSessionResponse\"0\xca\xf3\x18\x04\b\x03(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/sessions/{session_id}BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"\rRevokeSession\x12,.primecloud.identity.v1.RevokeSessionRequest\x1a-.primecloud.identity.v1.RevokeSessionResponse\"0\xca\xf3\x18\x04\b\x03(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1e*\x1c/v1/me/sessions/{session_id}\x12\xaa\x01\n" +
+	"\x11RevokeAllSessions\x120.primecloud.identity.v1.RevokeAllSessionsRequest\x1a1.primecloud.identity.v1.RevokeAllSessionsResponse\"0\xca\xf3\x18\x04\b\x03(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/v1/me/sessions:revokeAllBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_session_service_proto_rawDescOnce sync.Once
@@ -636,39 +820,47 @@ func file_primecloud_identity_v1_session_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_identity_v1_session_service_proto_rawDescData
 }
 
-var file_primecloud_identity_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_primecloud_identity_v1_session_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_primecloud_identity_v1_session_service_proto_goTypes = []any{
-	(*CreateSessionRequest)(nil),    // 0: primecloud.identity.v1.CreateSessionRequest
-	(*CreateSessionResponse)(nil),   // 1: primecloud.identity.v1.CreateSessionResponse
-	(*ExchangeSessionRequest)(nil),  // 2: primecloud.identity.v1.ExchangeSessionRequest
-	(*ExchangeSessionResponse)(nil), // 3: primecloud.identity.v1.ExchangeSessionResponse
-	(*DeleteSessionRequest)(nil),    // 4: primecloud.identity.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil),   // 5: primecloud.identity.v1.DeleteSessionResponse
-	(*ListSessionsRequest)(nil),     // 6: primecloud.identity.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),    // 7: primecloud.identity.v1.ListSessionsResponse
-	(*RevokeSessionRequest)(nil),    // 8: primecloud.identity.v1.RevokeSessionRequest
-	(*RevokeSessionResponse)(nil),   // 9: primecloud.identity.v1.RevokeSessionResponse
-	(*Session)(nil),                 // 10: primecloud.identity.v1.Session
-	(*User)(nil),                    // 11: primecloud.identity.v1.User
-	(*timestamppb.Timestamp)(nil),   // 12: google.protobuf.Timestamp
+	(*BackchannelLogoutRequest)(nil),  // 0: primecloud.identity.v1.BackchannelLogoutRequest
+	(*BackchannelLogoutResponse)(nil), // 1: primecloud.identity.v1.BackchannelLogoutResponse
+	(*RevokeAllSessionsRequest)(nil),  // 2: primecloud.identity.v1.RevokeAllSessionsRequest
+	(*RevokeAllSessionsResponse)(nil), // 3: primecloud.identity.v1.RevokeAllSessionsResponse
+	(*CreateSessionRequest)(nil),      // 4: primecloud.identity.v1.CreateSessionRequest
+	(*CreateSessionResponse)(nil),     // 5: primecloud.identity.v1.CreateSessionResponse
+	(*ExchangeSessionRequest)(nil),    // 6: primecloud.identity.v1.ExchangeSessionRequest
+	(*ExchangeSessionResponse)(nil),   // 7: primecloud.identity.v1.ExchangeSessionResponse
+	(*DeleteSessionRequest)(nil),      // 8: primecloud.identity.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil),     // 9: primecloud.identity.v1.DeleteSessionResponse
+	(*ListSessionsRequest)(nil),       // 10: primecloud.identity.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),      // 11: primecloud.identity.v1.ListSessionsResponse
+	(*RevokeSessionRequest)(nil),      // 12: primecloud.identity.v1.RevokeSessionRequest
+	(*RevokeSessionResponse)(nil),     // 13: primecloud.identity.v1.RevokeSessionResponse
+	(*Session)(nil),                   // 14: primecloud.identity.v1.Session
+	(*User)(nil),                      // 15: primecloud.identity.v1.User
+	(*timestamppb.Timestamp)(nil),     // 16: google.protobuf.Timestamp
 }
 var file_primecloud_identity_v1_session_service_proto_depIdxs = []int32{
-	10, // 0: primecloud.identity.v1.CreateSessionResponse.session:type_name -> primecloud.identity.v1.Session
-	11, // 1: primecloud.identity.v1.CreateSessionResponse.user:type_name -> primecloud.identity.v1.User
-	12, // 2: primecloud.identity.v1.ExchangeSessionResponse.expire_time:type_name -> google.protobuf.Timestamp
-	10, // 3: primecloud.identity.v1.ListSessionsResponse.sessions:type_name -> primecloud.identity.v1.Session
-	0,  // 4: primecloud.identity.v1.SessionService.CreateSession:input_type -> primecloud.identity.v1.CreateSessionRequest
-	2,  // 5: primecloud.identity.v1.SessionService.ExchangeSession:input_type -> primecloud.identity.v1.ExchangeSessionRequest
-	4,  // 6: primecloud.identity.v1.SessionService.DeleteSession:input_type -> primecloud.identity.v1.DeleteSessionRequest
-	6,  // 7: primecloud.identity.v1.SessionService.ListSessions:input_type -> primecloud.identity.v1.ListSessionsRequest
-	8,  // 8: primecloud.identity.v1.SessionService.RevokeSession:input_type -> primecloud.identity.v1.RevokeSessionRequest
-	1,  // 9: primecloud.identity.v1.SessionService.CreateSession:output_type -> primecloud.identity.v1.CreateSessionResponse
-	3,  // 10: primecloud.identity.v1.SessionService.ExchangeSession:output_type -> primecloud.identity.v1.ExchangeSessionResponse
-	5,  // 11: primecloud.identity.v1.SessionService.DeleteSession:output_type -> primecloud.identity.v1.DeleteSessionResponse
-	7,  // 12: primecloud.identity.v1.SessionService.ListSessions:output_type -> primecloud.identity.v1.ListSessionsResponse
-	9,  // 13: primecloud.identity.v1.SessionService.RevokeSession:output_type -> primecloud.identity.v1.RevokeSessionResponse
-	9,  // [9:14] is the sub-list for method output_type
-	4,  // [4:9] is the sub-list for method input_type
+	14, // 0: primecloud.identity.v1.CreateSessionResponse.session:type_name -> primecloud.identity.v1.Session
+	15, // 1: primecloud.identity.v1.CreateSessionResponse.user:type_name -> primecloud.identity.v1.User
+	16, // 2: primecloud.identity.v1.ExchangeSessionResponse.expire_time:type_name -> google.protobuf.Timestamp
+	14, // 3: primecloud.identity.v1.ListSessionsResponse.sessions:type_name -> primecloud.identity.v1.Session
+	4,  // 4: primecloud.identity.v1.SessionService.CreateSession:input_type -> primecloud.identity.v1.CreateSessionRequest
+	6,  // 5: primecloud.identity.v1.SessionService.ExchangeSession:input_type -> primecloud.identity.v1.ExchangeSessionRequest
+	8,  // 6: primecloud.identity.v1.SessionService.DeleteSession:input_type -> primecloud.identity.v1.DeleteSessionRequest
+	0,  // 7: primecloud.identity.v1.SessionService.BackchannelLogout:input_type -> primecloud.identity.v1.BackchannelLogoutRequest
+	10, // 8: primecloud.identity.v1.SessionService.ListSessions:input_type -> primecloud.identity.v1.ListSessionsRequest
+	12, // 9: primecloud.identity.v1.SessionService.RevokeSession:input_type -> primecloud.identity.v1.RevokeSessionRequest
+	2,  // 10: primecloud.identity.v1.SessionService.RevokeAllSessions:input_type -> primecloud.identity.v1.RevokeAllSessionsRequest
+	5,  // 11: primecloud.identity.v1.SessionService.CreateSession:output_type -> primecloud.identity.v1.CreateSessionResponse
+	7,  // 12: primecloud.identity.v1.SessionService.ExchangeSession:output_type -> primecloud.identity.v1.ExchangeSessionResponse
+	9,  // 13: primecloud.identity.v1.SessionService.DeleteSession:output_type -> primecloud.identity.v1.DeleteSessionResponse
+	1,  // 14: primecloud.identity.v1.SessionService.BackchannelLogout:output_type -> primecloud.identity.v1.BackchannelLogoutResponse
+	11, // 15: primecloud.identity.v1.SessionService.ListSessions:output_type -> primecloud.identity.v1.ListSessionsResponse
+	13, // 16: primecloud.identity.v1.SessionService.RevokeSession:output_type -> primecloud.identity.v1.RevokeSessionResponse
+	3,  // 17: primecloud.identity.v1.SessionService.RevokeAllSessions:output_type -> primecloud.identity.v1.RevokeAllSessionsResponse
+	11, // [11:18] is the sub-list for method output_type
+	4,  // [4:11] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
 	4,  // [4:4] is the sub-list for extension extendee
 	0,  // [0:4] is the sub-list for field type_name
@@ -687,7 +879,7 @@ func file_primecloud_identity_v1_session_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_identity_v1_session_service_proto_rawDesc), len(file_primecloud_identity_v1_session_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

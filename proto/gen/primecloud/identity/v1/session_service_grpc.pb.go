@@ -19,11 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SessionService_CreateSession_FullMethodName   = "/primecloud.identity.v1.SessionService/CreateSession"
-	SessionService_ExchangeSession_FullMethodName = "/primecloud.identity.v1.SessionService/ExchangeSession"
-	SessionService_DeleteSession_FullMethodName   = "/primecloud.identity.v1.SessionService/DeleteSession"
-	SessionService_ListSessions_FullMethodName    = "/primecloud.identity.v1.SessionService/ListSessions"
-	SessionService_RevokeSession_FullMethodName   = "/primecloud.identity.v1.SessionService/RevokeSession"
+	SessionService_CreateSession_FullMethodName     = "/primecloud.identity.v1.SessionService/CreateSession"
+	SessionService_ExchangeSession_FullMethodName   = "/primecloud.identity.v1.SessionService/ExchangeSession"
+	SessionService_DeleteSession_FullMethodName     = "/primecloud.identity.v1.SessionService/DeleteSession"
+	SessionService_BackchannelLogout_FullMethodName = "/primecloud.identity.v1.SessionService/BackchannelLogout"
+	SessionService_ListSessions_FullMethodName      = "/primecloud.identity.v1.SessionService/ListSessions"
+	SessionService_RevokeSession_FullMethodName     = "/primecloud.identity.v1.SessionService/RevokeSession"
+	SessionService_RevokeAllSessions_FullMethodName = "/primecloud.identity.v1.SessionService/RevokeAllSessions"
 )
 
 // SessionServiceClient is the client API for SessionService service.
@@ -31,7 +33,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // SessionService turns a login at a provider into a session and a session into access
-// tokens. The first three methods are for the gateway alone, which holds the cookie.
+// tokens. The first four methods are for the gateway alone, which holds the cookie.
 type SessionServiceClient interface {
 	// CreateSession verifies an ID token and begins a session; the user is made at the
 	// first login.
@@ -40,10 +42,17 @@ type SessionServiceClient interface {
 	ExchangeSession(ctx context.Context, in *ExchangeSessionRequest, opts ...grpc.CallOption) (*ExchangeSessionResponse, error)
 	// DeleteSession ends the session that the secret belongs to: logout.
 	DeleteSession(ctx context.Context, in *DeleteSessionRequest, opts ...grpc.CallOption) (*DeleteSessionResponse, error)
+	// BackchannelLogout ends the sessions that a logout at the provider ends (OpenID Connect
+	// Back-Channel Logout 1.0), with all tokens minted from them: those of the provider's session
+	// that the logout token names, or all of its subject. A token counts once.
+	BackchannelLogout(ctx context.Context, in *BackchannelLogoutRequest, opts ...grpc.CallOption) (*BackchannelLogoutResponse, error)
 	// ListSessions returns the caller's live sessions.
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error)
 	// RevokeSession ends one of the caller's sessions, with all tokens minted from it.
 	RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeSessionResponse, error)
+	// RevokeAllSessions ends all of the caller's sessions, with all tokens minted from them:
+	// sign out everywhere, or everywhere else.
+	RevokeAllSessions(ctx context.Context, in *RevokeAllSessionsRequest, opts ...grpc.CallOption) (*RevokeAllSessionsResponse, error)
 }
 
 type sessionServiceClient struct {
@@ -84,6 +93,16 @@ func (c *sessionServiceClient) DeleteSession(ctx context.Context, in *DeleteSess
 	return out, nil
 }
 
+func (c *sessionServiceClient) BackchannelLogout(ctx context.Context, in *BackchannelLogoutRequest, opts ...grpc.CallOption) (*BackchannelLogoutResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BackchannelLogoutResponse)
+	err := c.cc.Invoke(ctx, SessionService_BackchannelLogout_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *sessionServiceClient) ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListSessionsResponse)
@@ -104,12 +123,22 @@ func (c *sessionServiceClient) RevokeSession(ctx context.Context, in *RevokeSess
 	return out, nil
 }
 
+func (c *sessionServiceClient) RevokeAllSessions(ctx context.Context, in *RevokeAllSessionsRequest, opts ...grpc.CallOption) (*RevokeAllSessionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeAllSessionsResponse)
+	err := c.cc.Invoke(ctx, SessionService_RevokeAllSessions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SessionServiceServer is the server API for SessionService service.
 // All implementations must embed UnimplementedSessionServiceServer
 // for forward compatibility.
 //
 // SessionService turns a login at a provider into a session and a session into access
-// tokens. The first three methods are for the gateway alone, which holds the cookie.
+// tokens. The first four methods are for the gateway alone, which holds the cookie.
 type SessionServiceServer interface {
 	// CreateSession verifies an ID token and begins a session; the user is made at the
 	// first login.
@@ -118,10 +147,17 @@ type SessionServiceServer interface {
 	ExchangeSession(context.Context, *ExchangeSessionRequest) (*ExchangeSessionResponse, error)
 	// DeleteSession ends the session that the secret belongs to: logout.
 	DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error)
+	// BackchannelLogout ends the sessions that a logout at the provider ends (OpenID Connect
+	// Back-Channel Logout 1.0), with all tokens minted from them: those of the provider's session
+	// that the logout token names, or all of its subject. A token counts once.
+	BackchannelLogout(context.Context, *BackchannelLogoutRequest) (*BackchannelLogoutResponse, error)
 	// ListSessions returns the caller's live sessions.
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error)
 	// RevokeSession ends one of the caller's sessions, with all tokens minted from it.
 	RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error)
+	// RevokeAllSessions ends all of the caller's sessions, with all tokens minted from them:
+	// sign out everywhere, or everywhere else.
+	RevokeAllSessions(context.Context, *RevokeAllSessionsRequest) (*RevokeAllSessionsResponse, error)
 	mustEmbedUnimplementedSessionServiceServer()
 }
 
@@ -141,11 +177,17 @@ func (UnimplementedSessionServiceServer) ExchangeSession(context.Context, *Excha
 func (UnimplementedSessionServiceServer) DeleteSession(context.Context, *DeleteSessionRequest) (*DeleteSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteSession not implemented")
 }
+func (UnimplementedSessionServiceServer) BackchannelLogout(context.Context, *BackchannelLogoutRequest) (*BackchannelLogoutResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BackchannelLogout not implemented")
+}
 func (UnimplementedSessionServiceServer) ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListSessions not implemented")
 }
 func (UnimplementedSessionServiceServer) RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeSession not implemented")
+}
+func (UnimplementedSessionServiceServer) RevokeAllSessions(context.Context, *RevokeAllSessionsRequest) (*RevokeAllSessionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeAllSessions not implemented")
 }
 func (UnimplementedSessionServiceServer) mustEmbedUnimplementedSessionServiceServer() {}
 func (UnimplementedSessionServiceServer) testEmbeddedByValue()                        {}
@@ -222,6 +264,24 @@ func _SessionService_DeleteSession_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionService_BackchannelLogout_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BackchannelLogoutRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).BackchannelLogout(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_BackchannelLogout_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).BackchannelLogout(ctx, req.(*BackchannelLogoutRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SessionService_ListSessions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListSessionsRequest)
 	if err := dec(in); err != nil {
@@ -258,6 +318,24 @@ func _SessionService_RevokeSession_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionService_RevokeAllSessions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeAllSessionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).RevokeAllSessions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_RevokeAllSessions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).RevokeAllSessions(ctx, req.(*RevokeAllSessionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SessionService_ServiceDesc is the grpc.ServiceDesc for SessionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -278,12 +356,20 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _SessionService_DeleteSession_Handler,
 		},
 		{
+			MethodName: "BackchannelLogout",
+			Handler:    _SessionService_BackchannelLogout_Handler,
+		},
+		{
 			MethodName: "ListSessions",
 			Handler:    _SessionService_ListSessions_Handler,
 		},
 		{
 			MethodName: "RevokeSession",
 			Handler:    _SessionService_RevokeSession_Handler,
+		},
+		{
+			MethodName: "RevokeAllSessions",
+			Handler:    _SessionService_RevokeAllSessions_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -25,20 +25,25 @@ func (q *Queries) EndSession(ctx context.Context, arg EndSessionParams) error {
 }
 
 const insertSession = `-- name: InsertSession :exec
-insert into session (id, user_id, secret_hash, address, user_agent, create_time, last_use_time, expire_time, operator_groups)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into session (id, user_id, secret_hash, address, user_agent, create_time, last_use_time, expire_time, operator_groups,
+    issuer, subject, provider_session)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+    $10, $11, $12)
 `
 
 type InsertSessionParams struct {
-	ID             string
-	UserID         string
-	SecretHash     []byte
-	Address        string
-	UserAgent      string
-	CreateTime     time.Time
-	LastUseTime    time.Time
-	ExpireTime     time.Time
-	OperatorGroups []string
+	ID              string
+	UserID          string
+	SecretHash      []byte
+	Address         string
+	UserAgent       string
+	CreateTime      time.Time
+	LastUseTime     time.Time
+	ExpireTime      time.Time
+	OperatorGroups  []string
+	Issuer          string
+	Subject         string
+	ProviderSession string
 }
 
 func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
@@ -52,8 +57,164 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 		arg.LastUseTime,
 		arg.ExpireTime,
 		arg.OperatorGroups,
+		arg.Issuer,
+		arg.Subject,
+		arg.ProviderSession,
 	)
 	return err
+}
+
+const liveSessionsOf = `-- name: LiveSessionsOf :many
+select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
+from session where user_id = $1 and end_time is null order by id for no key update
+`
+
+type LiveSessionsOfRow struct {
+	ID          string
+	UserID      string
+	Address     string
+	UserAgent   string
+	CreateTime  time.Time
+	LastUseTime time.Time
+	ExpireTime  time.Time
+	EndTime     *time.Time
+}
+
+func (q *Queries) LiveSessionsOf(ctx context.Context, userID string) ([]LiveSessionsOfRow, error) {
+	rows, err := q.db.Query(ctx, liveSessionsOf, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LiveSessionsOfRow
+	for rows.Next() {
+		var i LiveSessionsOfRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.Address,
+			&i.UserAgent,
+			&i.CreateTime,
+			&i.LastUseTime,
+			&i.ExpireTime,
+			&i.EndTime,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const liveSessionsOfProviderSession = `-- name: LiveSessionsOfProviderSession :many
+select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
+from session where issuer = $1 and provider_session = $2::text and provider_session <> '' and end_time is null
+order by id for no key update
+`
+
+type LiveSessionsOfProviderSessionParams struct {
+	Issuer          string
+	ProviderSession string
+}
+
+type LiveSessionsOfProviderSessionRow struct {
+	ID          string
+	UserID      string
+	Address     string
+	UserAgent   string
+	CreateTime  time.Time
+	LastUseTime time.Time
+	ExpireTime  time.Time
+	EndTime     *time.Time
+}
+
+func (q *Queries) LiveSessionsOfProviderSession(ctx context.Context, arg LiveSessionsOfProviderSessionParams) ([]LiveSessionsOfProviderSessionRow, error) {
+	rows, err := q.db.Query(ctx, liveSessionsOfProviderSession, arg.Issuer, arg.ProviderSession)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LiveSessionsOfProviderSessionRow
+	for rows.Next() {
+		var i LiveSessionsOfProviderSessionRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.Address,
+			&i.UserAgent,
+			&i.CreateTime,
+			&i.LastUseTime,
+			&i.ExpireTime,
+			&i.EndTime,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const liveSessionsOfSubject = `-- name: LiveSessionsOfSubject :many
+select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
+from session s
+where s.end_time is null
+  and (s.issuer = $1 and s.subject = $2
+    or s.issuer = '' and s.user_id = (select u.id from users u where u.issuer = $1 and u.subject = $2))
+  and ($3::text = '' or s.provider_session in ('', $3))
+order by s.id for no key update
+`
+
+type LiveSessionsOfSubjectParams struct {
+	Issuer          string
+	Subject         string
+	ProviderSession string
+}
+
+type LiveSessionsOfSubjectRow struct {
+	ID          string
+	UserID      string
+	Address     string
+	UserAgent   string
+	CreateTime  time.Time
+	LastUseTime time.Time
+	ExpireTime  time.Time
+	EndTime     *time.Time
+}
+
+// A session from before providers were kept is found by its person.
+func (q *Queries) LiveSessionsOfSubject(ctx context.Context, arg LiveSessionsOfSubjectParams) ([]LiveSessionsOfSubjectRow, error) {
+	rows, err := q.db.Query(ctx, liveSessionsOfSubject, arg.Issuer, arg.Subject, arg.ProviderSession)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LiveSessionsOfSubjectRow
+	for rows.Next() {
+		var i LiveSessionsOfSubjectRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.Address,
+			&i.UserAgent,
+			&i.CreateTime,
+			&i.LastUseTime,
+			&i.ExpireTime,
+			&i.EndTime,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const sessionByHash = `-- name: SessionByHash :one
@@ -247,6 +408,18 @@ func (q *Queries) SessionsOf(ctx context.Context, arg SessionsOfParams) ([]Sessi
 	return items, nil
 }
 
+const sweepLogoutTokens = `-- name: SweepLogoutTokens :execrows
+delete from logout_token where expire_time <= $1
+`
+
+func (q *Queries) SweepLogoutTokens(ctx context.Context, now time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, sweepLogoutTokens, now)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const sweepSessions = `-- name: SweepSessions :execrows
 delete from session where id in (
     select s.id from session s where s.expire_time < $1 or s.end_time < $1 order by s.expire_time limit $2)
@@ -277,4 +450,22 @@ type TouchSessionParams struct {
 func (q *Queries) TouchSession(ctx context.Context, arg TouchSessionParams) error {
 	_, err := q.db.Exec(ctx, touchSession, arg.LastUseTime, arg.ID)
 	return err
+}
+
+const useLogoutToken = `-- name: UseLogoutToken :execrows
+insert into logout_token (issuer, jti, expire_time) values ($1, $2, $3) on conflict do nothing
+`
+
+type UseLogoutTokenParams struct {
+	Issuer     string
+	Jti        string
+	ExpireTime time.Time
+}
+
+func (q *Queries) UseLogoutToken(ctx context.Context, arg UseLogoutTokenParams) (int64, error) {
+	result, err := q.db.Exec(ctx, useLogoutToken, arg.Issuer, arg.Jti, arg.ExpireTime)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -1,6 +1,8 @@
 -- name: InsertSession :exec
-insert into session (id, user_id, secret_hash, address, user_agent, create_time, last_use_time, expire_time, operator_groups)
-values (@id, @user_id, @secret_hash, @address, @user_agent, @create_time, @last_use_time, @expire_time, @operator_groups);
+insert into session (id, user_id, secret_hash, address, user_agent, create_time, last_use_time, expire_time, operator_groups,
+    issuer, subject, provider_session)
+values (@id, @user_id, @secret_hash, @address, @user_agent, @create_time, @last_use_time, @expire_time, @operator_groups,
+    @issuer, @subject, @provider_session);
 
 -- name: SessionByHash :one
 select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
@@ -41,3 +43,28 @@ limit @count;
 -- name: SweepSessions :execrows
 delete from session where id in (
     select s.id from session s where s.expire_time < @before or s.end_time < @before order by s.expire_time limit @count);
+
+-- name: LiveSessionsOf :many
+select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
+from session where user_id = @user_id and end_time is null order by id for no key update;
+
+-- A session from before providers were kept is found by its person.
+-- name: LiveSessionsOfSubject :many
+select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
+from session s
+where s.end_time is null
+  and (s.issuer = @issuer and s.subject = @subject
+    or s.issuer = '' and s.user_id = (select u.id from users u where u.issuer = @issuer and u.subject = @subject))
+  and (@provider_session::text = '' or s.provider_session in ('', @provider_session))
+order by s.id for no key update;
+
+-- name: LiveSessionsOfProviderSession :many
+select id, user_id, address, user_agent, create_time, last_use_time, expire_time, end_time
+from session where issuer = @issuer and provider_session = @provider_session::text and provider_session <> '' and end_time is null
+order by id for no key update;
+
+-- name: UseLogoutToken :execrows
+insert into logout_token (issuer, jti, expire_time) values (@issuer, @jti, @expire_time) on conflict do nothing;
+
+-- name: SweepLogoutTokens :execrows
+delete from logout_token where expire_time <= @now;
