@@ -11,7 +11,8 @@ import (
 	"github.com/primecloud/primecloud/deploy/e2e/bench/load"
 )
 
-const accountBody = `{"displayName":"written by the benchmark","customerReference":"ref-1"}`
+// Names differ, as those of tenants do: two alike would have to have different slugs made.
+const accountBody = `{"displayName":"written by ` + load.Digits + `","customerReference":"ref-1"}`
 
 // createAccount makes callers that make accounts as a browser does. Such a write has an
 // idempotency key, an operation, an audit entry and two events, and no backend.

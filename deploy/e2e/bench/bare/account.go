@@ -34,8 +34,10 @@ type SampleEvent struct {
 // The statements of a write. The operation is inserted as it is in the end.
 const (
 	setSystem     = `select set_config('app.account_id', '', true), set_config('app.scope', 'system', true)`
-	insertAccount = `insert into account (id, display_name, customer_reference, state, version, membership_version, create_time, update_time)
-values ($1, $2, $3, 'active', 1, 1, $4, $4)`
+	insertAccount = `insert into account (id, display_name, customer_reference, slug, state, state_actor_kind, state_actor_id, state_time,
+    version, membership_version, create_time, update_time)
+values ($1, $2, $3, $4, 'active', 'person', $5, $6, 1, 1, $6, $6)
+on conflict on constraint account_slug_key do nothing`
 	insertMembership = `insert into membership (account_id, user_id, role, version, create_time, update_time)
 values ($1, $2, 'owner', 1, $3, $3)`
 	insertOperation = `insert into operation (id, account_id, resource_kind, resource_id, method, principal, idempotency_key, request_hash,
@@ -50,6 +52,7 @@ type account struct {
 	ID                string    `json:"id"`
 	DisplayName       string    `json:"displayName"`
 	CustomerReference string    `json:"customerReference"`
+	Slug              string    `json:"slug"`
 	State             string    `json:"state"`
 	ETag              string    `json:"etag"`
 	CreateTime        time.Time `json:"createTime"`
@@ -89,6 +92,7 @@ func (s *server) create(w http.ResponseWriter, r *http.Request, run func(context
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	made := account{
 		ID: id.New("acc", now), DisplayName: asked.DisplayName, CustomerReference: asked.CustomerReference,
+		Slug:  strings.ReplaceAll(asked.DisplayName, " ", "-"),
 		State: "ACCOUNT_STATE_ACTIVE", ETag: "v1", CreateTime: now, UpdateTime: now,
 	}
 	answer(w, made, run(r.Context(), s.rows(made, r.Header.Get("Idempotency-Key"))))
@@ -100,7 +104,7 @@ func (s *server) rows(a account, key string) *pgx.Batch {
 	batch := &pgx.Batch{}
 	batch.Queue(setSystem)
 	batch.Queue(insertOperation, id.New("opn", now), a.ID, sample.Method, sample.Principal, key, make([]byte, 32), now, now.Add(24*time.Hour))
-	batch.Queue(insertAccount, a.ID, a.DisplayName, a.CustomerReference, now)
+	batch.Queue(insertAccount, a.ID, a.DisplayName, a.CustomerReference, a.Slug, sample.UserID, now)
 	batch.Queue(insertMembership, a.ID, sample.UserID, now)
 	for _, e := range sample.Events {
 		fresh := id.New("evt", now)

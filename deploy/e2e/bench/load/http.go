@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Request is an HTTP request. A run of Digits in it is filled anew for each call.
+// Request is an HTTP request. Each run of Digits in it is filled anew for each call.
 type Request struct {
 	// Address is host and port of the server.
 	Address string
@@ -40,8 +40,14 @@ func HTTP(r Request) func(context.Context) (Caller, error) {
 			return nil, err
 		}
 		c := &httpCaller{conn: conn, answers: bufio.NewReaderSize(conn, 16<<10), request: []byte(text)}
-		if at := strings.Index(text, Digits); at >= 0 {
-			c.place = c.request[at : at+len(Digits)]
+		for at := strings.Index(text, Digits); at >= 0; {
+			end := at + len(Digits)
+			c.places = append(c.places, c.request[at:end])
+			next := strings.Index(text[end:], Digits)
+			if next < 0 {
+				break
+			}
+			at = end + next
 		}
 		return c, nil
 	}
@@ -51,16 +57,16 @@ type httpCaller struct {
 	conn    net.Conn
 	answers *bufio.Reader
 	request []byte
-	// place is the part of the request that is filled anew, if there is one.
-	place []byte
+	// places are the parts of the request that are filled anew.
+	places [][]byte
 }
 
 var lengthKey = []byte("content-length:")
 
 // Call sends the request and reads the answer to its end.
 func (c *httpCaller) Call() error {
-	if c.place != nil {
-		renew(c.place)
+	for _, place := range c.places {
+		renew(place)
 	}
 	if _, err := c.conn.Write(c.request); err != nil {
 		return err
