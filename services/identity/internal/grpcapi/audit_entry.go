@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -36,8 +37,11 @@ func (s *auditEntries) ListAuditEntries(
 	if err != nil {
 		return nil, err
 	}
-	after := audittrail.Position{EventID: v.at(1)}
+	var after audittrail.Position
 	if after.Time, err = positionTime(v.at(0)); err != nil {
+		return nil, err
+	}
+	if after.Sequence, err = positionNumber(v.at(1)); err != nil {
 		return nil, err
 	}
 	rows, err := s.use.List(ctx, r.GetAccountId(), filter, after, v.limit())
@@ -54,12 +58,24 @@ func (s *auditEntries) ListAuditEntries(
 			return entry
 		},
 		func(e audittrail.Entry) page.Position {
-			return page.Position{e.Time.Format(time.RFC3339Nano), e.EventID}
+			return page.Position{e.Time.Format(time.RFC3339Nano), strconv.FormatInt(e.Link.Sequence, 10)}
 		})
 	if broken != nil {
 		return nil, broken
 	}
 	return &auditv1.ListAuditEntriesResponse{AuditEntries: shown, NextPageToken: next}, nil
+}
+
+// positionNumber reads a number of a page token; the start of the list has none.
+func positionNumber(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, page.ErrInvalid.Wrap(err)
+	}
+	return n, nil
 }
 
 func auditEntry(e audittrail.Entry) (*auditv1.AuditEntry, error) {

@@ -24,11 +24,14 @@ type ApiKey struct {
 }
 
 type AuditEntry struct {
+	AccountID      string
+	Sequence       int64
+	AppendTime     time.Time
 	EventID        string
 	ID             string
-	AccountID      *string
 	Time           time.Time
 	Service        string
+	Method         string
 	Action         string
 	Severity       string
 	Outcome        string
@@ -43,9 +46,9 @@ type AuditEntry struct {
 	TargetName     string
 	RequestID      string
 	TraceID        string
-	Method         string
 	Before         []byte
 	After          []byte
+	Hash           []byte
 }
 
 type SigningKey struct {
