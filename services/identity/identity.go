@@ -59,6 +59,7 @@ type Service struct {
 	db     *pg.DB
 	stores *postgres.Stores
 	use    grpcapi.UseCases
+	trail  trail
 	log    *auditlog.Log
 	server *rpc.Server
 	bus    *background
@@ -132,8 +133,8 @@ func (s *Service) build(ctx context.Context) error {
 	if err := s.server.Check(); err != nil {
 		return err
 	}
-	// Last, for it writes: a service that is not configured well changes nothing.
-	return keys.Rotate(ctx)
+	// Last, for they write: a service that is not configured well changes nothing.
+	return errors.Join(keys.Rotate(ctx), s.use.AuditKeys.Load(ctx))
 }
 
 // useCases makes the use cases of every concept.
@@ -154,6 +155,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 	if err != nil {
 		return err
 	}
+	s.trail = s.newTrail(sealer)
 	limits := session.Limits{Idle: c.SessionIdle, Absolute: c.SessionAbsolute}
 	s.use = grpcapi.UseCases{
 		Users:       user.New(s.stores.Users),
@@ -169,6 +171,8 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 		Keys:        keys,
 		Revocations: s.stores.Revocations,
 		AuditTrail:  audittrail.New(s.stores.AuditTrail),
+		AuditExport: s.trail.export,
+		AuditKeys:   s.trail.keys,
 		Pages:       pages,
 	}
 	return nil

@@ -4,7 +4,10 @@
 // It owns the format: what is hashed, and how a chain is followed. The migration that chained
 // what was there computes it in SQL; a test holds the two against each other.
 //
-// It guarantees that an entry that was changed, left out, swapped or added is noticed.
+// It guarantees that Verify and VerifyExport notice an entry that was changed, left out,
+// swapped or added, a beginning that no checkpoint vouches for, and a tail that was cut
+// off although an anchor or the export's own ending tells of it. What was appended after
+// the last anchor can be cut off unnoticed; that is what the anchors' interval is for.
 package auditchain
 
 import (
@@ -109,6 +112,15 @@ func appendField(to []byte, value string) []byte {
 	to = append(to, ':')
 	to = append(to, value...)
 	return append(to, ',')
+}
+
+// fields returns the netstrings of the values.
+func fields(values ...string) []byte {
+	var message []byte
+	for _, value := range values {
+		message = appendField(message, value)
+	}
+	return message
 }
 
 // Walk follows one chain. Make it with the account and the position that it goes on from.

@@ -66,8 +66,21 @@ type Target struct{ Kind, ID, Name string }
 // Filter narrows a list; empty fields do not.
 type Filter struct {
 	ActorID, Action, TargetID string
+	// ActionPrefix is how the action begins.
+	ActorKind, ActionPrefix, Outcome, TargetKind, Service, Address string
+	// Severities are those wanted.
+	Severities []string
 	// Start is included, End is not.
 	Start, End time.Time
+}
+
+// Words returns all that the filter says, always in the same order: a page token is bound
+// to it.
+func (f Filter) Words() []string {
+	return append([]string{
+		f.ActorID, f.Action, f.TargetID, f.Start.Format(time.RFC3339Nano), f.End.Format(time.RFC3339Nano),
+		f.ActorKind, f.ActionPrefix, f.Outcome, f.TargetKind, f.Service, f.Address,
+	}, f.Severities...)
 }
 
 // Position is where a page of entries ends.

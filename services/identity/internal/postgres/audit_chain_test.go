@@ -36,7 +36,7 @@ func TestTheDatabaseChainsEntriesAsTheFormatSays(t *testing.T) {
 	b.record(t, entry("e1", "acc_1", start), strange("e0", "acc_1"), odd, entry("x", "acc_2", start), entry("p", "", start))
 	for account, want := range map[string]int{"acc_1": 3, "acc_2": 1, "": 1} {
 		walk := auditchain.Walk{AccountID: account}
-		entries, err := b.AuditTrail.EntriesAfter(testkit.Context(t), account, 0, 10)
+		entries, err := b.AuditChain.EntriesAfter(testkit.Context(t), account, 0, 10)
 		if err != nil || len(entries) != want {
 			t.Fatalf("%q has %d entries, %v", account, len(entries), err)
 		}
@@ -64,7 +64,7 @@ func TestEntriesThatAreAppendedAtOnceGetOneOrderWithoutGaps(t *testing.T) {
 	}
 	group.Wait()
 	walk := auditchain.Walk{AccountID: "acc_1"}
-	entries, err := b.AuditTrail.EntriesAfter(testkit.Context(t), "acc_1", 0, 100)
+	entries, err := b.AuditChain.EntriesAfter(testkit.Context(t), "acc_1", 0, 100)
 	if err != nil || len(entries) != 80 {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}
@@ -82,7 +82,7 @@ func TestAnEntryGoesIntoTheMonthInWhichItIsAppendedAndNeverBeforeTheLastOne(t *t
 	b.record(t, entry("e2", "acc_1", start)) // a month that nobody has made yet
 	b.clock.Advance(-200 * 24 * time.Hour)   // a clock that goes back
 	b.record(t, entry("e3", "acc_1", start))
-	entries, err := b.AuditTrail.EntriesAfter(testkit.Context(t), "acc_1", 0, 10)
+	entries, err := b.AuditChain.EntriesAfter(testkit.Context(t), "acc_1", 0, 10)
 	if err != nil || len(entries) != 3 {
 		t.Fatalf("%d entries, %v", len(entries), err)
 	}

@@ -50,7 +50,7 @@ func TestEntriesFromBeforeTheChainAreChainedInTheOrderOfTheirTime(t *testing.T) 
 	}
 	stores := postgres.New(postgres.Config{DB: database.Open(t, pg.Deps{})})
 	for _, account := range []string{"acc_1", "acc_2", ""} {
-		entries, err := stores.AuditTrail.EntriesAfter(testkit.Context(t), account, 0, 100)
+		entries, err := stores.AuditChain.EntriesAfter(testkit.Context(t), account, 0, 100)
 		if err != nil || len(entries) != 10 {
 			t.Fatalf("%q has %d entries, %v", account, len(entries), err)
 		}

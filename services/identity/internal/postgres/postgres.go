@@ -61,6 +61,7 @@ type Stores struct {
 	SigningKeys *SigningKeys
 	Revocations *Revocations
 	AuditTrail  *AuditTrail
+	AuditChain  *AuditChain
 }
 
 // New returns the stores.
@@ -69,6 +70,7 @@ func New(c Config) *Stores {
 	return &Stores{
 		Users: &Users{b}, Accounts: &Accounts{b}, Memberships: &Memberships{b}, Sessions: &Sessions{b},
 		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
+		AuditChain: &AuditChain{b},
 	}
 }
 
@@ -112,14 +114,6 @@ func orZero(t *time.Time) time.Time {
 		return time.Time{}
 	}
 	return t.UTC()
-}
-
-// textOrNull returns nil for the empty string.
-func textOrNull(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 // orEmpty returns "" for null.

@@ -23,6 +23,15 @@ type ApiKey struct {
 	RevokeTime  *time.Time
 }
 
+type AuditCheckpoint struct {
+	AccountID string
+	Sequence  int64
+	Hash      []byte
+	Month     string
+	KeyID     string
+	Signature []byte
+}
+
 type AuditEntry struct {
 	AccountID      string
 	Sequence       int64
@@ -49,6 +58,20 @@ type AuditEntry struct {
 	Before         []byte
 	After          []byte
 	Hash           []byte
+}
+
+type AuditHead struct {
+	AccountID  string
+	Sequence   int64
+	Hash       []byte
+	AppendTime time.Time
+}
+
+type AuditKey struct {
+	Kid           string
+	PublicKey     []byte
+	SealedPrivate []byte
+	CreateTime    time.Time
 }
 
 type SigningKey struct {

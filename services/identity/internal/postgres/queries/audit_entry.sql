@@ -9,18 +9,3 @@ select audit_append(@account_ids::text[], @sequences::bigint[], @append_times::t
     @actor_kinds::text[], @actor_ids::text[], @actor_roles::text[], @actor_addresses::text[], @actor_session_ids::text[], @target_kinds::text[],
     @target_ids::text[], @target_names::text[], @request_ids::text[], @trace_ids::text[], @befores::text[], @afters::text[],
     @hashes::bytea[], @heads::text[], @starts::bigint[], @places::int[]);
-
--- name: ListEntries :many
-select * from audit_entry
-where account_id = @account_id
-  and (time, sequence) < (@before_time::timestamptz, @before_sequence::bigint)
-  and (sqlc.narg('actor_id')::text is null or actor_id = sqlc.narg('actor_id'))
-  and (sqlc.narg('action')::text is null or action = sqlc.narg('action'))
-  and (sqlc.narg('target_id')::text is null or target_id = sqlc.narg('target_id'))
-  and (sqlc.narg('start_time')::timestamptz is null or time >= sqlc.narg('start_time'))
-  and (sqlc.narg('end_time')::timestamptz is null or time < sqlc.narg('end_time'))
-order by time desc, sequence desc
-limit @count;
-
--- name: EntriesAfter :many
-select * from audit_entry where account_id = @account_id and sequence > @after order by sequence limit @count;
