@@ -83,6 +83,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			if cause == http.ErrAbortHandler { //nolint:errorlint // it is never wrapped
+				h.trail.End(ctx, span, trail.Ending{Call: k, Method: r.Method, Status: e.status, Took: time.Since(began)})
 				panic(cause)
 			}
 			k.Failure = errs.New(errs.Internal, "INTERNAL", "panic").Wrap(fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))

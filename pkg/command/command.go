@@ -1,5 +1,5 @@
 // Package command is the command line that every process of the suite has: serve,
-// migrate, healthcheck, config. It owns arguments, signals and exit codes; what the
+// migrate, healthcheck, config, and tools of its own. It owns arguments, signals and exit codes; what the
 // commands do belongs to the process.
 //
 // Exit codes: 0 done, 1 failed, 2 called wrongly.
@@ -7,10 +7,13 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/primecloud/primecloud/pkg/config"
@@ -29,7 +32,13 @@ type Process struct {
 	Healthcheck func(ctx context.Context, environment config.Source) error
 	// Settings are the configuration structs that `config` documents.
 	Settings []any
+	// Tools are commands of the process's own, by name; each takes the arguments behind it
+	// and returns ErrUsage when it was called wrongly.
+	Tools map[string]func(ctx context.Context, call Call) error
 }
+
+// ErrUsage is what a tool that was called wrongly returns, wrapped with how to call it.
+var ErrUsage = errors.New("usage")
 
 // Main runs the process with the arguments and environment of the operating system and
 // ends it. SIGINT and SIGTERM ask it to drain; a second one ends it at once.
@@ -52,9 +61,16 @@ type Call struct {
 
 // Run runs one command and returns the exit code.
 func Run(ctx context.Context, p Process, call Call) int {
+	if len(call.Args) > 0 && p.Tools[call.Args[0]] != nil {
+		return p.tool(ctx, call)
+	}
 	commands := p.commands(call.Out)
 	if len(call.Args) != 1 || commands[call.Args[0]] == nil {
-		fmt.Fprintf(call.Err, "usage: %s serve|%shealthcheck|config\n", p.Name, map[bool]string{true: "migrate|"}[p.Migrate != nil])
+		fmt.Fprintf(call.Err, "usage: %s serve|%shealthcheck|config", p.Name, map[bool]string{true: "migrate|"}[p.Migrate != nil])
+		for _, name := range slices.Sorted(maps.Keys(p.Tools)) {
+			fmt.Fprintf(call.Err, "|%s …", name)
+		}
+		fmt.Fprintln(call.Err)
 		return 2
 	}
 	if err := commands[call.Args[0]](ctx, call.Environment); err != nil {
@@ -62,6 +78,23 @@ func Run(ctx context.Context, p Process, call Call) int {
 		return 1
 	}
 	return 0
+}
+
+// tool runs a command of the process's own.
+func (p Process) tool(ctx context.Context, call Call) int {
+	name := call.Args[0]
+	call.Args = call.Args[1:]
+	err := p.Tools[name](ctx, call)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, ErrUsage):
+		fmt.Fprintln(call.Err, err)
+		return 2
+	default:
+		fmt.Fprintf(call.Err, "%s %s: %v\n", p.Name, name, err)
+		return 1
+	}
 }
 
 func (p Process) commands(out io.Writer) map[string]func(context.Context, config.Source) error {

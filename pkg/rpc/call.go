@@ -34,6 +34,8 @@ type call struct {
 	principal principal.Principal
 	span      trace.Span
 	cancel    context.CancelFunc
+	// stream says that it is one, and may take longer.
+	stream bool
 }
 
 // unaryOverWire is the chain for unary calls from the network.
@@ -83,19 +85,24 @@ func (c *call) begin(ctx context.Context, name string) context.Context {
 	}
 	ctx = observe.WithRequestID(ctx, c.requestID)
 	if !c.method.own {
-		ctx, c.cancel = c.server.limit(ctx, c.began)
+		ctx, c.cancel = c.limit(ctx)
 	}
 	ctx, c.span = c.server.telemetry.start(ctx, &c.method.telemetry)
 	return ctx
 }
 
 // limit sees to it that the call has a deadline, and not too late a one.
-func (s *Server) limit(ctx context.Context, began time.Time) (context.Context, context.CancelFunc) {
+func (c *call) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	config := &c.server.config
+	usual, most := min(config.DefaultDeadline, config.MaxDeadline), config.MaxDeadline
+	if c.stream {
+		usual, most = config.MaxStream, config.MaxStream
+	}
 	deadline, given := ctx.Deadline()
-	latest := began.Add(s.config.MaxDeadline)
+	latest := c.began.Add(most)
 	switch {
 	case !given:
-		return context.WithDeadline(ctx, began.Add(min(s.config.DefaultDeadline, s.config.MaxDeadline)))
+		return context.WithDeadline(ctx, c.began.Add(usual))
 	case deadline.After(latest):
 		return context.WithDeadline(ctx, latest)
 	default:

@@ -31,7 +31,7 @@ const (
 	defaultDeadline   = 15 * time.Second
 	defaultMax        = 60 * time.Second
 	defaultAge        = 5 * time.Minute
-	defaultAgeGrace   = time.Minute
+	defaultMaxStream  = 30 * time.Minute
 	defaultMaxMessage = 4 << 20
 	maxHeaderBytes    = 32 << 10
 	maxStreams        = 1000
@@ -62,8 +62,11 @@ type ServerConfig struct {
 	TrustedForwarders []string
 	// DefaultDeadline is that of calls without one; zero means 15 s.
 	DefaultDeadline time.Duration
-	// MaxDeadline caps the caller's; zero means 60 s. Long-lived streams are capped too.
+	// MaxDeadline caps the caller's; zero means 60 s.
 	MaxDeadline time.Duration
+	// MaxStream caps the deadline of a stream, which may carry a large file, and is that of one
+	// without; zero means 30 min.
+	MaxStream time.Duration
 	// MaxConnectionAge makes clients connect anew, so that replicas share load; zero means 5 min.
 	MaxConnectionAge time.Duration
 	// MaxMessageBytes bounds a request; zero means 4 MiB.
@@ -126,6 +129,7 @@ func NewServer(config ServerConfig, deps Deps) (*Server, error) {
 	}
 	fill(&config.DefaultDeadline, defaultDeadline)
 	fill(&config.MaxDeadline, defaultMax)
+	fill(&config.MaxStream, defaultMaxStream)
 	fill(&config.MaxConnectionAge, defaultAge)
 	if config.MaxMessageBytes <= 0 {
 		config.MaxMessageBytes = defaultMaxMessage
@@ -168,8 +172,9 @@ func (s *Server) options() []grpc.ServerOption {
 		grpc.InitialWindowSize(streamWindow),
 		grpc.InitialConnWindowSize(connectionWindow),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionAge:      s.config.MaxConnectionAge,
-			MaxConnectionAgeGrace: defaultAgeGrace,
+			MaxConnectionAge: s.config.MaxConnectionAge,
+			// What is in flight has a deadline of its own.
+			MaxConnectionAgeGrace: max(s.config.MaxStream, s.config.MaxDeadline),
 			Time:                  keepaliveTime,
 			Timeout:               keepaliveTimeout,
 		}),

@@ -18,7 +18,7 @@ func (s *Server) streamOverWire(impl any, stream grpc.ServerStream, info *grpc.S
 
 // stream is the chain for streams.
 func (s *Server) stream(inner grpc.ServerStream, from origin, name string, handler func(grpc.ServerStream) error) (err error) {
-	c := &call{server: s, origin: from, began: time.Now()}
+	c := &call{server: s, origin: from, began: time.Now(), stream: true}
 	ctx := c.begin(inner.Context(), name)
 	defer func() {
 		if r := recover(); r != nil {

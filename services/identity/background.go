@@ -100,7 +100,7 @@ func (b *background) components() []lifecycle.Component {
 				// An entry that fails by itself lies or is malformed, and does so for ever.
 				MaxFailures: 3,
 				Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
-					return events.RecordAudit(ctx, postgres.AppenderIn(tx), e)
+					return events.RecordAudit(ctx, postgres.AppenderIn(tx, b.service.deps.Clock.Now()), e)
 				},
 			})
 		}})

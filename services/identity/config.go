@@ -59,8 +59,13 @@ type Config struct {
 	OperatorClaim  string   `env:"PRIMECLOUD_IDENTITY_OPERATOR_CLAIM" doc:"Claim of the ID token that holds groups, such as groups; empty reads none."`
 	OperatorGroups []string `env:"PRIMECLOUD_IDENTITY_OPERATOR_GROUPS" doc:"The groups of that claim that make operators: admin=…, billing=… or support=…, by commas."`
 
-	AuditNouns []string      `env:"PRIMECLOUD_IDENTITY_AUDIT_NOUNS" default:"identity,storage" doc:"Services, by their nouns, whose audit entries are stored."`
-	Drain      time.Duration `env:"PRIMECLOUD_IDENTITY_DRAIN" default:"10s" doc:"How long calls may take to end at shutdown."`
+	AuditNouns []string `env:"PRIMECLOUD_IDENTITY_AUDIT_NOUNS" default:"identity,storage" doc:"Services, by their nouns, whose audit entries are stored."`
+
+	AuditRetention   int64         `env:"PRIMECLOUD_IDENTITY_AUDIT_RETENTION" default:"0" doc:"Months that audit entries are kept besides the one that runs; 0 keeps them for ever."`
+	AuditAnchors     string        `env:"PRIMECLOUD_IDENTITY_AUDIT_ANCHORS" doc:"Directory outside the database for signed anchors of the audit trail, so that a tail that was cut off is noticed; empty writes none."`
+	AuditAnchorEvery time.Duration `env:"PRIMECLOUD_IDENTITY_AUDIT_ANCHOR_EVERY" default:"1h" doc:"How often an anchor is written: what is appended between two can be cut off unnoticed."`
+
+	Drain time.Duration `env:"PRIMECLOUD_IDENTITY_DRAIN" default:"10s" doc:"How long calls may take to end at shutdown."`
 
 	Observe observe.Config `prefix:"PRIMECLOUD_IDENTITY_"`
 }
@@ -99,6 +104,12 @@ func (c Config) Validate() error {
 	}
 	if n := len(c.pki()); n != 0 && n != 3 {
 		report("PKI_CERT", ", PKI_KEY and PKI_CA must all be set, or none")
+	}
+	if c.AuditRetention < 0 {
+		report("AUDIT_RETENTION", "must be a number of months, or 0")
+	}
+	if c.AuditAnchorEvery < time.Minute {
+		report("AUDIT_ANCHOR_EVERY", "must be a minute or longer")
 	}
 	if c.DatabaseConns < 2 {
 		report("DATABASE_CONNS", "must be 2 or more")

@@ -67,6 +67,7 @@ type Service struct {
 	db     *pg.DB
 	stores *postgres.Stores
 	use    grpcapi.UseCases
+	trail  trail
 	log    *auditlog.Log
 	server *rpc.Server
 	bus    *background
@@ -140,8 +141,8 @@ func (s *Service) build(ctx context.Context) error {
 	if err := s.server.Check(); err != nil {
 		return err
 	}
-	// Last, for it writes: a service that is not configured well changes nothing.
-	return keys.Rotate(ctx)
+	// Last, for they write: a service that is not configured well changes nothing.
+	return errors.Join(keys.Rotate(ctx), s.use.AuditKeys.Load(ctx))
 }
 
 // refused records a refused call. That of a genuine API key is an entry in the trail of its
@@ -178,6 +179,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 	if err != nil {
 		return err
 	}
+	s.trail = s.newTrail(sealer)
 	limits := session.Limits{Idle: c.SessionIdle, Absolute: c.SessionAbsolute}
 	s.use = grpcapi.UseCases{
 		Users: user.New(s.stores.Users),
@@ -200,6 +202,8 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 		Keys:        keys,
 		Revocations: s.stores.Revocations,
 		AuditTrail:  audittrail.New(s.stores.AuditTrail),
+		AuditExport: s.trail.export,
+		AuditKeys:   s.trail.keys,
 		Pages:       pages,
 	}
 	return nil

@@ -45,6 +45,8 @@ func (s *Service) keepUp(ctx context.Context) {
 		do   func(context.Context) (int64, error)
 	}{
 		{"rotate signing keys", func(ctx context.Context) (int64, error) { return 0, s.use.Keys.Rotate(ctx) }},
+		{"keep the months of the audit trail", s.trail.retention.KeepUp},
+		{"anchor the audit trail", s.trail.anchor},
 		{"destroy kept secrets", s.use.APIKeys.DestroySecrets},
 		{"end trials and retention periods", s.use.Accounts.Advance},
 		{"sweep revocations", s.stores.Revocations.Sweep},

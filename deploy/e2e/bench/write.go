@@ -59,7 +59,7 @@ func (b *bench) resetAccounts(ctx context.Context) (err error) {
 	for _, statement := range []string{
 		`delete from identity.membership where account_id in (select id from identity.account where display_name like 'written by%')`,
 		`delete from identity.account where display_name like 'written by%'`,
-		`truncate identity.outbox, identity.inbox, identity.operation, identity.audit_entry`,
+		`truncate identity.outbox, identity.inbox, identity.operation, identity.audit_entry, identity.audit_head`,
 		`vacuum (analyze) identity.account`, `vacuum (analyze) identity.membership`, `vacuum (analyze) identity.outbox`,
 		`vacuum (analyze) identity.operation`, `checkpoint`,
 	} {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/genproto/googleapis/api/httpbody"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -24,8 +25,13 @@ import (
 // error does not pass for a wish.
 type codec struct{ encoders jsonpb.Encoders }
 
-// ContentType returns that of JSON.
-func (*codec) ContentType(any) string { return "application/json" }
+// ContentType returns that of JSON, or of a file what the service says.
+func (*codec) ContentType(v any) string {
+	if body, ok := v.(*httpbody.HttpBody); ok {
+		return body.GetContentType()
+	}
+	return "application/json"
+}
 
 // Marshal encodes a message.
 func (c *codec) Marshal(v any) ([]byte, error) {

@@ -61,18 +61,7 @@ func (c *conn) Invoke(ctx context.Context, method string, request, response any,
 
 func (c *conn) invoke(ctx context.Context, p *plan, bearer string, request, response any) error {
 	k := call.FromContext(ctx)
-	pairs := make([]string, 0, 10)
-	pairs = append(pairs, rpc.HeaderRequestID, k.RequestID, rpc.HeaderClientAddress, k.Address)
-	if bearer != "" {
-		pairs = append(pairs, rpc.HeaderAuthorization, "Bearer "+bearer)
-	}
-	if k.UserAgent != "" {
-		pairs = append(pairs, rpc.HeaderUserAgent, k.UserAgent)
-	}
-	if k.IdempotencyKey != "" {
-		pairs = append(pairs, rpc.HeaderIdempotencyKey, k.IdempotencyKey)
-	}
-	ctx = metadata.AppendToOutgoingContext(ctx, pairs...)
+	ctx = outgoing(ctx, k, bearer)
 	if p.reads {
 		return c.inner.Invoke(ctx, k.Method, request, response)
 	}
@@ -84,6 +73,22 @@ func (c *conn) invoke(ctx context.Context, p *plan, bearer string, request, resp
 	return err
 }
 
+// outgoing writes the metadata of a call.
+func outgoing(ctx context.Context, k *call.Call, bearer string) context.Context {
+	pairs := make([]string, 0, 10)
+	pairs = append(pairs, rpc.HeaderRequestID, k.RequestID, rpc.HeaderClientAddress, k.Address)
+	if bearer != "" {
+		pairs = append(pairs, rpc.HeaderAuthorization, "Bearer "+bearer)
+	}
+	if k.UserAgent != "" {
+		pairs = append(pairs, rpc.HeaderUserAgent, k.UserAgent)
+	}
+	if k.IdempotencyKey != "" {
+		pairs = append(pairs, rpc.HeaderIdempotencyKey, k.IdempotencyKey)
+	}
+	return metadata.AppendToOutgoingContext(ctx, pairs...)
+}
+
 // name adds to an error of the connection itself, which no service has written, who it is
 // that cannot be reached.
 func (c *conn) name(err error) error {
@@ -92,11 +97,6 @@ func (c *conn) name(err error) error {
 		return err
 	}
 	return e.With("dependency", c.service).Wrap(err)
-}
-
-// NewStream opens a stream. The contract has no streams over REST.
-func (c *conn) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
-	return nil, errs.New(errs.Unimplemented, "UNIMPLEMENTED", "streams are offered over gRPC only")
 }
 
 // replaceable reports whether a token of the cache was refused in a way that another

@@ -143,7 +143,11 @@ func (e *Edge) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request
 		fault.Write(w, k.RequestID, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(call.NewContext(ctx, k), e.config.Timeout)
+	within := e.config.Timeout
+	if e.isStream(r.Method, r.URL.Path) {
+		within, w = streamWithin, &file{ResponseWriter: w, within: e.config.Timeout}
+	}
+	ctx, cancel := context.WithTimeout(call.NewContext(ctx, k), within)
 	defer cancel()
 	inner := r.WithContext(ctx)
 	inner.Header, inner.Body, inner.Host, inner.RemoteAddr = bare, body, "", ""

@@ -16,6 +16,8 @@ type route struct {
 	segments  []string
 	verb      string
 	variables []string
+	// streams says that the answer is a file.
+	streams bool
 }
 
 // routesOf returns the routes of a rule, the additional ones included.
@@ -60,7 +62,11 @@ func allRoutes(services []protoreflect.ServiceDescriptor) []route {
 		methods := service.Methods()
 		for i := range methods.Len() {
 			http, _ := proto.GetExtension(methods.Get(i).Options(), annotations.E_Http).(*annotations.HttpRule)
-			routes = append(routes, routesOf(http)...)
+			of := routesOf(http)
+			for j := range of {
+				of[j].streams = methods.Get(i).IsStreamingServer()
+			}
+			routes = append(routes, of...)
 		}
 	}
 	return routes

@@ -1,4 +1,4 @@
-// The identity service as a process: serve, migrate, healthcheck, config.
+// The identity service as a process: serve, migrate, healthcheck, config, audit.
 package main
 
 import (
@@ -19,6 +19,7 @@ func main() {
 		Serve:    serve,
 		Migrate:  migrate,
 		Settings: []any{&identity.Config{}},
+		Tools:    map[string]func(context.Context, command.Call) error{"audit": auditTool},
 		Healthcheck: func(ctx context.Context, environment config.Source) error {
 			var address struct {
 				Listen string `env:"PRIMECLOUD_IDENTITY_ADMIN_LISTEN" default:"127.0.0.1:7101" doc:"Address for readiness."`

@@ -2,7 +2,8 @@
 //
 // It guarantees that an entry is stored once, however often its event arrives, and never
 // changes: there is no way to, and the serving role may not. It lists newest first; an
-// entry shows up a moment after its act.
+// entry shows up a moment after its act. Package auditchain proves that none was changed,
+// left out or cut off.
 //
 // It does not write entries of its own making: services do, in the transaction of the act.
 package audittrail
@@ -42,6 +43,18 @@ type Entry struct {
 	RequestID, TraceID string
 	// Before and After are the target as JSON objects; nil where nothing was or is.
 	Before, After json.RawMessage
+	// Link is its place in the chain of its account; storing it fills this.
+	Link Link
+}
+
+// Link is an entry's place in the chain of its account.
+type Link struct {
+	// Sequence counts the account's entries, from one and without gaps.
+	Sequence int64
+	// AppendTime is when it got its place; it never goes back within an account.
+	AppendTime time.Time
+	// Hash is over the entry, its place and the hash before it.
+	Hash [32]byte
 }
 
 // Actor is who did it.
@@ -53,15 +66,28 @@ type Target struct{ Kind, ID, Name string }
 // Filter narrows a list; empty fields do not.
 type Filter struct {
 	ActorID, Action, TargetID string
+	// ActionPrefix is how the action begins.
+	ActorKind, ActionPrefix, Outcome, TargetKind, Service, Address string
+	// Severities are those wanted.
+	Severities []string
 	// Start is included, End is not.
 	Start, End time.Time
 }
 
+// Words returns all that the filter says, always in the same order: a page token is bound
+// to it.
+func (f Filter) Words() []string {
+	return append([]string{
+		f.ActorID, f.Action, f.TargetID, f.Start.Format(time.RFC3339Nano), f.End.Format(time.RFC3339Nano),
+		f.ActorKind, f.ActionPrefix, f.Outcome, f.TargetKind, f.Service, f.Address,
+	}, f.Severities...)
+}
+
 // Position is where a page of entries ends.
 type Position struct {
-	// Time and EventID are those of the last entry shown.
-	Time    time.Time
-	EventID string
+	// Time and Sequence are those of the last entry shown.
+	Time     time.Time
+	Sequence int64
 }
 
 // Reader lists entries.
@@ -72,8 +98,8 @@ type Reader interface {
 
 // Appender stores entries, in the transaction that also remembers their events.
 type Appender interface {
-	// AppendEntry stores the entry unless its event is stored already.
-	AppendEntry(ctx context.Context, e Entry) error
+	// AppendEntries stores the entries, in their order, whose events are not stored already.
+	AppendEntries(ctx context.Context, entries []Entry) error
 }
 
 // Trail is the use case of reading.
@@ -90,9 +116,18 @@ func (t *Trail) List(ctx context.Context, accountID string, f Filter, after Posi
 	return t.reader.ListEntries(ctx, accountID, f, after, limit)
 }
 
-// Record stores an entry that an event brought. One that lacks what the trail is read by
-// is refused: its publisher is broken, and so would the trail be.
-func Record(ctx context.Context, to Appender, e Entry) error {
+// Record stores entries that events brought. One that lacks what the trail is read by is
+// refused, and all with it: its publisher is broken, and so would the trail be.
+func Record(ctx context.Context, to Appender, entries ...Entry) error {
+	for _, e := range entries {
+		if err := e.check(); err != nil {
+			return err
+		}
+	}
+	return to.AppendEntries(ctx, entries)
+}
+
+func (e Entry) check() error {
 	for name, value := range map[string]string{
 		"event id": e.EventID, "id": e.ID, "service": e.Service, "action": e.Action, "outcome": e.Outcome, "actor": e.Actor.Kind,
 	} {
@@ -103,5 +138,5 @@ func Record(ctx context.Context, to Appender, e Entry) error {
 	if e.Time.IsZero() {
 		return errs.Newf(errs.InvalidArgument, "REQUEST_INVALID", "audit entry %s has no time", e.ID)
 	}
-	return to.AppendEntry(ctx, e)
+	return nil
 }

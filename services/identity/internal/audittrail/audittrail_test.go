@@ -16,7 +16,7 @@ func (r *reader) ListEntries(context.Context, string, audittrail.Filter, audittr
 	return nil, nil
 }
 
-func (r *reader) AppendEntry(context.Context, audittrail.Entry) error {
+func (r *reader) AppendEntries(context.Context, []audittrail.Entry) error {
 	r.asked++
 	return nil
 }

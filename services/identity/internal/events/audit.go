@@ -1,12 +1,12 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -15,13 +15,17 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 )
 
-// RecordAudit stores the audit entry that an event brings.
-func RecordAudit(ctx context.Context, to audittrail.Appender, e event.Event) error {
-	entry, err := auditEntryOf(e)
-	if err != nil {
-		return err
+// RecordAudit stores the audit entries that events bring: all of them or, when one lies or
+// is malformed, none.
+func RecordAudit(ctx context.Context, to audittrail.Appender, events ...event.Event) error {
+	entries := make([]audittrail.Entry, len(events))
+	for i, e := range events {
+		var err error
+		if entries[i], err = auditEntryOf(e); err != nil {
+			return err
+		}
 	}
-	return audittrail.Record(ctx, to, entry)
+	return audittrail.Record(ctx, to, entries...)
 }
 
 func auditEntryOf(e event.Event) (audittrail.Entry, error) {
@@ -63,10 +67,15 @@ func auditEntryOf(e event.Event) (audittrail.Entry, error) {
 	return out, nil
 }
 
-// jsonOf writes an object as JSON; absent is nil.
+// jsonOf writes an object as JSON, always in the same way: it is part of what is hashed.
+// Absent is nil.
 func jsonOf(s *structpb.Struct) (json.RawMessage, error) {
 	if s == nil {
 		return nil, nil
 	}
-	return protojson.Marshal(s)
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(s.AsMap())
+	return bytes.TrimSpace(out.Bytes()), err
 }

@@ -28,8 +28,8 @@ import (
 // heap is an appender in memory.
 type heap struct{ entries []audittrail.Entry }
 
-func (h *heap) AppendEntry(_ context.Context, e audittrail.Entry) error {
-	h.entries = append(h.entries, e)
+func (h *heap) AppendEntries(_ context.Context, entries []audittrail.Entry) error {
+	h.entries = append(h.entries, entries...)
 	return nil
 }
 

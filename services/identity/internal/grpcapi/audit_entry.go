@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -11,33 +13,34 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/page"
 	auditv1 "github.com/primecloud/primecloud/proto/gen/primecloud/audit/v1"
+	"github.com/primecloud/primecloud/services/identity/internal/auditchain"
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 )
 
 type auditEntries struct {
 	auditv1.UnimplementedAuditServiceServer
-	use   *audittrail.Trail
-	pages pager
+	use    *audittrail.Trail
+	export *auditchain.Exporter
+	keys   *auditchain.Keyring
+	pages  pager
 }
 
 func (s *auditEntries) ListAuditEntries(
 	ctx context.Context, r *auditv1.ListAuditEntriesRequest,
 ) (*auditv1.ListAuditEntriesResponse, error) {
-	filter := audittrail.Filter{ActorID: r.GetActorId(), Action: r.GetAction(), TargetID: r.GetTargetId()}
-	var err error
-	if filter.Start, err = timeOf("start_time", r.GetStartTime()); err != nil {
-		return nil, err
-	}
-	if filter.End, err = timeOf("end_time", r.GetEndTime()); err != nil {
-		return nil, err
-	}
-	v, err := s.pages.open(auditv1.AuditService_ListAuditEntries_FullMethodName, r, r.GetAccountId(), filter.ActorID, filter.Action, filter.TargetID,
-		filter.Start.Format(time.RFC3339Nano), filter.End.Format(time.RFC3339Nano))
+	filter, err := filterOf(r)
 	if err != nil {
 		return nil, err
 	}
-	after := audittrail.Position{EventID: v.at(1)}
+	v, err := s.pages.open(auditv1.AuditService_ListAuditEntries_FullMethodName, r, r.GetAccountId(), filter.Words()...)
+	if err != nil {
+		return nil, err
+	}
+	var after audittrail.Position
 	if after.Time, err = positionTime(v.at(0)); err != nil {
+		return nil, err
+	}
+	if after.Sequence, err = positionNumber(v.at(1)); err != nil {
 		return nil, err
 	}
 	rows, err := s.use.List(ctx, r.GetAccountId(), filter, after, v.limit())
@@ -54,12 +57,45 @@ func (s *auditEntries) ListAuditEntries(
 			return entry
 		},
 		func(e audittrail.Entry) page.Position {
-			return page.Position{e.Time.Format(time.RFC3339Nano), e.EventID}
+			return page.Position{e.Time.Format(time.RFC3339Nano), strconv.FormatInt(e.Link.Sequence, 10)}
 		})
 	if broken != nil {
 		return nil, broken
 	}
 	return &auditv1.ListAuditEntriesResponse{AuditEntries: shown, NextPageToken: next}, nil
+}
+
+// positionNumber reads a number of a page token; the start of the list has none.
+func positionNumber(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, page.ErrInvalid.Wrap(err)
+	}
+	return n, nil
+}
+
+func filterOf(r *auditv1.ListAuditEntriesRequest) (audittrail.Filter, error) {
+	filter := audittrail.Filter{
+		ActorID: r.GetActorId(), Action: r.GetAction(), TargetID: r.GetTargetId(), ActorKind: r.GetActorKind(), ActionPrefix: r.GetActionPrefix(),
+		TargetKind: r.GetTargetKind(), Service: r.GetService(), Address: r.GetAddress(),
+	}
+	if r.GetOutcome() != auditv1.AuditEntry_OUTCOME_UNSPECIFIED {
+		filter.Outcome = strings.TrimPrefix(r.GetOutcome().String(), "OUTCOME_")
+	}
+	if least := r.GetMinSeverity(); least > auditv1.AuditEntry_SEVERITY_INFO {
+		for severity := least; auditv1.AuditEntry_Severity_name[int32(severity)] != ""; severity++ {
+			filter.Severities = append(filter.Severities, strings.TrimPrefix(severity.String(), "SEVERITY_"))
+		}
+	}
+	var err error
+	if filter.Start, err = timeOf("start_time", r.GetStartTime()); err != nil {
+		return filter, err
+	}
+	filter.End, err = timeOf("end_time", r.GetEndTime())
+	return filter, err
 }
 
 func auditEntry(e audittrail.Entry) (*auditv1.AuditEntry, error) {
@@ -80,6 +116,7 @@ func auditEntry(e audittrail.Entry) (*auditv1.AuditEntry, error) {
 			Kind: e.Actor.Kind, Id: e.Actor.ID, Role: e.Actor.Role, Address: e.Actor.Address, SessionId: e.Actor.SessionID,
 		},
 		RequestId: e.RequestID, TraceId: e.TraceID, Before: before, After: after, Method: e.Method,
+		Sequence: e.Link.Sequence, AppendTime: stamp(e.Link.AppendTime), Hash: auditchain.Digest(e.Link.Hash).String(),
 	}
 	if e.Target != (audittrail.Target{}) {
 		entry.Target = &auditv1.AuditEntry_Target{Kind: e.Target.Kind, Id: e.Target.ID, DisplayName: e.Target.Name}

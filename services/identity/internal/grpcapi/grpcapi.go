@@ -18,6 +18,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
 	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
+	"github.com/primecloud/primecloud/services/identity/internal/auditchain"
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 	"github.com/primecloud/primecloud/services/identity/internal/effective"
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
@@ -45,6 +46,8 @@ type UseCases struct {
 	Keys        *accesstoken.Keyring
 	Revocations Revocations
 	AuditTrail  *audittrail.Trail
+	AuditExport *auditchain.Exporter
+	AuditKeys   *auditchain.Keyring
 	// Pages makes and reads page tokens.
 	Pages *page.Codec
 }
@@ -65,7 +68,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	identityv1.RegisterApiKeyServiceServer(server, &apiKeys{use: u.APIKeys, pages: pages})
 	identityv1.RegisterPersonalApiKeyServiceServer(server, &personalKeys{use: u.APIKeys, pages: pages})
 	identityv1.RegisterTokenServiceServer(server, &tokens{use: u.APIKeys, keys: u.Keys, revocations: u.Revocations})
-	auditv1.RegisterAuditServiceServer(server, &auditEntries{use: u.AuditTrail, pages: pages})
+	auditv1.RegisterAuditServiceServer(server, &auditEntries{use: u.AuditTrail, export: u.AuditExport, keys: u.AuditKeys, pages: pages})
 }
 
 // stamp returns a time as it travels; the zero time is absent.

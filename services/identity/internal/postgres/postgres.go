@@ -66,6 +66,7 @@ type Stores struct {
 	SigningKeys *SigningKeys
 	Revocations *Revocations
 	AuditTrail  *AuditTrail
+	AuditChain  *AuditChain
 }
 
 // New returns the stores.
@@ -75,6 +76,7 @@ func New(c Config) *Stores {
 		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Accesses: &Accesses{b}, Standings: &Standings{b}, Memberships: &Memberships{b},
 		Invitations: &Invitations{b}, Transfers: &Transfers{b}, Sessions: &Sessions{b},
 		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
+		AuditChain: &AuditChain{b},
 	}
 }
 

@@ -348,12 +348,7 @@ func entry(event, accountID string, at time.Time) audittrail.Entry {
 func (b *bench) record(t *testing.T, entries ...audittrail.Entry) {
 	t.Helper()
 	err := b.db.InTx(testkit.Context(t), pg.System("test"), func(ctx context.Context, tx *pg.Tx) error {
-		for _, e := range entries {
-			if err := audittrail.Record(ctx, postgres.AppenderIn(tx), e); err != nil {
-				return err
-			}
-		}
-		return nil
+		return audittrail.Record(ctx, postgres.AppenderIn(tx, b.clock.Now()), entries...)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -365,7 +360,7 @@ func TestThe_trail_can_only_be_appended_to(t *testing.T) {
 	b.record(t, entry("e1", "acc_1", start))
 	for _, statement := range []string{
 		`update audit_entry set action = 'nothing'`, `delete from audit_entry`, `truncate audit_entry`,
-		`insert into audit_entry select * from audit_entry on conflict (event_id) do update set action = 'nothing'`,
+		`insert into audit_entry select * from audit_entry on conflict (account_id, sequence, append_time) do update set action = 'nothing'`,
 	} {
 		err := b.db.InTx(testkit.Context(t), pg.System("test"), func(ctx context.Context, tx *pg.Tx) error {
 			_, err := tx.Exec(ctx, statement)
@@ -410,7 +405,7 @@ func TestThe_trail_pages_newest_first_and_filters(t *testing.T) {
 		}
 		for _, e := range page {
 			seen = append(seen, e.EventID)
-			after = audittrail.Position{Time: e.Time, EventID: e.EventID}
+			after = audittrail.Position{Time: e.Time, Sequence: e.Link.Sequence}
 		}
 		if len(page) < 3 {
 			break

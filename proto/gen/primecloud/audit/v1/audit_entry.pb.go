@@ -180,7 +180,15 @@ type AuditEntry struct {
 	// The target after, without secrets; absent where nothing is.
 	After *structpb.Struct `protobuf:"bytes,14,opt,name=after,proto3" json:"after,omitempty"`
 	// Full gRPC method name of the call; empty for background work.
-	Method        string `protobuf:"bytes,15,opt,name=method,proto3" json:"method,omitempty"`
+	Method string `protobuf:"bytes,15,opt,name=method,proto3" json:"method,omitempty"`
+	// Where it stands in the chain of its account, counted from one without gaps; zero until it
+	// is stored.
+	Sequence int64 `protobuf:"varint,16,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// When it got its place in the chain; absent until it is stored.
+	AppendTime *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=append_time,json=appendTime,proto3" json:"append_time,omitempty"`
+	// SHA-256 over the entry, its place and the hash before it, in small hexadecimal letters;
+	// empty until it is stored.
+	Hash          string `protobuf:"bytes,18,opt,name=hash,proto3" json:"hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,6 +324,27 @@ func (x *AuditEntry) GetAfter() *structpb.Struct {
 func (x *AuditEntry) GetMethod() string {
 	if x != nil {
 		return x.Method
+	}
+	return ""
+}
+
+func (x *AuditEntry) GetSequence() int64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *AuditEntry) GetAppendTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AppendTime
+	}
+	return nil
+}
+
+func (x *AuditEntry) GetHash() string {
+	if x != nil {
+		return x.Hash
 	}
 	return ""
 }
@@ -470,7 +499,7 @@ var File_primecloud_audit_v1_audit_entry_proto protoreflect.FileDescriptor
 
 const file_primecloud_audit_v1_audit_entry_proto_rawDesc = "" +
 	"\n" +
-	"%primecloud/audit/v1/audit_entry.proto\x12\x13primecloud.audit.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\b\n" +
+	"%primecloud/audit/v1/audit_entry.proto\x12\x13primecloud.audit.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\t\n" +
 	"\n" +
 	"AuditEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
@@ -490,7 +519,11 @@ const file_primecloud_audit_v1_audit_entry_proto_rawDesc = "" +
 	"\btrace_id\x18\f \x01(\tR\atraceId\x12/\n" +
 	"\x06before\x18\r \x01(\v2\x17.google.protobuf.StructR\x06before\x12-\n" +
 	"\x05after\x18\x0e \x01(\v2\x17.google.protobuf.StructR\x05after\x12\x16\n" +
-	"\x06method\x18\x0f \x01(\tR\x06method\x1ax\n" +
+	"\x06method\x18\x0f \x01(\tR\x06method\x12\x1a\n" +
+	"\bsequence\x18\x10 \x01(\x03R\bsequence\x12;\n" +
+	"\vappend_time\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"appendTime\x12\x12\n" +
+	"\x04hash\x18\x12 \x01(\tR\x04hash\x1ax\n" +
 	"\x05Actor\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -546,11 +579,12 @@ var file_primecloud_audit_v1_audit_entry_proto_depIdxs = []int32{
 	4, // 4: primecloud.audit.v1.AuditEntry.target:type_name -> primecloud.audit.v1.AuditEntry.Target
 	6, // 5: primecloud.audit.v1.AuditEntry.before:type_name -> google.protobuf.Struct
 	6, // 6: primecloud.audit.v1.AuditEntry.after:type_name -> google.protobuf.Struct
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	5, // 7: primecloud.audit.v1.AuditEntry.append_time:type_name -> google.protobuf.Timestamp
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_audit_v1_audit_entry_proto_init() }

@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	_ "github.com/primecloud/primecloud/proto/gen/primecloud/options/v1"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
+	httpbody "google.golang.org/genproto/googleapis/api/httpbody"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -24,6 +25,59 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// Format is the form of an export.
+type ExportAuditEntriesRequest_Format int32
+
+const (
+	// Not set; JSON Lines.
+	ExportAuditEntriesRequest_FORMAT_UNSPECIFIED ExportAuditEntriesRequest_Format = 0
+	// One JSON object per line (application/jsonl).
+	ExportAuditEntriesRequest_FORMAT_JSON_LINES ExportAuditEntriesRequest_Format = 1
+	// Comma-separated values with a line of names (text/csv, RFC 4180).
+	ExportAuditEntriesRequest_FORMAT_CSV ExportAuditEntriesRequest_Format = 2
+)
+
+// Enum value maps for ExportAuditEntriesRequest_Format.
+var (
+	ExportAuditEntriesRequest_Format_name = map[int32]string{
+		0: "FORMAT_UNSPECIFIED",
+		1: "FORMAT_JSON_LINES",
+		2: "FORMAT_CSV",
+	}
+	ExportAuditEntriesRequest_Format_value = map[string]int32{
+		"FORMAT_UNSPECIFIED": 0,
+		"FORMAT_JSON_LINES":  1,
+		"FORMAT_CSV":         2,
+	}
+)
+
+func (x ExportAuditEntriesRequest_Format) Enum() *ExportAuditEntriesRequest_Format {
+	p := new(ExportAuditEntriesRequest_Format)
+	*p = x
+	return p
+}
+
+func (x ExportAuditEntriesRequest_Format) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExportAuditEntriesRequest_Format) Descriptor() protoreflect.EnumDescriptor {
+	return file_primecloud_audit_v1_audit_service_proto_enumTypes[0].Descriptor()
+}
+
+func (ExportAuditEntriesRequest_Format) Type() protoreflect.EnumType {
+	return &file_primecloud_audit_v1_audit_service_proto_enumTypes[0]
+}
+
+func (x ExportAuditEntriesRequest_Format) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExportAuditEntriesRequest_Format.Descriptor instead.
+func (ExportAuditEntriesRequest_Format) EnumDescriptor() ([]byte, []int) {
+	return file_primecloud_audit_v1_audit_service_proto_rawDescGZIP(), []int{2, 0}
+}
 
 // ListAuditEntriesRequest asks for a page of entries.
 type ListAuditEntriesRequest struct {
@@ -43,7 +97,21 @@ type ListAuditEntriesRequest struct {
 	// Only entries at or after this moment.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only entries before this moment.
-	EndTime       *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Only entries of this kind of actor, such as `person` or `machine`.
+	ActorKind string `protobuf:"bytes,9,opt,name=actor_kind,json=actorKind,proto3" json:"actor_kind,omitempty"`
+	// Only entries whose action begins so, such as `bucket.`.
+	ActionPrefix string `protobuf:"bytes,10,opt,name=action_prefix,json=actionPrefix,proto3" json:"action_prefix,omitempty"`
+	// Only entries that ended so.
+	Outcome AuditEntry_Outcome `protobuf:"varint,11,opt,name=outcome,proto3,enum=primecloud.audit.v1.AuditEntry_Outcome" json:"outcome,omitempty"`
+	// Only entries about this kind of target, such as `bucket`.
+	TargetKind string `protobuf:"bytes,12,opt,name=target_kind,json=targetKind,proto3" json:"target_kind,omitempty"`
+	// Only entries that deserve this much attention or more.
+	MinSeverity AuditEntry_Severity `protobuf:"varint,13,opt,name=min_severity,json=minSeverity,proto3,enum=primecloud.audit.v1.AuditEntry_Severity" json:"min_severity,omitempty"`
+	// Only entries of this service, by its long name.
+	Service string `protobuf:"bytes,14,opt,name=service,proto3" json:"service,omitempty"`
+	// Only entries whose actor called from this address.
+	Address       string `protobuf:"bytes,15,opt,name=address,proto3" json:"address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -134,6 +202,55 @@ func (x *ListAuditEntriesRequest) GetEndTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ListAuditEntriesRequest) GetActorKind() string {
+	if x != nil {
+		return x.ActorKind
+	}
+	return ""
+}
+
+func (x *ListAuditEntriesRequest) GetActionPrefix() string {
+	if x != nil {
+		return x.ActionPrefix
+	}
+	return ""
+}
+
+func (x *ListAuditEntriesRequest) GetOutcome() AuditEntry_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return AuditEntry_OUTCOME_UNSPECIFIED
+}
+
+func (x *ListAuditEntriesRequest) GetTargetKind() string {
+	if x != nil {
+		return x.TargetKind
+	}
+	return ""
+}
+
+func (x *ListAuditEntriesRequest) GetMinSeverity() AuditEntry_Severity {
+	if x != nil {
+		return x.MinSeverity
+	}
+	return AuditEntry_SEVERITY_UNSPECIFIED
+}
+
+func (x *ListAuditEntriesRequest) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *ListAuditEntriesRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
 // ListAuditEntriesResponse is one page.
 type ListAuditEntriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -189,11 +306,250 @@ func (x *ListAuditEntriesResponse) GetNextPageToken() string {
 	return ""
 }
 
+// ExportAuditEntriesRequest asks for a file of entries.
+type ExportAuditEntriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// The form of the file.
+	Format ExportAuditEntriesRequest_Format `protobuf:"varint,2,opt,name=format,proto3,enum=primecloud.audit.v1.ExportAuditEntriesRequest_Format" json:"format,omitempty"`
+	// Only entries behind this one: the sequence that an earlier export ended with. Zero begins
+	// with the oldest entry that is kept.
+	AfterSequence int64 `protobuf:"varint,3,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportAuditEntriesRequest) Reset() {
+	*x = ExportAuditEntriesRequest{}
+	mi := &file_primecloud_audit_v1_audit_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportAuditEntriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportAuditEntriesRequest) ProtoMessage() {}
+
+func (x *ExportAuditEntriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_audit_v1_audit_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportAuditEntriesRequest.ProtoReflect.Descriptor instead.
+func (*ExportAuditEntriesRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_audit_v1_audit_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ExportAuditEntriesRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *ExportAuditEntriesRequest) GetFormat() ExportAuditEntriesRequest_Format {
+	if x != nil {
+		return x.Format
+	}
+	return ExportAuditEntriesRequest_FORMAT_UNSPECIFIED
+}
+
+func (x *ExportAuditEntriesRequest) GetAfterSequence() int64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+// GetAuditKeySetRequest asks for the public keys.
+type GetAuditKeySetRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAuditKeySetRequest) Reset() {
+	*x = GetAuditKeySetRequest{}
+	mi := &file_primecloud_audit_v1_audit_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAuditKeySetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAuditKeySetRequest) ProtoMessage() {}
+
+func (x *GetAuditKeySetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_audit_v1_audit_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAuditKeySetRequest.ProtoReflect.Descriptor instead.
+func (*GetAuditKeySetRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_audit_v1_audit_service_proto_rawDescGZIP(), []int{3}
+}
+
+// GetAuditKeySetResponse is a JSON Web Key Set (RFC 7517) in fields.
+type GetAuditKeySetResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keys, oldest first; the last one signs.
+	Keys          []*AuditKey `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAuditKeySetResponse) Reset() {
+	*x = GetAuditKeySetResponse{}
+	mi := &file_primecloud_audit_v1_audit_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAuditKeySetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAuditKeySetResponse) ProtoMessage() {}
+
+func (x *GetAuditKeySetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_audit_v1_audit_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAuditKeySetResponse.ProtoReflect.Descriptor instead.
+func (*GetAuditKeySetResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_audit_v1_audit_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetAuditKeySetResponse) GetKeys() []*AuditKey {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+// AuditKey is one Ed25519 key, in the names of RFC 8037.
+type AuditKey struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Key id: the first 12 bytes of the public key's SHA-256, base64url without padding.
+	Kid string `protobuf:"bytes,1,opt,name=kid,proto3" json:"kid,omitempty"`
+	// Key type, `OKP`.
+	Kty string `protobuf:"bytes,2,opt,name=kty,proto3" json:"kty,omitempty"`
+	// Curve, `Ed25519`.
+	Crv string `protobuf:"bytes,3,opt,name=crv,proto3" json:"crv,omitempty"`
+	// Algorithm, `EdDSA`.
+	Alg string `protobuf:"bytes,4,opt,name=alg,proto3" json:"alg,omitempty"`
+	// Use, `sig`.
+	Use string `protobuf:"bytes,5,opt,name=use,proto3" json:"use,omitempty"`
+	// The public key, base64url without padding.
+	X             string `protobuf:"bytes,6,opt,name=x,proto3" json:"x,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditKey) Reset() {
+	*x = AuditKey{}
+	mi := &file_primecloud_audit_v1_audit_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditKey) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditKey) ProtoMessage() {}
+
+func (x *AuditKey) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_audit_v1_audit_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditKey.ProtoReflect.Descriptor instead.
+func (*AuditKey) Descriptor() ([]byte, []int) {
+	return file_primecloud_audit_v1_audit_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AuditKey) GetKid() string {
+	if x != nil {
+		return x.Kid
+	}
+	return ""
+}
+
+func (x *AuditKey) GetKty() string {
+	if x != nil {
+		return x.Kty
+	}
+	return ""
+}
+
+func (x *AuditKey) GetCrv() string {
+	if x != nil {
+		return x.Crv
+	}
+	return ""
+}
+
+func (x *AuditKey) GetAlg() string {
+	if x != nil {
+		return x.Alg
+	}
+	return ""
+}
+
+func (x *AuditKey) GetUse() string {
+	if x != nil {
+		return x.Use
+	}
+	return ""
+}
+
+func (x *AuditKey) GetX() string {
+	if x != nil {
+		return x.X
+	}
+	return ""
+}
+
 var File_primecloud_audit_v1_audit_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_audit_v1_audit_service_proto_rawDesc = "" +
 	"\n" +
-	"'primecloud/audit/v1/audit_service.proto\x12\x13primecloud.audit.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%primecloud/audit/v1/audit_entry.proto\x1a#primecloud/options/v1/options.proto\"\xee\x02\n" +
+	"'primecloud/audit/v1/audit_service.proto\x12\x13primecloud.audit.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%primecloud/audit/v1/audit_entry.proto\x1a#primecloud/options/v1/options.proto\"\xd8\x05\n" +
 	"\x17ListAuditEntriesRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12$\n" +
@@ -205,13 +561,46 @@ const file_primecloud_audit_v1_audit_service_proto_rawDesc = "" +
 	"\ttarget_id\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\btargetId\x129\n" +
 	"\n" +
 	"start_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\x88\x01\n" +
+	"\bend_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12&\n" +
+	"\n" +
+	"actor_kind\x18\t \x01(\tB\a\xbaH\x04r\x02\x18 R\tactorKind\x12,\n" +
+	"\raction_prefix\x18\n" +
+	" \x01(\tB\a\xbaH\x04r\x02\x18@R\factionPrefix\x12K\n" +
+	"\aoutcome\x18\v \x01(\x0e2'.primecloud.audit.v1.AuditEntry.OutcomeB\b\xbaH\x05\x82\x01\x02\x10\x01R\aoutcome\x12(\n" +
+	"\vtarget_kind\x18\f \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
+	"targetKind\x12U\n" +
+	"\fmin_severity\x18\r \x01(\x0e2(.primecloud.audit.v1.AuditEntry.SeverityB\b\xbaH\x05\x82\x01\x02\x10\x01R\vminSeverity\x12!\n" +
+	"\aservice\x18\x0e \x01(\tB\a\xbaH\x04r\x02\x18@R\aservice\x12!\n" +
+	"\aaddress\x18\x0f \x01(\tB\a\xbaH\x04r\x02\x18@R\aaddress\"\x88\x01\n" +
 	"\x18ListAuditEntriesResponse\x12D\n" +
 	"\raudit_entries\x18\x01 \x03(\v2\x1f.primecloud.audit.v1.AuditEntryR\fauditEntries\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xcc\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x95\x02\n" +
+	"\x19ExportAuditEntriesRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12W\n" +
+	"\x06format\x18\x02 \x01(\x0e25.primecloud.audit.v1.ExportAuditEntriesRequest.FormatB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06format\x12.\n" +
+	"\x0eafter_sequence\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rafterSequence\"G\n" +
+	"\x06Format\x12\x16\n" +
+	"\x12FORMAT_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11FORMAT_JSON_LINES\x10\x01\x12\x0e\n" +
+	"\n" +
+	"FORMAT_CSV\x10\x02\"\x17\n" +
+	"\x15GetAuditKeySetRequest\"K\n" +
+	"\x16GetAuditKeySetResponse\x121\n" +
+	"\x04keys\x18\x01 \x03(\v2\x1d.primecloud.audit.v1.AuditKeyR\x04keys\"r\n" +
+	"\bAuditKey\x12\x10\n" +
+	"\x03kid\x18\x01 \x01(\tR\x03kid\x12\x10\n" +
+	"\x03kty\x18\x02 \x01(\tR\x03kty\x12\x10\n" +
+	"\x03crv\x18\x03 \x01(\tR\x03crv\x12\x10\n" +
+	"\x03alg\x18\x04 \x01(\tR\x03alg\x12\x10\n" +
+	"\x03use\x18\x05 \x01(\tR\x03use\x12\f\n" +
+	"\x01x\x18\x06 \x01(\tR\x01x2\x8d\x04\n" +
 	"\fAuditService\x12\xbb\x01\n" +
 	"\x10ListAuditEntries\x12,.primecloud.audit.v1.ListAuditEntriesRequest\x1a-.primecloud.audit.v1.ListAuditEntriesResponse\"J\xca\xf3\x18\x14\b\x04\x12\x02\x01\x02\x1a\n" +
-	"audit.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02(\x12&/v1/accounts/{account_id}/auditEntriesBHZFgithub.com/primecloud/primecloud/proto/gen/primecloud/audit/v1;auditv1b\x06proto3"
+	"audit.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02(\x12&/v1/accounts/{account_id}/auditEntries\x12\xaf\x01\n" +
+	"\x12ExportAuditEntries\x12..primecloud.audit.v1.ExportAuditEntriesRequest\x1a\x14.google.api.HttpBody\"Q\xca\xf3\x18\x14\b\x04\x12\x02\x01\x02\x1a\n" +
+	"audit.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02/\x12-/v1/accounts/{account_id}/auditEntries:export0\x01\x12\x8c\x01\n" +
+	"\x0eGetAuditKeySet\x12*.primecloud.audit.v1.GetAuditKeySetRequest\x1a+.primecloud.audit.v1.GetAuditKeySetResponse\"!\xca\xf3\x18\x02\b\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/auditKeySetBHZFgithub.com/primecloud/primecloud/proto/gen/primecloud/audit/v1;auditv1b\x06proto3"
 
 var (
 	file_primecloud_audit_v1_audit_service_proto_rawDescOnce sync.Once
@@ -225,24 +614,41 @@ func file_primecloud_audit_v1_audit_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_audit_v1_audit_service_proto_rawDescData
 }
 
-var file_primecloud_audit_v1_audit_service_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_primecloud_audit_v1_audit_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_primecloud_audit_v1_audit_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_primecloud_audit_v1_audit_service_proto_goTypes = []any{
-	(*ListAuditEntriesRequest)(nil),  // 0: primecloud.audit.v1.ListAuditEntriesRequest
-	(*ListAuditEntriesResponse)(nil), // 1: primecloud.audit.v1.ListAuditEntriesResponse
-	(*timestamppb.Timestamp)(nil),    // 2: google.protobuf.Timestamp
-	(*AuditEntry)(nil),               // 3: primecloud.audit.v1.AuditEntry
+	(ExportAuditEntriesRequest_Format)(0), // 0: primecloud.audit.v1.ExportAuditEntriesRequest.Format
+	(*ListAuditEntriesRequest)(nil),       // 1: primecloud.audit.v1.ListAuditEntriesRequest
+	(*ListAuditEntriesResponse)(nil),      // 2: primecloud.audit.v1.ListAuditEntriesResponse
+	(*ExportAuditEntriesRequest)(nil),     // 3: primecloud.audit.v1.ExportAuditEntriesRequest
+	(*GetAuditKeySetRequest)(nil),         // 4: primecloud.audit.v1.GetAuditKeySetRequest
+	(*GetAuditKeySetResponse)(nil),        // 5: primecloud.audit.v1.GetAuditKeySetResponse
+	(*AuditKey)(nil),                      // 6: primecloud.audit.v1.AuditKey
+	(*timestamppb.Timestamp)(nil),         // 7: google.protobuf.Timestamp
+	(AuditEntry_Outcome)(0),               // 8: primecloud.audit.v1.AuditEntry.Outcome
+	(AuditEntry_Severity)(0),              // 9: primecloud.audit.v1.AuditEntry.Severity
+	(*AuditEntry)(nil),                    // 10: primecloud.audit.v1.AuditEntry
+	(*httpbody.HttpBody)(nil),             // 11: google.api.HttpBody
 }
 var file_primecloud_audit_v1_audit_service_proto_depIdxs = []int32{
-	2, // 0: primecloud.audit.v1.ListAuditEntriesRequest.start_time:type_name -> google.protobuf.Timestamp
-	2, // 1: primecloud.audit.v1.ListAuditEntriesRequest.end_time:type_name -> google.protobuf.Timestamp
-	3, // 2: primecloud.audit.v1.ListAuditEntriesResponse.audit_entries:type_name -> primecloud.audit.v1.AuditEntry
-	0, // 3: primecloud.audit.v1.AuditService.ListAuditEntries:input_type -> primecloud.audit.v1.ListAuditEntriesRequest
-	1, // 4: primecloud.audit.v1.AuditService.ListAuditEntries:output_type -> primecloud.audit.v1.ListAuditEntriesResponse
-	4, // [4:5] is the sub-list for method output_type
-	3, // [3:4] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	7,  // 0: primecloud.audit.v1.ListAuditEntriesRequest.start_time:type_name -> google.protobuf.Timestamp
+	7,  // 1: primecloud.audit.v1.ListAuditEntriesRequest.end_time:type_name -> google.protobuf.Timestamp
+	8,  // 2: primecloud.audit.v1.ListAuditEntriesRequest.outcome:type_name -> primecloud.audit.v1.AuditEntry.Outcome
+	9,  // 3: primecloud.audit.v1.ListAuditEntriesRequest.min_severity:type_name -> primecloud.audit.v1.AuditEntry.Severity
+	10, // 4: primecloud.audit.v1.ListAuditEntriesResponse.audit_entries:type_name -> primecloud.audit.v1.AuditEntry
+	0,  // 5: primecloud.audit.v1.ExportAuditEntriesRequest.format:type_name -> primecloud.audit.v1.ExportAuditEntriesRequest.Format
+	6,  // 6: primecloud.audit.v1.GetAuditKeySetResponse.keys:type_name -> primecloud.audit.v1.AuditKey
+	1,  // 7: primecloud.audit.v1.AuditService.ListAuditEntries:input_type -> primecloud.audit.v1.ListAuditEntriesRequest
+	3,  // 8: primecloud.audit.v1.AuditService.ExportAuditEntries:input_type -> primecloud.audit.v1.ExportAuditEntriesRequest
+	4,  // 9: primecloud.audit.v1.AuditService.GetAuditKeySet:input_type -> primecloud.audit.v1.GetAuditKeySetRequest
+	2,  // 10: primecloud.audit.v1.AuditService.ListAuditEntries:output_type -> primecloud.audit.v1.ListAuditEntriesResponse
+	11, // 11: primecloud.audit.v1.AuditService.ExportAuditEntries:output_type -> google.api.HttpBody
+	5,  // 12: primecloud.audit.v1.AuditService.GetAuditKeySet:output_type -> primecloud.audit.v1.GetAuditKeySetResponse
+	10, // [10:13] is the sub-list for method output_type
+	7,  // [7:10] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_audit_v1_audit_service_proto_init() }
@@ -256,13 +662,14 @@ func file_primecloud_audit_v1_audit_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_audit_v1_audit_service_proto_rawDesc), len(file_primecloud_audit_v1_audit_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   2,
+			NumEnums:      1,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_primecloud_audit_v1_audit_service_proto_goTypes,
 		DependencyIndexes: file_primecloud_audit_v1_audit_service_proto_depIdxs,
+		EnumInfos:         file_primecloud_audit_v1_audit_service_proto_enumTypes,
 		MessageInfos:      file_primecloud_audit_v1_audit_service_proto_msgTypes,
 	}.Build()
 	File_primecloud_audit_v1_audit_service_proto = out.File

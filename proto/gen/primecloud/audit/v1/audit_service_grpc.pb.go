@@ -8,6 +8,7 @@ package auditv1
 
 import (
 	context "context"
+	httpbody "google.golang.org/genproto/googleapis/api/httpbody"
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -19,7 +20,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AuditService_ListAuditEntries_FullMethodName = "/primecloud.audit.v1.AuditService/ListAuditEntries"
+	AuditService_ListAuditEntries_FullMethodName   = "/primecloud.audit.v1.AuditService/ListAuditEntries"
+	AuditService_ExportAuditEntries_FullMethodName = "/primecloud.audit.v1.AuditService/ExportAuditEntries"
+	AuditService_GetAuditKeySet_FullMethodName     = "/primecloud.audit.v1.AuditService/GetAuditKeySet"
 )
 
 // AuditServiceClient is the client API for AuditService service.
@@ -31,6 +34,17 @@ const (
 type AuditServiceClient interface {
 	// ListAuditEntries returns an account's entries, newest first.
 	ListAuditEntries(ctx context.Context, in *ListAuditEntriesRequest, opts ...grpc.CallOption) (*ListAuditEntriesResponse, error)
+	// ExportAuditEntries streams an account's entries, oldest first, as a file that can be
+	// verified offline: docs/audit.md says how. Nothing is left out, so there is no filter; go on
+	// from an earlier export with after_sequence. The file ends with a signed line; without it,
+	// it was cut off. That somebody exported is an entry itself.
+	// buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+	// buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+	ExportAuditEntries(ctx context.Context, in *ExportAuditEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[httpbody.HttpBody], error)
+	// GetAuditKeySet returns the public keys that exports, checkpoints and anchors are signed
+	// with. Keep a copy of them where nobody else can change it: what is verified with keys
+	// from the same place as the trail proves little.
+	GetAuditKeySet(ctx context.Context, in *GetAuditKeySetRequest, opts ...grpc.CallOption) (*GetAuditKeySetResponse, error)
 }
 
 type auditServiceClient struct {
@@ -51,6 +65,35 @@ func (c *auditServiceClient) ListAuditEntries(ctx context.Context, in *ListAudit
 	return out, nil
 }
 
+func (c *auditServiceClient) ExportAuditEntries(ctx context.Context, in *ExportAuditEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[httpbody.HttpBody], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AuditService_ServiceDesc.Streams[0], AuditService_ExportAuditEntries_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ExportAuditEntriesRequest, httpbody.HttpBody]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AuditService_ExportAuditEntriesClient = grpc.ServerStreamingClient[httpbody.HttpBody]
+
+func (c *auditServiceClient) GetAuditKeySet(ctx context.Context, in *GetAuditKeySetRequest, opts ...grpc.CallOption) (*GetAuditKeySetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAuditKeySetResponse)
+	err := c.cc.Invoke(ctx, AuditService_GetAuditKeySet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AuditServiceServer is the server API for AuditService service.
 // All implementations must embed UnimplementedAuditServiceServer
 // for forward compatibility.
@@ -60,6 +103,17 @@ func (c *auditServiceClient) ListAuditEntries(ctx context.Context, in *ListAudit
 type AuditServiceServer interface {
 	// ListAuditEntries returns an account's entries, newest first.
 	ListAuditEntries(context.Context, *ListAuditEntriesRequest) (*ListAuditEntriesResponse, error)
+	// ExportAuditEntries streams an account's entries, oldest first, as a file that can be
+	// verified offline: docs/audit.md says how. Nothing is left out, so there is no filter; go on
+	// from an earlier export with after_sequence. The file ends with a signed line; without it,
+	// it was cut off. That somebody exported is an entry itself.
+	// buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
+	// buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
+	ExportAuditEntries(*ExportAuditEntriesRequest, grpc.ServerStreamingServer[httpbody.HttpBody]) error
+	// GetAuditKeySet returns the public keys that exports, checkpoints and anchors are signed
+	// with. Keep a copy of them where nobody else can change it: what is verified with keys
+	// from the same place as the trail proves little.
+	GetAuditKeySet(context.Context, *GetAuditKeySetRequest) (*GetAuditKeySetResponse, error)
 	mustEmbedUnimplementedAuditServiceServer()
 }
 
@@ -72,6 +126,12 @@ type UnimplementedAuditServiceServer struct{}
 
 func (UnimplementedAuditServiceServer) ListAuditEntries(context.Context, *ListAuditEntriesRequest) (*ListAuditEntriesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAuditEntries not implemented")
+}
+func (UnimplementedAuditServiceServer) ExportAuditEntries(*ExportAuditEntriesRequest, grpc.ServerStreamingServer[httpbody.HttpBody]) error {
+	return status.Error(codes.Unimplemented, "method ExportAuditEntries not implemented")
+}
+func (UnimplementedAuditServiceServer) GetAuditKeySet(context.Context, *GetAuditKeySetRequest) (*GetAuditKeySetResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetAuditKeySet not implemented")
 }
 func (UnimplementedAuditServiceServer) mustEmbedUnimplementedAuditServiceServer() {}
 func (UnimplementedAuditServiceServer) testEmbeddedByValue()                      {}
@@ -112,6 +172,35 @@ func _AuditService_ListAuditEntries_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AuditService_ExportAuditEntries_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ExportAuditEntriesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AuditServiceServer).ExportAuditEntries(m, &grpc.GenericServerStream[ExportAuditEntriesRequest, httpbody.HttpBody]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AuditService_ExportAuditEntriesServer = grpc.ServerStreamingServer[httpbody.HttpBody]
+
+func _AuditService_GetAuditKeySet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAuditKeySetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuditServiceServer).GetAuditKeySet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuditService_GetAuditKeySet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuditServiceServer).GetAuditKeySet(ctx, req.(*GetAuditKeySetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AuditService_ServiceDesc is the grpc.ServiceDesc for AuditService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -123,7 +212,17 @@ var AuditService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ListAuditEntries",
 			Handler:    _AuditService_ListAuditEntries_Handler,
 		},
+		{
+			MethodName: "GetAuditKeySet",
+			Handler:    _AuditService_GetAuditKeySet_Handler,
+		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "ExportAuditEntries",
+			Handler:       _AuditService_ExportAuditEntries_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "primecloud/audit/v1/audit_service.proto",
 }

@@ -31,6 +31,12 @@ const (
 	ErrorReason_ERROR_REASON_UNSPECIFIED ErrorReason = 0
 	// end_time does not lie after start_time. Swap or drop one of them.
 	ErrorReason_ERROR_REASON_PERIOD_INVALID ErrorReason = 1
+	// after_sequence lies beyond the account's last entry. Give the sequence that an earlier
+	// export ended with, or none.
+	ErrorReason_ERROR_REASON_SEQUENCE_INVALID ErrorReason = 2
+	// Entries behind after_sequence are kept no longer. Start without after_sequence, at the oldest
+	// entry that is kept.
+	ErrorReason_ERROR_REASON_ENTRIES_EXPIRED ErrorReason = 3
 )
 
 // Enum value maps for ErrorReason.
@@ -38,10 +44,14 @@ var (
 	ErrorReason_name = map[int32]string{
 		0: "ERROR_REASON_UNSPECIFIED",
 		1: "ERROR_REASON_PERIOD_INVALID",
+		2: "ERROR_REASON_SEQUENCE_INVALID",
+		3: "ERROR_REASON_ENTRIES_EXPIRED",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":    0,
-		"ERROR_REASON_PERIOD_INVALID": 1,
+		"ERROR_REASON_UNSPECIFIED":      0,
+		"ERROR_REASON_PERIOD_INVALID":   1,
+		"ERROR_REASON_SEQUENCE_INVALID": 2,
+		"ERROR_REASON_ENTRIES_EXPIRED":  3,
 	}
 )
 
@@ -76,10 +86,12 @@ var File_primecloud_audit_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_audit_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	" primecloud/audit/v1/errors.proto\x12\x13primecloud.audit.v1*L\n" +
+	" primecloud/audit/v1/errors.proto\x12\x13primecloud.audit.v1*\x91\x01\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
-	"\x1bERROR_REASON_PERIOD_INVALID\x10\x01BHZFgithub.com/primecloud/primecloud/proto/gen/primecloud/audit/v1;auditv1b\x06proto3"
+	"\x1bERROR_REASON_PERIOD_INVALID\x10\x01\x12!\n" +
+	"\x1dERROR_REASON_SEQUENCE_INVALID\x10\x02\x12 \n" +
+	"\x1cERROR_REASON_ENTRIES_EXPIRED\x10\x03BHZFgithub.com/primecloud/primecloud/proto/gen/primecloud/audit/v1;auditv1b\x06proto3"
 
 var (
 	file_primecloud_audit_v1_errors_proto_rawDescOnce sync.Once

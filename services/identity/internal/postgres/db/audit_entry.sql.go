@@ -10,134 +10,112 @@ import (
 	"time"
 )
 
-const appendEntry = `-- name: AppendEntry :exec
-insert into audit_entry (event_id, id, account_id, time, service, action, severity, outcome, reason, actor_kind, actor_id, actor_role,
-    actor_address, actor_session_id, target_kind, target_id, target_name, request_id, trace_id, method, before, after)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-    $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
-on conflict (event_id) do nothing
+const appendEntries = `-- name: AppendEntries :exec
+select audit_append($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[], $6::timestamptz[],
+    $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],
+    $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
+    $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
+    $25::bytea[], $26::text[], $27::bigint[], $28::int[])
 `
 
-type AppendEntryParams struct {
-	EventID        string
-	ID             string
-	AccountID      *string
-	Time           time.Time
-	Service        string
-	Action         string
-	Severity       string
-	Outcome        string
-	Reason         string
-	ActorKind      string
-	ActorID        string
-	ActorRole      string
-	ActorAddress   string
-	ActorSessionID string
-	TargetKind     string
-	TargetID       string
-	TargetName     string
-	RequestID      string
-	TraceID        string
-	Method         string
-	Before         []byte
-	After          []byte
+type AppendEntriesParams struct {
+	AccountIds      []string
+	Sequences       []int64
+	AppendTimes     []time.Time
+	EventIds        []string
+	Ids             []string
+	Times           []time.Time
+	Services        []string
+	Methods         []string
+	Actions         []string
+	Severities      []string
+	Outcomes        []string
+	Reasons         []string
+	ActorKinds      []string
+	ActorIds        []string
+	ActorRoles      []string
+	ActorAddresses  []string
+	ActorSessionIds []string
+	TargetKinds     []string
+	TargetIds       []string
+	TargetNames     []string
+	RequestIds      []string
+	TraceIds        []string
+	Befores         []string
+	Afters          []string
+	Hashes          [][]byte
+	Heads           []string
+	Starts          []int64
+	Places          []int32
 }
 
-func (q *Queries) AppendEntry(ctx context.Context, arg AppendEntryParams) error {
-	_, err := q.db.Exec(ctx, appendEntry,
-		arg.EventID,
-		arg.ID,
-		arg.AccountID,
-		arg.Time,
-		arg.Service,
-		arg.Action,
-		arg.Severity,
-		arg.Outcome,
-		arg.Reason,
-		arg.ActorKind,
-		arg.ActorID,
-		arg.ActorRole,
-		arg.ActorAddress,
-		arg.ActorSessionID,
-		arg.TargetKind,
-		arg.TargetID,
-		arg.TargetName,
-		arg.RequestID,
-		arg.TraceID,
-		arg.Method,
-		arg.Before,
-		arg.After,
+func (q *Queries) AppendEntries(ctx context.Context, arg AppendEntriesParams) error {
+	_, err := q.db.Exec(ctx, appendEntries,
+		arg.AccountIds,
+		arg.Sequences,
+		arg.AppendTimes,
+		arg.EventIds,
+		arg.Ids,
+		arg.Times,
+		arg.Services,
+		arg.Methods,
+		arg.Actions,
+		arg.Severities,
+		arg.Outcomes,
+		arg.Reasons,
+		arg.ActorKinds,
+		arg.ActorIds,
+		arg.ActorRoles,
+		arg.ActorAddresses,
+		arg.ActorSessionIds,
+		arg.TargetKinds,
+		arg.TargetIds,
+		arg.TargetNames,
+		arg.RequestIds,
+		arg.TraceIds,
+		arg.Befores,
+		arg.Afters,
+		arg.Hashes,
+		arg.Heads,
+		arg.Starts,
+		arg.Places,
 	)
 	return err
 }
 
-const listEntries = `-- name: ListEntries :many
-select event_id, id, account_id, time, service, action, severity, outcome, reason, actor_kind, actor_id, actor_role, actor_address, actor_session_id, target_kind, target_id, target_name, request_id, trace_id, method, before, after from audit_entry
-where account_id = $1::text
-  and (time, event_id) < ($2::timestamptz, $3::text)
-  and ($4::text is null or actor_id = $4)
-  and ($5::text is null or action = $5)
-  and ($6::text is null or target_id = $6)
-  and ($7::timestamptz is null or time >= $7)
-  and ($8::timestamptz is null or time < $8)
-order by time desc, event_id desc
-limit $9
+const takeTurn = `-- name: TakeTurn :many
+select account_id::text, sequence::bigint, hash::bytea, append_time::timestamptz
+from audit_turn($1::text[], $2::text[], $3::timestamptz)
 `
 
-type ListEntriesParams struct {
-	AccountID   string
-	BeforeTime  time.Time
-	BeforeEvent string
-	ActorID     *string
-	Action      *string
-	TargetID    *string
-	StartTime   *time.Time
-	EndTime     *time.Time
-	Count       int32
+type TakeTurnParams struct {
+	AccountIds []string
+	EventIds   []string
+	Month      time.Time
 }
 
-func (q *Queries) ListEntries(ctx context.Context, arg ListEntriesParams) ([]AuditEntry, error) {
-	rows, err := q.db.Query(ctx, listEntries,
-		arg.AccountID,
-		arg.BeforeTime,
-		arg.BeforeEvent,
-		arg.ActorID,
-		arg.Action,
-		arg.TargetID,
-		arg.StartTime,
-		arg.EndTime,
-		arg.Count,
-	)
+type TakeTurnRow struct {
+	AccountID  string
+	Sequence   int64
+	Hash       []byte
+	AppendTime time.Time
+}
+
+// Ends of chains, and then the events that the month has already, with the sequence -1.
+func (q *Queries) TakeTurn(ctx context.Context, arg TakeTurnParams) ([]TakeTurnRow, error) {
+	rows, err := q.db.Query(ctx, takeTurn, arg.AccountIds, arg.EventIds, arg.Month)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AuditEntry
+	var items []TakeTurnRow
 	for rows.Next() {
-		var i AuditEntry
+		var i TakeTurnRow
 		if err := rows.Scan(
-			&i.EventID,
-			&i.ID,
 			&i.AccountID,
-			&i.Time,
-			&i.Service,
-			&i.Action,
-			&i.Severity,
-			&i.Outcome,
-			&i.Reason,
-			&i.ActorKind,
-			&i.ActorID,
-			&i.ActorRole,
-			&i.ActorAddress,
-			&i.ActorSessionID,
-			&i.TargetKind,
-			&i.TargetID,
-			&i.TargetName,
-			&i.RequestID,
-			&i.TraceID,
-			&i.Method,
-			&i.Before,
-			&i.After,
+			&i.Sequence,
+			&i.Hash,
+			&i.AppendTime,
 		); err != nil {
 			return nil, err
 		}

@@ -55,12 +55,24 @@ type ApiKeySecret struct {
 	RotationID  string
 }
 
+type AuditCheckpoint struct {
+	AccountID string
+	Sequence  int64
+	Hash      []byte
+	Month     string
+	KeyID     string
+	Signature []byte
+}
+
 type AuditEntry struct {
+	AccountID      string
+	Sequence       int64
+	AppendTime     time.Time
 	EventID        string
 	ID             string
-	AccountID      *string
 	Time           time.Time
 	Service        string
+	Method         string
 	Action         string
 	Severity       string
 	Outcome        string
@@ -75,9 +87,23 @@ type AuditEntry struct {
 	TargetName     string
 	RequestID      string
 	TraceID        string
-	Method         string
 	Before         []byte
 	After          []byte
+	Hash           []byte
+}
+
+type AuditHead struct {
+	AccountID  string
+	Sequence   int64
+	Hash       []byte
+	AppendTime time.Time
+}
+
+type AuditKey struct {
+	Kid           string
+	PublicKey     []byte
+	SealedPrivate []byte
+	CreateTime    time.Time
 }
 
 type Invitation struct {

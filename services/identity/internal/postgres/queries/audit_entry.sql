@@ -1,18 +1,11 @@
--- name: AppendEntry :exec
-insert into audit_entry (event_id, id, account_id, time, service, action, severity, outcome, reason, actor_kind, actor_id, actor_role,
-    actor_address, actor_session_id, target_kind, target_id, target_name, request_id, trace_id, method, before, after)
-values (@event_id, @id, @account_id, @time, @service, @action, @severity, @outcome, @reason, @actor_kind, @actor_id, @actor_role,
-    @actor_address, @actor_session_id, @target_kind, @target_id, @target_name, @request_id, @trace_id, @method, @before, @after)
-on conflict (event_id) do nothing;
+-- Ends of chains, and then the events that the month has already, with the sequence -1.
+-- name: TakeTurn :many
+select account_id::text, sequence::bigint, hash::bytea, append_time::timestamptz
+from audit_turn(@account_ids::text[], @event_ids::text[], @month::timestamptz);
 
--- name: ListEntries :many
-select * from audit_entry
-where account_id = @account_id::text
-  and (time, event_id) < (@before_time::timestamptz, @before_event::text)
-  and (sqlc.narg('actor_id')::text is null or actor_id = sqlc.narg('actor_id'))
-  and (sqlc.narg('action')::text is null or action = sqlc.narg('action'))
-  and (sqlc.narg('target_id')::text is null or target_id = sqlc.narg('target_id'))
-  and (sqlc.narg('start_time')::timestamptz is null or time >= sqlc.narg('start_time'))
-  and (sqlc.narg('end_time')::timestamptz is null or time < sqlc.narg('end_time'))
-order by time desc, event_id desc
-limit @count;
+-- name: AppendEntries :exec
+select audit_append(@account_ids::text[], @sequences::bigint[], @append_times::timestamptz[], @event_ids::text[], @ids::text[], @times::timestamptz[],
+    @services::text[], @methods::text[], @actions::text[], @severities::text[], @outcomes::text[], @reasons::text[],
+    @actor_kinds::text[], @actor_ids::text[], @actor_roles::text[], @actor_addresses::text[], @actor_session_ids::text[], @target_kinds::text[],
+    @target_ids::text[], @target_names::text[], @request_ids::text[], @trace_ids::text[], @befores::text[], @afters::text[],
+    @hashes::bytea[], @heads::text[], @starts::bigint[], @places::int[]);
