@@ -31,6 +31,14 @@ type Consumer struct {
 	// event's id, so it happens once; it touches nothing but tx. Events come in no
 	// particular order: an older version never overwrites a newer one.
 	Handle func(ctx context.Context, tx *pg.Tx, e event.Event) error
+	// HandleMany takes the place of Handle where several events in one transaction cost less
+	// than each in its own: it gets those that are waiting, up to Batch, and never waits for
+	// more. Events of one account are handled one after the other, in the order in which they
+	// come. When it fails each event is handled by itself, so that one which cannot be handled
+	// stands in no other one's way.
+	HandleMany func(ctx context.Context, tx *pg.Tx, events []event.Event) error
+	// Batch is how many events HandleMany gets at most; 64 when zero.
+	Batch int
 	// Concurrency is how many events are handled at a time; 4 when zero.
 	Concurrency int
 	// MaxFailures is how often an event may fail by its own fault before it is put aside;
@@ -50,6 +58,8 @@ const (
 	retryEvery = time.Second
 	// maxNak caps the delay of a redelivery.
 	maxNak = 30 * time.Second
+	// maxPending is how many events may be under way.
+	maxPending = 1000
 )
 
 // Consume handles events until ctx ends. A stream that is not there yet, a consumer that
@@ -81,22 +91,35 @@ func (c *Conn) Consume(ctx context.Context, consumer Consumer) error {
 	}
 }
 
+// fill sets what was left out.
+func (c *Consumer) fill() {
+	if len(c.Subjects) == 0 {
+		c.Subjects = []string{Subjects(c.Noun)}
+	}
+	if c.Concurrency <= 0 {
+		c.Concurrency = 4
+	}
+	if c.MaxFailures <= 0 {
+		c.MaxFailures = 10
+	}
+	if c.AckWait <= 0 {
+		c.AckWait = 30 * time.Second
+	}
+	if c.Batch <= 0 {
+		c.Batch = 64
+	}
+	if many := c.HandleMany; many != nil {
+		c.Handle = func(ctx context.Context, tx *pg.Tx, e event.Event) error { return many(ctx, tx, []event.Event{e}) }
+	} else {
+		c.Batch = 1
+	}
+}
+
 func (c *Conn) newRunner(consumer Consumer) (*runner, error) {
-	if consumer.Name == "" || consumer.Noun == "" || consumer.DB == nil || consumer.Handle == nil {
-		return nil, errors.New("bus: a consumer needs name, noun, database and handler")
+	if consumer.Name == "" || consumer.Noun == "" || consumer.DB == nil || (consumer.Handle == nil) == (consumer.HandleMany == nil) {
+		return nil, errors.New("bus: a consumer needs name, noun, database and one handler")
 	}
-	if len(consumer.Subjects) == 0 {
-		consumer.Subjects = []string{Subjects(consumer.Noun)}
-	}
-	if consumer.Concurrency <= 0 {
-		consumer.Concurrency = 4
-	}
-	if consumer.MaxFailures <= 0 {
-		consumer.MaxFailures = 10
-	}
-	if consumer.AckWait <= 0 {
-		consumer.AckWait = 30 * time.Second
-	}
+	consumer.fill()
 	r := &runner{
 		Consumer: consumer, conn: c, clock: c.deps.Clock, failures: map[string]int{},
 		logger: c.deps.Logger.With("consumer", consumer.Name, "stream", StreamName(consumer.Noun)),
@@ -124,7 +147,7 @@ func (r *runner) session(ctx context.Context) error {
 		return err
 	}
 	messages, err := consumer.Messages(
-		jetstream.PullMaxMessages(4*r.Concurrency),
+		jetstream.PullMaxMessages(min(4*r.Concurrency*r.Batch, maxPending)),
 		jetstream.PullExpiry(pullFor), jetstream.PullHeartbeat(heartbeat),
 		jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
@@ -133,8 +156,23 @@ func (r *runner) session(ctx context.Context) error {
 	defer messages.Stop()
 	var workers sync.WaitGroup
 	defer workers.Wait()
+	give := r.work(ctx, &workers)
+	defer give(nil)
+	for {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return err
+		}
+		give(msg)
+	}
+}
+
+// work starts the workers and returns what gives them a message; nil is the last one.
+func (r *runner) work(ctx context.Context, workers *sync.WaitGroup) (give func(jetstream.Msg)) {
+	if r.HandleMany != nil {
+		return r.workMany(ctx, workers)
+	}
 	work := make(chan jetstream.Msg)
-	defer close(work)
 	for range r.Concurrency {
 		workers.Go(func() {
 			for msg := range work {
@@ -142,10 +180,10 @@ func (r *runner) session(ctx context.Context) error {
 			}
 		})
 	}
-	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return err
+	return func(msg jetstream.Msg) {
+		if msg == nil {
+			close(work)
+			return
 		}
 		work <- msg
 	}

@@ -99,8 +99,8 @@ func (b *background) components() []lifecycle.Component {
 				Name: consumer(noun), Noun: noun, Subjects: []string{event.Type(noun, "audit", "recorded")}, DB: b.service.db,
 				// An entry that fails by itself lies or is malformed, and does so for ever.
 				MaxFailures: 3,
-				Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
-					return events.RecordAudit(ctx, postgres.AppenderIn(tx, b.service.deps.Clock.Now()), e)
+				HandleMany: func(ctx context.Context, tx *pg.Tx, brought []event.Event) error {
+					return events.RecordAudit(ctx, postgres.AppenderIn(tx, b.service.deps.Clock.Now()), brought...)
 				},
 			})
 		}})
