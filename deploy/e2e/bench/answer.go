@@ -109,7 +109,8 @@ func moments(value any) any {
 		}
 	case string:
 		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-			return at.UTC()
+			// The suite shows times to the microsecond, which is what PostgreSQL keeps of most.
+			return at.UTC().Truncate(time.Microsecond)
 		}
 	}
 	return value

@@ -32,6 +32,8 @@ type Config struct {
 	Callers int
 	// Creates is how many buckets are made in a round.
 	Creates int
+	// Revocations is how many API keys are revoked, one after the other.
+	Revocations int
 	// Only names the comparisons to make; all of them when empty.
 	Only []string
 	// Profile is a folder for CPU profiles of both sides; none are taken when empty.
@@ -48,6 +50,7 @@ type bench struct {
 	world     *world
 	outcomes  []outcome
 	creations []creation
+	reaches   []revocations
 }
 
 // Run measures the suite in both shapes and returns the report.
@@ -61,7 +64,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (*Report, error) {
 			return nil, err
 		}
 	}
-	return &Report{config: c, outcomes: b.outcomes, creations: b.creations}, nil
+	return &Report{config: c, outcomes: b.outcomes, creations: b.creations, reaches: b.reaches}, nil
 }
 
 // shape starts the suite in one shape, the yardstick beside it, and makes the comparisons.
@@ -125,7 +128,17 @@ func (b *bench) compare(ctx context.Context, separate bool) error {
 		}
 		b.outcomes = append(b.outcomes, o)
 	}
-	if separate || !b.wanted("create") {
+	if separate {
+		if !b.wanted("revoke") {
+			return nil
+		}
+		reached, err := b.revoke(ctx)
+		if err == nil {
+			b.reaches = append(b.reaches, reached)
+		}
+		return err
+	}
+	if !b.wanted("create") {
 		return nil
 	}
 	created, err := b.create(ctx)

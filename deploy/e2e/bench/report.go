@@ -15,6 +15,7 @@ type Report struct {
 	config    Config
 	outcomes  []outcome
 	creations []creation
+	reaches   []revocations
 }
 
 // The marks between which the figures stand; what is around them is written by people.
@@ -63,6 +64,12 @@ func (r *Report) markdown(command string) string {
 		fmt.Fprintf(&b, "| create a bucket over REST | %.1f ms | %.1f to %.1f ms |\n", c.ours.median(), c.ours.min(), c.ours.max())
 		fmt.Fprintf(&b, "| the bare calls: %s | %.1f ms | %.1f to %.1f ms |\n", c.calls, c.theirs.median(), c.theirs.min(), c.theirs.max())
 		fmt.Fprintf(&b, "| wanted: at most %.1f times these plus %.0f ms | %.1f ms | met: %s |\n", wantTimes, wantPlus.Seconds()*1000, c.bound(), yes(c.met()))
+	}
+	for _, reached := range r.reaches {
+		fmt.Fprintf(&b, "\n| separate processes: a revoked key's token is refused by another process, %d times | median | 99th percentile | longest | wanted | met |\n"+
+			"|---|---:|---:|---:|---:|---|\n", len(reached.took))
+		fmt.Fprintf(&b, "| from before the revocation is asked for | %.1f ms | %.1f ms | %.1f ms | below %d ms | %s |\n",
+			reached.took.median(), reached.percentile(0.99), reached.took.max(), wantReach.Milliseconds(), yes(reached.met()))
 	}
 	b.WriteString("\n")
 	return b.String()

@@ -43,8 +43,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.DurationVar(&c.For, "for", 2*time.Second, "how long each measurement takes")
 	flags.IntVar(&c.Callers, "callers", 32, "how many calls are under way at a time")
 	flags.IntVar(&c.Creates, "creates", 15, "how many buckets each side makes in a round")
+	flags.IntVar(&c.Revocations, "revocations", 300, "how many API keys are revoked")
 	flags.StringVar(&c.Profile, "profile", "", "folder for CPU profiles of both sides")
-	only := flags.String("only", "", "comparisons to make, by comma, such as rest-one,rest-list,grpc-one,grpc-list,write,create,separate-one,separate-list")
+	only := flags.String("only", "", "comparisons to make, by comma, such as rest-one,rest-list,grpc-one,grpc-list,write,create,separate-one,separate-list,revoke")
 	page := flags.String("write", "", "page to write the figures into")
 	if err := flags.Parse(args); err != nil {
 		return err
