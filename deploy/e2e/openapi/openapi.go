@@ -82,6 +82,7 @@ func Build(generated, contract fs.FS) ([]byte, error) {
 	for name, schema := range own {
 		d.schemas()[name] = schema
 	}
+	delete(d.schemas(), httpBody) // a file has none
 	var err error
 	if d.Reasons, err = reasons(contract); err != nil {
 		return nil, fmt.Errorf("openapi: %w", err)

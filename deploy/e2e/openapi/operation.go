@@ -105,6 +105,9 @@ func parameters(operation object, verb string, m method, names map[string]string
 	return kept
 }
 
+// httpBody is the message that stands for a file.
+const httpBody = "google.api.HttpBody"
+
 // answer gives the responses their headers, and errors their one form.
 func answer(operation object, m method) {
 	responses := operation["responses"].(object)
@@ -112,6 +115,11 @@ func answer(operation object, m method) {
 	ok := responses["200"].(object)
 	if text, is := ok["description"].(string); is {
 		ok["description"] = oneLine(text)
+	}
+	if m.descriptor.Output().FullName() == httpBody {
+		// A file; what is said of HttpBody is about the wire between services.
+		ok["description"] = "The file, as it is made. One that is cut off ends with its connection."
+		ok["content"] = object{"*/*": object{"schema": object{"type": "string", "format": "binary"}}}
 	}
 	headers := object{}
 	use := func(header, name string) { headers[header] = object{"$ref": "#/components/headers/" + name} }
