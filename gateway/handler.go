@@ -202,6 +202,10 @@ func (h *handler) auth(ctx context.Context, e *exchange, r *http.Request) {
 			e.Header().Set("Allow", http.MethodGet)
 			h.fail(e, fault.ErrMethod)
 		}
+	case "/auth/link":
+		if h.only(e, r, http.MethodPost) {
+			h.login.Link(ctx, e, r, k)
+		}
 	case "/auth/logout":
 		if h.only(e, r, http.MethodPost) {
 			h.login.Logout(ctx, e, r, k)

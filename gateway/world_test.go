@@ -93,6 +93,7 @@ func (w *world) run(buckets storagev1.BucketServiceServer, changes ...settings) 
 	identity := w.server("identity", func(r grpc.ServiceRegistrar) {
 		identityv1.RegisterSessionServiceServer(r, w.identity)
 		identityv1.RegisterTokenServiceServer(r, w.identity)
+		identityv1.RegisterLinkedLoginServiceServer(r, w.identity)
 		identityv1.RegisterUserServiceServer(r, w.identity)
 		identityv1.RegisterMembershipServiceServer(r, w.identity)
 	})
@@ -348,6 +349,7 @@ func (r *record) count(method string) int {
 type identityServer struct {
 	identityv1.UnimplementedSessionServiceServer
 	identityv1.UnimplementedTokenServiceServer
+	identityv1.UnimplementedLinkedLoginServiceServer
 	identityv1.UnimplementedUserServiceServer
 	identityv1.UnimplementedMembershipServiceServer
 	record

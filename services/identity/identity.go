@@ -33,6 +33,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/events"
 	"github.com/primecloud/primecloud/services/identity/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
+	"github.com/primecloud/primecloud/services/identity/internal/linkedlogin"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/oidc"
 	"github.com/primecloud/primecloud/services/identity/internal/operator"
@@ -181,6 +182,7 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 	}
 	s.trail = s.newTrail(sealer)
 	limits := session.Limits{Idle: c.SessionIdle, Absolute: c.SessionAbsolute}
+	sessions := session.New(session.Config{Store: s.stores.Sessions, Provider: verifier, Minter: minter, Clock: d.Clock, Limits: limits, Roster: roster})
 	s.use = grpcapi.UseCases{
 		Users: user.New(s.stores.Users),
 		Accounts: account.New(account.Config{Store: s.stores.Accounts, Clock: d.Clock, Policy: account.Policy{
@@ -192,10 +194,9 @@ func (s *Service) useCases(keys *accesstoken.Keyring, minter *accesstoken.Minter
 		Memberships: membership.New(s.stores.Memberships, d.Clock),
 		Invitations: invitation.New(s.stores.Invitations, d.Clock),
 		Transfers:   ownership.New(s.stores.Transfers, d.Clock),
-		Sessions: session.New(session.Config{
-			Store: s.stores.Sessions, Provider: verifier, Minter: minter, Clock: d.Clock, Limits: limits, Roster: roster,
-		}),
-		Limits: limits,
+		Sessions:    sessions,
+		Limits:      limits,
+		Links:       linkedlogin.New(linkedlogin.Config{Store: s.stores.Logins, Sessions: sessions, Provider: verifier, Clock: d.Clock}),
 		APIKeys: apikey.New(apikey.Config{
 			Store: s.stores.APIKeys, Sealer: sealer, Minter: minter, Clock: d.Clock, Scopes: table.Scopes(),
 		}),

@@ -51,6 +51,7 @@ func Files() []protoreflect.FileDescriptor {
 	return []protoreflect.FileDescriptor{
 		identityv1.File_primecloud_identity_v1_user_service_proto,
 		identityv1.File_primecloud_identity_v1_session_service_proto,
+		identityv1.File_primecloud_identity_v1_linked_login_service_proto,
 		identityv1.File_primecloud_identity_v1_account_service_proto,
 		identityv1.File_primecloud_identity_v1_membership_service_proto,
 		identityv1.File_primecloud_identity_v1_api_key_service_proto,

@@ -23,9 +23,11 @@ func (l *Login) chosen(r *http.Request) (*provider, error) {
 	if p := l.providers[id]; p != nil {
 		return p, nil
 	}
-	return nil, fault.ErrRequestInvalid.WithMessage("there is no such login provider; /auth/providers lists them").
-		WithViolation(errs.Violation{Field: "provider", Rule: "PROVIDER_KNOWN", Description: "give an id from /auth/providers"})
+	return nil, errProviderUnknown
 }
+
+var errProviderUnknown = fault.ErrRequestInvalid.WithMessage("there is no such login provider; /auth/providers lists them").
+	WithViolation(errs.Violation{Field: "provider", Rule: "PROVIDER_KNOWN", Description: "give an id from /auth/providers"})
 
 // choice is the page on which people choose a provider.
 var choice = template.Must(template.New("").Parse(`<!doctype html>

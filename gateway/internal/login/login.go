@@ -59,6 +59,7 @@ type Login struct {
 	providers map[string]*provider
 	vault     *vault
 	sessions  identityv1.SessionServiceClient
+	logins    identityv1.LinkedLoginServiceClient
 }
 
 // New returns a login; it asks nobody yet.
@@ -67,7 +68,10 @@ func New(config Config) (*Login, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Login{config: config, providers: map[string]*provider{}, vault: vault, sessions: identityv1.NewSessionServiceClient(config.Identity)}
+	l := &Login{
+		config: config, providers: map[string]*provider{}, vault: vault,
+		sessions: identityv1.NewSessionServiceClient(config.Identity), logins: identityv1.NewLinkedLoginServiceClient(config.Identity),
+	}
 	for _, p := range config.Providers {
 		l.providers[p.ID] = newProvider(p, config.PublicURL)
 	}
@@ -106,13 +110,9 @@ func Exchange(identity grpc.ClientConnInterface) session.Exchange {
 
 // Begin serves GET /auth/login: it sends the browser to the provider.
 func (l *Login) Begin(ctx context.Context, w http.ResponseWriter, r *http.Request, k *call.Call) {
-	target := r.URL.Query().Get("return_to")
-	if target == "" {
-		target = "/"
-	}
-	if !local(target) {
-		l.fail(w, r, k, fault.ErrRequestInvalid.WithMessage("return_to must be a path of this site, such as /docs").
-			WithViolation(errs.Violation{Field: "return_to", Rule: "LOCAL_PATH", Description: "give a path that begins with one slash"}))
+	target, err := returnTo(r)
+	if err != nil {
+		l.fail(w, r, k, err)
 		return
 	}
 	if l.otherLoopback(r.Host) {
@@ -128,10 +128,7 @@ func (l *Login) Begin(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		l.choose(w, target)
 		return
 	}
-	s := state{
-		State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), ReturnTo: target, Provider: chosen.ID,
-		Ends: l.config.Clock.Now().Add(lifetime),
-	}
+	s := l.newState(chosen, target)
 	address, err := chosen.begin(ctx, s)
 	if err == nil {
 		err = l.vault.put(w, s)
@@ -141,6 +138,27 @@ func (l *Login) Begin(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		return
 	}
 	redirect(w, address)
+}
+
+// newState is a login at the provider.
+func (l *Login) newState(at *provider, target string) state {
+	return state{
+		State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), ReturnTo: target, Provider: at.ID,
+		Ends: l.config.Clock.Now().Add(lifetime),
+	}
+}
+
+// returnTo returns where the browser shall be in the end.
+func returnTo(r *http.Request) (string, error) {
+	target := r.URL.Query().Get("return_to")
+	if target == "" {
+		target = "/"
+	}
+	if !local(target) {
+		return "", fault.ErrRequestInvalid.WithMessage("return_to must be a path of this site, such as /docs").
+			WithViolation(errs.Violation{Field: "return_to", Rule: "LOCAL_PATH", Description: "give a path that begins with one slash"})
+	}
+	return target, nil
 }
 
 // otherLoopback reports whether host is this machine by another name than our address has:
@@ -182,6 +200,14 @@ func (l *Login) Callback(ctx context.Context, w http.ResponseWriter, r *http.Req
 	raw, err := from.redeem(ctx, query.Get("code"), s)
 	if err != nil {
 		l.fail(w, r, k, err)
+		return
+	}
+	if s.Link != "" {
+		if err := l.linked(call.NewContext(ctx, k), r, s, raw); err != nil {
+			l.fail(w, r, k, err)
+			return
+		}
+		redirect(w, s.ReturnTo)
 		return
 	}
 	made, err := l.sessions.CreateSession(call.Outgoing(call.NewContext(ctx, k)), &identityv1.CreateSessionRequest{

@@ -109,12 +109,13 @@ func (p *provider) discover(ctx context.Context) (*oauth2.Config, error) {
 }
 
 // begin returns where to send the browser.
-func (p *provider) begin(ctx context.Context, s state) (string, error) {
+func (p *provider) begin(ctx context.Context, s state, options ...oauth2.AuthCodeOption) (string, error) {
 	config, err := p.oauth(ctx)
 	if err != nil {
 		return "", err
 	}
-	return config.AuthCodeURL(s.State, oauth2.S256ChallengeOption(s.Verifier), oidc.Nonce(s.Nonce)), nil
+	options = append(options, oauth2.S256ChallengeOption(s.Verifier), oidc.Nonce(s.Nonce))
+	return config.AuthCodeURL(s.State, options...), nil
 }
 
 // answered reports whether an answer says that it is this provider's, if it says whose it is

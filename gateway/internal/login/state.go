@@ -25,12 +25,14 @@ var ErrState = errs.New(errs.FailedPrecondition, "LOGIN_STATE_INVALID",
 // state is what a login must remember until the provider sends the browser back. It
 // travels in a cookie, encrypted and authenticated, so that any replica can go on.
 type state struct {
-	State    string    `json:"s"`
-	Nonce    string    `json:"n"`
-	Verifier string    `json:"v"`
-	ReturnTo string    `json:"r"`
-	Provider string    `json:"p"`
-	Ends     time.Time `json:"e"`
+	State    string `json:"s"`
+	Nonce    string `json:"n"`
+	Verifier string `json:"v"`
+	ReturnTo string `json:"r"`
+	Provider string `json:"p"`
+	// Link is set when the login shall be linked: the fingerprint of the session to link it to.
+	Link string    `json:"l,omitempty"`
+	Ends time.Time `json:"e"`
 }
 
 // vault seals states and remembers which were used.

@@ -22,6 +22,7 @@ import (
 	"github.com/primecloud/primecloud/services/identity/internal/audittrail"
 	"github.com/primecloud/primecloud/services/identity/internal/effective"
 	"github.com/primecloud/primecloud/services/identity/internal/invitation"
+	"github.com/primecloud/primecloud/services/identity/internal/linkedlogin"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/operator"
 	"github.com/primecloud/primecloud/services/identity/internal/ownership"
@@ -42,6 +43,7 @@ type UseCases struct {
 	Transfers   *ownership.Transfers
 	Sessions    *session.Sessions
 	Limits      session.Limits
+	Links       *linkedlogin.Links
 	APIKeys     *apikey.APIKeys
 	Keys        *accesstoken.Keyring
 	Revocations Revocations
@@ -65,6 +67,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	identityv1.RegisterInvitationServiceServer(server, &invitations{use: u.Invitations, pages: pages})
 	identityv1.RegisterOwnershipTransferServiceServer(server, &transfers{use: u.Transfers, pages: pages})
 	identityv1.RegisterSessionServiceServer(server, &sessions{use: u.Sessions, limits: u.Limits, pages: pages})
+	identityv1.RegisterLinkedLoginServiceServer(server, &linkedLogins{use: u.Links, pages: pages})
 	identityv1.RegisterApiKeyServiceServer(server, &apiKeys{use: u.APIKeys, pages: pages})
 	identityv1.RegisterPersonalApiKeyServiceServer(server, &personalKeys{use: u.APIKeys, pages: pages})
 	identityv1.RegisterTokenServiceServer(server, &tokens{use: u.APIKeys, keys: u.Keys, revocations: u.Revocations})

@@ -62,6 +62,7 @@ type Stores struct {
 	Invitations *Invitations
 	Transfers   *Transfers
 	Sessions    *Sessions
+	Logins      *LinkedLogins
 	APIKeys     *APIKeys
 	SigningKeys *SigningKeys
 	Revocations *Revocations
@@ -74,7 +75,7 @@ func New(c Config) *Stores {
 	b := &base{c}
 	return &Stores{
 		Users: &Users{b}, Accounts: &Accounts{b}, Profiles: &Profiles{b}, Accesses: &Accesses{b}, Standings: &Standings{b}, Memberships: &Memberships{b},
-		Invitations: &Invitations{b}, Transfers: &Transfers{b}, Sessions: &Sessions{b},
+		Invitations: &Invitations{b}, Transfers: &Transfers{b}, Sessions: &Sessions{b}, Logins: &LinkedLogins{b},
 		APIKeys: &APIKeys{b}, SigningKeys: &SigningKeys{b}, Revocations: &Revocations{b}, AuditTrail: &AuditTrail{b},
 		AuditChain: &AuditChain{b},
 	}

@@ -24,8 +24,11 @@ func (s *Users) AccountsOf(ctx context.Context, userID, after string, limit int)
 	return s.accountsOf(ctx, userID, after, limit)
 }
 
-// InsertUser makes the person, unless the pair is known.
+// InsertUser makes the person, unless the pair is known, as a linked login too.
 func (t *transaction) InsertUser(ctx context.Context, u user.User) (bool, error) {
+	if err := t.lockPair(ctx, u.Issuer, u.Subject); err != nil {
+		return false, err
+	}
 	count, err := t.q.InsertUser(ctx, db.InsertUserParams{
 		ID: u.ID, Issuer: u.Issuer, Subject: u.Subject, Email: u.Email, EmailVerified: u.EmailVerified,
 		DisplayName: u.DisplayName, Version: u.Version, CreateTime: u.CreateTime, UpdateTime: u.UpdateTime,

@@ -7,6 +7,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/principal"
+	"github.com/primecloud/primecloud/services/identity/internal/unit"
 )
 
 // ErrLogoutTokenInvalid is for a logout token that is not accepted; why is in the cause, for
@@ -85,7 +86,7 @@ func (s *Sessions) Obey(ctx context.Context, logoutToken string) error {
 			return err
 		}
 		for _, login := range logins {
-			if err := s.stop(ctx, tx, login); err != nil {
+			if err := Stop(ctx, tx, login, unit.Now(s.Clock)); err != nil {
 				return err
 			}
 			// Not the person's act: the provider told us, through the gateway.

@@ -122,6 +122,11 @@ type Tx interface {
 	SessionByHash(ctx context.Context, hash Hash) (Session, error)
 	SessionByID(ctx context.Context, sessionID string) (Session, error)
 	Logouts
+	Ending
+}
+
+// Ending is what the end of a session needs of its transaction.
+type Ending interface {
 	// EndSession sets its end.
 	EndSession(ctx context.Context, sessionID string, at time.Time) error
 	// Revoke ends the tokens that depend on something.
@@ -336,15 +341,23 @@ func (s *Sessions) end(ctx context.Context, tx Tx, login Session) error {
 	if !login.EndTime.IsZero() {
 		return nil
 	}
-	if err := s.stop(ctx, tx, login); err != nil {
+	if err := Stop(ctx, tx, login, unit.Now(s.Clock)); err != nil {
 		return err
 	}
 	return record(ctx, tx, "delete", login, "")
 }
 
-// stop ends a session and its tokens. It does so past its limits too: tokens may outlive those.
-func (s *Sessions) stop(ctx context.Context, tx Tx, login Session) error {
-	now := unit.Now(s.Clock)
+// Present returns the session of a secret, if it is alive; ErrInvalid otherwise.
+func (s *Sessions) Present(ctx context.Context, secret string) (Session, error) {
+	standing, err := s.Store.Standing(ctx, hashOf(secret), "", unit.Now(s.Clock))
+	if errs.ReasonOf(err) == ErrNotFound.Reason() || err == nil && !s.Limits.Alive(standing.Session, s.Clock.Now()) {
+		return Session{}, ErrInvalid
+	}
+	return standing.Session, err
+}
+
+// Stop ends a session and its tokens. It does so past its limits too: tokens may outlive those.
+func Stop(ctx context.Context, tx Ending, login Session, now time.Time) error {
 	if err := tx.EndSession(ctx, login.ID, now); err != nil {
 		return err
 	}

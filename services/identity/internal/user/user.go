@@ -64,7 +64,8 @@ type Tx interface {
 	unit.Work
 	// InsertUser makes the person; false when the pair is known already.
 	InsertUser(ctx context.Context, u User) (bool, error)
-	// UserForUpdate returns the person of the pair, locked; ErrNotFound when there is none.
+	// UserForUpdate returns the person of the pair, be it their first login or a linked one,
+	// locked; ErrNotFound when there is none.
 	UserForUpdate(ctx context.Context, issuer, subject string) (User, error)
 	// UpdateUser replaces the profile.
 	UpdateUser(ctx context.Context, u User) error
@@ -72,7 +73,7 @@ type Tx interface {
 
 // SignIn returns the person of a login: made at the first, refreshed at each later one.
 func SignIn(ctx context.Context, tx Tx, login Login, now time.Time) (User, error) {
-	login = login.trimmed()
+	login = login.Trimmed()
 	before, err := tx.UserForUpdate(ctx, login.Issuer, login.Subject)
 	if errs.ReasonOf(err) == ErrNotFound.Reason() {
 		u := User{ID: id.New(Prefix, now), Login: login, Version: 1, CreateTime: now, UpdateTime: now}
@@ -90,7 +91,8 @@ func SignIn(ctx context.Context, tx Tx, login Login, now time.Time) (User, error
 	} else if err != nil {
 		return User{}, err
 	}
-	if before.Login == login {
+	// By a linked login the profile stays that of the first one.
+	if before.Login == login || before.Issuer != login.Issuer || before.Subject != login.Subject {
 		return before, nil
 	}
 	after := before
@@ -101,8 +103,8 @@ func SignIn(ctx context.Context, tx Tx, login Login, now time.Time) (User, error
 	return after, tell(ctx, tx, "update", "updated", &before, after)
 }
 
-// trimmed drops what no profile needs. The pair stays as it is: it is compared byte by byte.
-func (l Login) trimmed() Login {
+// Trimmed drops what no profile needs. The pair stays as it is: it is compared byte by byte.
+func (l Login) Trimmed() Login {
 	l.Email, l.DisplayName = trim(l.Email), trim(l.DisplayName)
 	if l.DisplayName == "" {
 		l.DisplayName = l.Email

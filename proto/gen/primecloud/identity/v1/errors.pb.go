@@ -132,6 +132,15 @@ const (
 	ErrorReason_ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID ErrorReason = 74
 	// The provider's logout token was not accepted, or was obeyed already. It must send another one.
 	ErrorReason_ERROR_REASON_LOGOUT_TOKEN_INVALID ErrorReason = 49
+	// The login is somebody's already, who logged in by it or linked it. Take it from them first,
+	// or go on with two users; they cannot be made one.
+	ErrorReason_ERROR_REASON_LOGIN_TAKEN ErrorReason = 50
+	// The session is older than 15 minutes. Log in again, then link.
+	ErrorReason_ERROR_REASON_LOGIN_NOT_FRESH ErrorReason = 51
+	// A person has 10 linked logins at most. Take one away first.
+	ErrorReason_ERROR_REASON_LINKED_LOGIN_LIMIT ErrorReason = 52
+	// No such linked login of the caller. List them.
+	ErrorReason_ERROR_REASON_LINKED_LOGIN_NOT_FOUND ErrorReason = 53
 )
 
 // Enum value maps for ErrorReason.
@@ -185,6 +194,10 @@ var (
 		73: "ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS",
 		74: "ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID",
 		49: "ERROR_REASON_LOGOUT_TOKEN_INVALID",
+		50: "ERROR_REASON_LOGIN_TAKEN",
+		51: "ERROR_REASON_LOGIN_NOT_FRESH",
+		52: "ERROR_REASON_LINKED_LOGIN_LIMIT",
+		53: "ERROR_REASON_LINKED_LOGIN_NOT_FOUND",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                       0,
@@ -235,6 +248,10 @@ var (
 		"ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS":      73,
 		"ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID": 74,
 		"ERROR_REASON_LOGOUT_TOKEN_INVALID":              49,
+		"ERROR_REASON_LOGIN_TAKEN":                       50,
+		"ERROR_REASON_LOGIN_NOT_FRESH":                   51,
+		"ERROR_REASON_LINKED_LOGIN_LIMIT":                52,
+		"ERROR_REASON_LINKED_LOGIN_NOT_FOUND":            53,
 	}
 )
 
@@ -269,7 +286,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xf9\r\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\x87\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -319,7 +336,11 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"&ERROR_REASON_OWNERSHIP_TRANSFER_CLOSED\x10H\x12-\n" +
 	")ERROR_REASON_OWNERSHIP_TRANSFER_NOT_YOURS\x10I\x122\n" +
 	".ERROR_REASON_OWNERSHIP_TRANSFER_TARGET_INVALID\x10J\x12%\n" +
-	"!ERROR_REASON_LOGOUT_TOKEN_INVALID\x101BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
+	"!ERROR_REASON_LOGOUT_TOKEN_INVALID\x101\x12\x1c\n" +
+	"\x18ERROR_REASON_LOGIN_TAKEN\x102\x12 \n" +
+	"\x1cERROR_REASON_LOGIN_NOT_FRESH\x103\x12#\n" +
+	"\x1fERROR_REASON_LINKED_LOGIN_LIMIT\x104\x12'\n" +
+	"#ERROR_REASON_LINKED_LOGIN_NOT_FOUND\x105BNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (
 	file_primecloud_identity_v1_errors_proto_rawDescOnce sync.Once

@@ -125,6 +125,17 @@ type Invitation struct {
 	EndTime      *time.Time
 }
 
+type LinkedLogin struct {
+	ID            string
+	UserID        string
+	Issuer        string
+	Subject       string
+	Email         string
+	EmailVerified bool
+	DisplayName   string
+	CreateTime    time.Time
+}
+
 type OperatorAccess struct {
 	ID         string
 	AccountID  string

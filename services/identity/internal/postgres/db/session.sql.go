@@ -283,7 +283,9 @@ func (q *Queries) SessionByID(ctx context.Context, id string) (SessionByIDRow, e
 
 const sessionStanding = `-- name: SessionStanding :one
 select s.id, s.user_id, s.address, s.user_agent, s.create_time, s.last_use_time, s.expire_time, s.end_time,
-       s.operator_groups, u.issuer, u.email, u.email_verified, m.role, a.state, o.expire_time as access_expire_time, h.epoch
+       s.operator_groups,
+       (case when s.issuer = '' or (s.issuer, s.subject) = (u.issuer, u.subject) then u.issuer else '' end)::text as issuer,
+       u.email, u.email_verified, m.role, a.state, o.expire_time as access_expire_time, h.epoch
 from session s
 join users u on u.id = s.user_id
 cross join revocation_head h
@@ -321,7 +323,9 @@ type SessionStandingRow struct {
 	Epoch            int64
 }
 
-// One statement is one snapshot: the epoch is that of the very moment.
+// One statement is one snapshot: the epoch is that of the very moment. There is an issuer only if the session was begun by
+// the person's first login (or before that was kept), whose address and groups these are: a linked login makes nobody an
+// operator.
 func (q *Queries) SessionStanding(ctx context.Context, arg SessionStandingParams) (SessionStandingRow, error) {
 	row := q.db.QueryRow(ctx, sessionStanding, arg.AccountID, arg.Now, arg.SecretHash)
 	var i SessionStandingRow

@@ -44,7 +44,8 @@ func (q *Queries) HasUser(ctx context.Context, id string) (bool, error) {
 
 const insertUser = `-- name: InsertUser :execrows
 insert into users (id, issuer, subject, email, email_verified, display_name, version, create_time, update_time)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+select $1, $2, $3, $4, $5, $6, $7, $8, $9
+where not exists (select from linked_login l where l.issuer = $2 and l.subject = $3)
 on conflict (issuer, subject) do nothing
 `
 
@@ -60,6 +61,7 @@ type InsertUserParams struct {
 	UpdateTime    time.Time
 }
 
+// Not a person whose pair is a linked login; the caller holds the lock on the pair.
 func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (int64, error) {
 	result, err := q.db.Exec(ctx, insertUser,
 		arg.ID,
@@ -106,7 +108,11 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) error {
 }
 
 const userForUpdate = `-- name: UserForUpdate :one
-select id, issuer, subject, email, email_verified, display_name, version, create_time, update_time from users where issuer = $1 and subject = $2 for no key update
+select id, issuer, subject, email, email_verified, display_name, version, create_time, update_time from users
+where id = coalesce(
+    (select u.id from users u where u.issuer = $1 and u.subject = $2),
+    (select l.user_id from linked_login l where l.issuer = $1 and l.subject = $2))
+for no key update
 `
 
 type UserForUpdateParams struct {

@@ -18,10 +18,14 @@ update session set end_time = @end_time where id = @id;
 -- name: TouchSession :exec
 update session set last_use_time = @last_use_time where id = @id and last_use_time < @last_use_time;
 
--- One statement is one snapshot: the epoch is that of the very moment.
+-- One statement is one snapshot: the epoch is that of the very moment. There is an issuer only if the session was begun by
+-- the person's first login (or before that was kept), whose address and groups these are: a linked login makes nobody an
+-- operator.
 -- name: SessionStanding :one
 select s.id, s.user_id, s.address, s.user_agent, s.create_time, s.last_use_time, s.expire_time, s.end_time,
-       s.operator_groups, u.issuer, u.email, u.email_verified, m.role, a.state, o.expire_time as access_expire_time, h.epoch
+       s.operator_groups,
+       (case when s.issuer = '' or (s.issuer, s.subject) = (u.issuer, u.subject) then u.issuer else '' end)::text as issuer,
+       u.email, u.email_verified, m.role, a.state, o.expire_time as access_expire_time, h.epoch
 from session s
 join users u on u.id = s.user_id
 cross join revocation_head h

@@ -1,10 +1,16 @@
+-- Not a person whose pair is a linked login; the caller holds the lock on the pair.
 -- name: InsertUser :execrows
 insert into users (id, issuer, subject, email, email_verified, display_name, version, create_time, update_time)
-values (@id, @issuer, @subject, @email, @email_verified, @display_name, @version, @create_time, @update_time)
+select @id, @issuer, @subject, @email, @email_verified, @display_name, @version, @create_time, @update_time
+where not exists (select from linked_login l where l.issuer = @issuer and l.subject = @subject)
 on conflict (issuer, subject) do nothing;
 
 -- name: UserForUpdate :one
-select * from users where issuer = @issuer and subject = @subject for no key update;
+select * from users
+where id = coalesce(
+    (select u.id from users u where u.issuer = @issuer and u.subject = @subject),
+    (select l.user_id from linked_login l where l.issuer = @issuer and l.subject = @subject))
+for no key update;
 
 -- name: UpdateUser :exec
 update users
