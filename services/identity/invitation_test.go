@@ -176,6 +176,10 @@ func TestGrants_of_an_external_person_reach_storage_with_the_acceptance(t *testi
 		i.GetRole() != optionsv1.Role_ROLE_EXTERNAL || i.GetState() != identityv1.InvitationState_INVITATION_STATE_ACCEPTED {
 		t.Errorf("storage is told %v", i)
 	}
+	// By this storage knows which membership the grants are for.
+	if n := w.rows(`select version from identity.membership where account_id = $1 and user_id = $2`, acme, bert.id); accepted.GetMembershipVersion() != int64(n) || n == 0 {
+		t.Errorf("they are for version %d of the membership, which is %d", accepted.GetMembershipVersion(), n)
+	}
 	_, err := w.invitations().ListInvitations(bert.in(acme), &identityv1.ListInvitationsRequest{AccountId: acme})
 	wants(t, err, "ROLE_NOT_ALLOWED")
 }

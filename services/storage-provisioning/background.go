@@ -7,6 +7,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/audit/auditlog"
 	"github.com/primecloud/primecloud/pkg/bus"
+	"github.com/primecloud/primecloud/pkg/event"
 	"github.com/primecloud/primecloud/pkg/jobs"
 	"github.com/primecloud/primecloud/pkg/lifecycle"
 	"github.com/primecloud/primecloud/pkg/operation"
@@ -25,13 +26,17 @@ import (
 // leaseGrace is how much longer than a call's attempt one of the reconciler may take.
 const leaseGrace = 2 * time.Second
 
-// Permissions returns what storage's user at NATS may do: publish under its own noun, and
-// read revocations.
+// memberConsumer is how the consumer of identity's stream is called.
+const memberConsumer = "storage-members"
+
+// Permissions returns what storage's user at NATS may do: publish under its own noun, hear
+// of members from identity, and read revocations.
 func Permissions() bus.Permissions {
-	return bus.PermissionsOf(events.Noun, bus.MayReadBucket(revoke.Bucket))
+	return bus.PermissionsOf(events.Noun, bus.MayConsume(events.Identity, memberConsumer), bus.MayReadBucket(revoke.Bucket))
 }
 
-// background is what goes on besides calls: the reconciler, jobs, events out, revocations in.
+// background is what goes on besides calls: the reconciler, jobs, events out, members and
+// revocations in.
 type background struct {
 	service  *Service
 	conn     *bus.Conn
@@ -139,7 +144,20 @@ func (b *background) components() []lifecycle.Component {
 		{Name: "revocations", Run: func(ctx context.Context) error { return t.view.Run(ctx, b.conn.JetStream()) }},
 		{Name: "outbox", Run: b.relay.Run},
 		{Name: "refusals", Run: b.refusals.Run},
+		{Name: memberConsumer, Run: b.hearOfMembers},
 		{Name: "reconciler", Run: b.loop.Run},
 		{Name: "jobs", Start: b.jobs.Start, Stop: b.jobs.Stop},
 	}
+}
+
+// hearOfMembers follows who is a member of an account, and what invitations grant.
+func (b *background) hearOfMembers(ctx context.Context) error {
+	return b.conn.Consume(ctx, bus.Consumer{
+		Name: memberConsumer, Noun: events.Identity, Subjects: events.MemberSubjects(), DB: b.service.db,
+		// An event that fails by itself contradicts itself, and does so for ever.
+		MaxFailures: 3,
+		Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
+			return events.HearOfMember(ctx, b.service.use.Grants, b.service.stores.Grants.In(tx), e)
+		},
+	})
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
@@ -174,16 +175,22 @@ func (s *Service) useCases() error {
 	principals := principal.NewService(principal.Deps{
 		Store: s.stores.Principals, Backends: s.backends, Policies: policy.Documents{}, Leases: s.stores.Leases, Clock: d.Clock,
 	})
+	declared, err := declared()
+	if err != nil {
+		return err
+	}
+	gate := grant.NewGate(s.stores.Grants)
 	s.use = grpcapi.UseCases{
 		Buckets: bucket.NewService(bucket.Deps{
 			Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
-			Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
+			Gate: gate, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
 		}),
 		AccessKeys: accesskey.NewService(accesskey.Deps{
 			Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,
 			Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
 		}),
-		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends}),
+		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate}),
+		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
 		Principals: principals,
 		Operations: operationview.NewService(s.stores.Operations, pages),
 		Drifts:     drift.NewService(s.stores.Drifts, pages),

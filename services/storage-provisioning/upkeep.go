@@ -12,7 +12,8 @@ import (
 const (
 	// upkeepEvery is how often kept secrets are destroyed and old rows swept.
 	upkeepEvery = time.Minute
-	// keepEnded is how long operations and repaired drift stay to be looked at.
+	// keepEnded is how long operations and repaired drift stay to be looked at, and removed
+	// members are remembered: longer than an event can be late.
 	keepEnded = 30 * 24 * time.Hour
 	// sweepBatch bounds one sweep of a table; the next one comes soon.
 	sweepBatch = 1000
@@ -40,7 +41,9 @@ func (s *Service) upkeep(ctx context.Context, _ time.Time) error {
 	if destroyed > 0 {
 		s.deps.Telemetry.Logger.InfoContext(ctx, "kept secrets were destroyed", "count", destroyed)
 	}
-	failures := []error{err, s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch)}
+	failures := []error{
+		err, s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch), s.stores.Grants.SweepMembers(ctx, now.Add(-keepEnded), sweepBatch),
+	}
 	failures = append(failures, s.db.InTx(ctx, pg.System("sweep operations"), func(ctx context.Context, tx *pg.Tx) error {
 		_, err := pgoperation.Sweep(ctx, tx, now.Add(-keepEnded), now, sweepBatch)
 		return err

@@ -60,6 +60,7 @@ type world struct {
 	works    storagev1.OperationServiceClient
 	drifts   storagev1.DriftServiceClient
 	backends storagev1.BackendServiceClient
+	grants   storagev1.BucketGrantServiceClient
 	// conn is what all of them go over; it shows no certificate.
 	conn grpc.ClientConnInterface
 }
@@ -264,6 +265,7 @@ func (w *world) start() {
 	w.buckets, w.keys = storagev1.NewBucketServiceClient(conn), storagev1.NewAccessKeyServiceClient(conn)
 	w.objects, w.works = storagev1.NewObjectServiceClient(conn), storagev1.NewOperationServiceClient(conn)
 	w.drifts, w.backends = storagev1.NewDriftServiceClient(conn), storagev1.NewBackendServiceClient(conn)
+	w.grants = storagev1.NewBucketGrantServiceClient(conn)
 	testkit.Eventually(w.t, 20*time.Second, func() error { return w.service.Ready(testkit.Context(w.t)) })
 }
 
@@ -317,8 +319,13 @@ func (tokenService) GetRevocationSnapshot(context.Context, *identityv1.GetRevoca
 func (w *world) as(account string) context.Context { return w.asRole(account, "owner") }
 
 func (w *world) asRole(account, role string) context.Context {
+	return w.asPerson(account, "usr_"+account, role)
+}
+
+// asPerson returns a context in which the person calls, with a role in the account.
+func (w *world) asPerson(account, user, role string) context.Context {
 	return w.asClaims(token.Claims{
-		Subject: "usr_" + account, Kind: principal.Person, Account: account, AccountState: "active", Role: role, Session: "ses_" + account,
+		Subject: user, Kind: principal.Person, Account: account, AccountState: "active", Role: role, Session: "ses_" + account,
 	})
 }
 

@@ -66,6 +66,8 @@ func (r route) body() any {
 		return nil
 	case r.method == http.MethodPost:
 		return "{}"
+	case r.method == http.MethodPut:
+		return map[string]string{"permission": "PERMISSION_READ"}
 	case strings.HasSuffix(r.path, "{bucket}"):
 		return map[string]string{"quotaBytes": "1"}
 	case strings.HasSuffix(r.path, "{user_id}"):
@@ -85,7 +87,7 @@ func accountRoutes(t *testing.T) []route {
 	var all []route
 	for path, methods := range document.Paths {
 		for method := range methods {
-			if strings.Contains(path, "{account_id}") && slices.Contains([]string{"get", "post", "patch", "delete"}, method) {
+			if strings.Contains(path, "{account_id}") && slices.Contains([]string{"get", "post", "put", "patch", "delete"}, method) {
 				all = append(all, route{strings.ToUpper(method), path})
 			}
 		}

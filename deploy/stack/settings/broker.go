@@ -1,10 +1,9 @@
 package settings
 
 import (
-	"github.com/primecloud/primecloud/pkg/bus"
-	"github.com/primecloud/primecloud/pkg/revoke"
 	"github.com/primecloud/primecloud/pkg/servers"
 	"github.com/primecloud/primecloud/services/identity"
+	storage "github.com/primecloud/primecloud/services/storage-provisioning"
 )
 
 // Nouns are the services that have a schema in the database and a user at the broker.
@@ -14,7 +13,7 @@ func Nouns() []string { return []string{"identity", "storage"} }
 // added by whoever keeps them.
 func NATSUsers() []servers.NATSUser {
 	identity := identity.Permissions(Nouns())
-	storage := bus.PermissionsOf("storage", bus.MayReadBucket(revoke.Bucket))
+	storage := storage.Permissions()
 	return []servers.NATSUser{
 		{Name: "identity", Publish: identity.Publish, Subscribe: identity.Subscribe},
 		{Name: "storage", Publish: storage.Publish, Subscribe: storage.Subscribe},

@@ -70,7 +70,7 @@ func payloadOf(snapshot any) (proto.Message, error) {
 	case membership.Membership:
 		return &identityv1.MembershipChanged{Membership: grpcapi.Membership(s)}, nil
 	case invitation.Invitation:
-		return &identityv1.InvitationChanged{Invitation: grpcapi.Invitation(s)}, nil
+		return &identityv1.InvitationChanged{Invitation: grpcapi.Invitation(s), MembershipVersion: s.MembershipVersion}, nil
 	case ownership.Transfer:
 		return &identityv1.OwnershipTransferChanged{OwnershipTransfer: grpcapi.OwnershipTransfer(s)}, nil
 	case user.User:

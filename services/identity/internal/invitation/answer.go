@@ -99,7 +99,7 @@ func (s *Invitations) accept(ctx context.Context, tx Tx, o open) (membership.Mem
 	if err != nil {
 		return nothing, err
 	}
-	i.AcceptUserID = caller.ID
+	i.AcceptUserID, i.MembershipVersion = caller.ID, m.Version
 	_, err = s.end(ctx, tx, i, Accepted)
 	return m, err
 }

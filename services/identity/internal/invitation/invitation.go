@@ -115,6 +115,9 @@ type Invitation struct {
 	Delivery int32
 	// AcceptUserID is who accepted it, or empty.
 	AcceptUserID string
+	// MembershipVersion is that of the membership which accepting it made; it is known in the
+	// event alone, which others order their own by.
+	MembershipVersion int64
 	// Version grows with every change.
 	Version int64
 	// CreateTime is when it was made, SendTime when it was last sent, ExpireTime when it

@@ -12,6 +12,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 )
 
 // The conditions of a bucket.
@@ -42,6 +43,11 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 		b.Conditions = next.Conditions
 		if err := s.recordDrift(ctx, tx, was, b, j); err != nil {
 			return err
+		}
+		if b.State == Vanishing && was != Vanishing {
+			if err := grant.EndWithBucket(ctx, tx.Grants, tx.Record, b.ID); err != nil {
+				return err
+			}
 		}
 		if was == Conflict || was == Deleting || b.State == Vanishing && was != Vanishing {
 			if err := s.accessChanged(ctx, tx, b); err != nil {

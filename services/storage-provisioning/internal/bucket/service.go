@@ -13,6 +13,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/page"
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 )
 
 // settleAfter is SettleAfter when Deps names none.
@@ -27,9 +28,11 @@ type Deps struct {
 	Inventory  Inventory
 	Backends   Backends
 	Principals Principals
-	Runner     *change.Runner
-	Pages      *page.Codec
-	Clock      clock.Clock
+	// Gate decides what external people reach.
+	Gate   *grant.Gate
+	Runner *change.Runner
+	Pages  *page.Codec
+	Clock  clock.Clock
 	// SettleAfter is how long after an attempt that was given up the backend must be seen
 	// as wanted once more: a server that was paused applies late what it had been asked.
 	// 2 s when zero.
@@ -60,8 +63,11 @@ type Done struct {
 	OperationID string
 }
 
-// Get returns the account's bucket of that name.
+// Get returns the account's bucket of that name, unless it must look absent to the caller.
 func (s *Service) Get(ctx context.Context, accountID, name string) (Bucket, error) {
+	if err := s.Gate.Admit(ctx, accountID, name, grant.See); err != nil {
+		return Bucket{}, err
+	}
 	b, ok, err := s.Store.Get(ctx, accountID, name)
 	if err == nil && !ok {
 		err = ErrNotFound
@@ -72,14 +78,15 @@ func (s *Service) Get(ctx context.Context, accountID, name string) (Bucket, erro
 // ListMethod is the list that page tokens are bound to.
 const ListMethod = "/primecloud.storage.v1.BucketService/ListBuckets"
 
-// List returns a page of the account's buckets by name, and the token of the next page.
-// Of the query it takes the filter.
+// List returns a page of the buckets of the account that the caller may see, by name, and
+// the token of the next page. Of the query it takes the filter.
 func (s *Service) List(ctx context.Context, q Query, size int32, token string) ([]Bucket, string, error) {
 	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
 	if err != nil {
 		return nil, "", err
 	}
-	binding := page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Backend, q.CustomerReference}}
+	q.For = s.Gate.Scope(ctx)
+	binding := page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Backend, q.CustomerReference, q.For.UserID}}
 	position, err := s.Pages.Decode(token, binding)
 	if err != nil {
 		return nil, "", err

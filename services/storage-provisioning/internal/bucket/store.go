@@ -8,6 +8,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 )
 
 // Rows are the buckets of the account, in the transaction.
@@ -43,11 +44,14 @@ type Tx struct {
 	Buckets Rows
 	Access  Access
 	Drifts  drift.Rows
+	Grants  grant.Ends
 }
 
 // Query asks for a page of an account's buckets, by name.
 type Query struct {
 	AccountID string
+	// For says which of them the caller may see.
+	For grant.Scope
 	// Backend and CustomerReference narrow the list unless empty.
 	Backend, CustomerReference string
 	// After is the last name of the page before; empty for the first page.

@@ -1,5 +1,6 @@
-// Package events is storage's side of the bus: it makes the events of its own changes.
-// Storage consumes none: accounts are known to it from verified tokens alone.
+// Package events is storage's side of the bus: it makes the events of its own changes, and
+// reads identity's events of memberships and accepted invitations. Who calls is known from
+// verified tokens alone.
 package events
 
 import (
@@ -18,6 +19,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
 )
 
@@ -63,6 +65,8 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return &storagev1.BucketChanged{Bucket: grpcapi.Bucket(s)}, nil
 	case accesskey.AccessKey:
 		return grpcapi.AccessKeyChanged(s), nil
+	case grant.Grant:
+		return &storagev1.BucketGrantChanged{BucketGrant: grpcapi.BucketGrant(s)}, nil
 	default:
 		return nil, fmt.Errorf("no event is known for %T", snapshot)
 	}

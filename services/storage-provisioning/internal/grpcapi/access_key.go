@@ -68,7 +68,7 @@ func (s *accessKeys) DeleteAccessKey(ctx context.Context, r *storagev1.DeleteAcc
 func accessKey(k accesskey.AccessKey) *storagev1.AccessKey {
 	return &storagev1.AccessKey{
 		Id: k.ID, AccountId: k.AccountID, DisplayName: k.DisplayName, Backend: k.Backend, CustomerReference: k.CustomerReference,
-		AccessKeyId: k.KeyID, Grants: all(k.Grants, grant), ExpireTime: stamp(k.ExpireTime), State: accessKeyStates[k.State],
+		AccessKeyId: k.KeyID, Grants: all(k.Grants, keyGrant), ExpireTime: stamp(k.ExpireTime), State: accessKeyStates[k.State],
 		Generation: k.Generation, ObservedGeneration: k.Observed, Conditions: conditions(k.Conditions), Etag: k.ETag(),
 		CreateTime: stamp(k.CreatedAt), UpdateTime: stamp(k.UpdatedAt),
 	}
@@ -94,15 +94,19 @@ var permissions = map[policy.Permission]storagev1.Permission{
 	policy.ReadWrite: storagev1.Permission_PERMISSION_READ_WRITE,
 }
 
-func grant(g policy.Grant) *storagev1.Grant {
+func keyGrant(g policy.Grant) *storagev1.Grant {
 	return &storagev1.Grant{Bucket: g.Bucket, Permission: permissions[g.Permission]}
 }
 
 func grantOf(g *storagev1.Grant) policy.Grant {
+	return policy.Grant{Bucket: g.GetBucket(), Permission: permissionOf(g.GetPermission())}
+}
+
+func permissionOf(p storagev1.Permission) policy.Permission {
 	for permission, wire := range permissions {
-		if wire == g.GetPermission() {
-			return policy.Grant{Bucket: g.GetBucket(), Permission: permission}
+		if wire == p {
+			return permission
 		}
 	}
-	return policy.Grant{Bucket: g.GetBucket()}
+	return ""
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 )
@@ -49,6 +50,8 @@ type Deps struct {
 	Buckets    Buckets
 	Principals Principals
 	Backends   Backends
+	// Gate decides what external people reach.
+	Gate *grant.Gate
 }
 
 // Service is the use cases of objects.
@@ -74,7 +77,7 @@ func (s *Service) PresignUpload(ctx context.Context, in NewURL) (Signed, error) 
 	if err := in.check(); err != nil {
 		return Signed{}, err
 	}
-	identity, signer, err := s.find(ctx, in)
+	identity, signer, err := s.find(ctx, in, grant.Upload)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -96,7 +99,7 @@ func (s *Service) PresignDownload(ctx context.Context, in NewURL) (Signed, error
 	if err := in.check(); err != nil {
 		return Signed{}, err
 	}
-	identity, signer, err := s.find(ctx, in)
+	identity, signer, err := s.find(ctx, in, grant.Download)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -106,9 +109,12 @@ func (s *Service) PresignDownload(ctx context.Context, in NewURL) (Signed, error
 	})
 }
 
-// find returns the account's identity where the bucket lives. A bucket that is not there
-// yet, or that stands in conflict, has no URLs.
-func (s *Service) find(ctx context.Context, in NewURL) (principal.Principal, Signer, error) {
+// find returns the account's identity where the bucket lives, for whoever may do so there. A
+// bucket that is not there yet, or that stands in conflict, has no URLs.
+func (s *Service) find(ctx context.Context, in NewURL, act grant.Act) (principal.Principal, Signer, error) {
+	if err := s.Gate.Admit(ctx, in.AccountID, in.Bucket, act); err != nil {
+		return principal.Principal{}, nil, err
+	}
 	b, ok, err := s.Buckets.Get(ctx, in.AccountID, in.Bucket)
 	switch {
 	case err != nil:

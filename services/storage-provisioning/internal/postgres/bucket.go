@@ -35,7 +35,7 @@ func (s *Buckets) InPlatform(ctx context.Context, fn func(context.Context, bucke
 }
 
 func (t *transaction) bucket() bucket.Tx {
-	return bucket.Tx{Tx: t.change(), Buckets: bucketRows{t}, Access: access{t}, Drifts: driftRows{t}}
+	return bucket.Tx{Tx: t.change(), Buckets: bucketRows{t}, Access: access{t}, Drifts: driftRows{t}, Grants: grantRows{t}}
 }
 
 // Get returns the account's visible bucket of that name.
@@ -63,7 +63,7 @@ func (s *Buckets) Load(ctx context.Context, ref reconcile.Ref) (b bucket.Bucket,
 // List returns visible buckets of one page, by name.
 func (s *Buckets) List(ctx context.Context, q bucket.Query) ([]bucket.Bucket, error) {
 	rows, err := s.readIn(q.AccountID).ListBuckets(ctx, db.ListBucketsParams{
-		AccountID: q.AccountID, After: q.After, Backend: q.Backend, CustomerReference: q.CustomerReference, Count: int32(q.Limit),
+		AccountID: q.AccountID, After: q.After, Everything: q.For.All, GrantedTo: q.For.UserID, Backend: q.Backend, CustomerReference: q.CustomerReference, Count: int32(q.Limit),
 	})
 	if err != nil {
 		return nil, err

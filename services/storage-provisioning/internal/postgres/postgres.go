@@ -64,6 +64,7 @@ type Stores struct {
 	Buckets    *Buckets
 	Principals *Principals
 	AccessKeys *AccessKeys
+	Grants     *Grants
 	Drifts     *Drifts
 	Operations *Operations
 	// Resources are the managed resources, for the reconciler.
@@ -78,7 +79,8 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{Config: c, resources: pgreconcile.New(c.DB, c.Clock)}
 	return &Stores{
-		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Drifts: &Drifts{b}, Operations: &Operations{b},
+		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b},
+		Drifts: &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}
 }

@@ -305,9 +305,12 @@ func (x *ApiKeyChanged) GetApiKey() *ApiKey {
 type InvitationChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The invitation after the change, never its token.
-	Invitation    *Invitation `protobuf:"bytes,1,opt,name=invitation,proto3" json:"invitation,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Invitation *Invitation `protobuf:"bytes,1,opt,name=invitation,proto3" json:"invitation,omitempty"`
+	// Of accepted: the version of the membership that it made, as the events of the account's
+	// memberships count them. A service that has heard of a newer one of the person is late.
+	MembershipVersion int64 `protobuf:"varint,2,opt,name=membership_version,json=membershipVersion,proto3" json:"membership_version,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *InvitationChanged) Reset() {
@@ -345,6 +348,13 @@ func (x *InvitationChanged) GetInvitation() *Invitation {
 		return x.Invitation
 	}
 	return nil
+}
+
+func (x *InvitationChanged) GetMembershipVersion() int64 {
+	if x != nil {
+		return x.MembershipVersion
+	}
+	return 0
 }
 
 // OwnershipTransferChanged is the payload of
@@ -412,11 +422,12 @@ const file_primecloud_identity_v1_events_proto_rawDesc = "" +
 	"\vUserChanged\x120\n" +
 	"\x04user\x18\x01 \x01(\v2\x1c.primecloud.identity.v1.UserR\x04user\"H\n" +
 	"\rApiKeyChanged\x127\n" +
-	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey\"W\n" +
+	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey\"\x86\x01\n" +
 	"\x11InvitationChanged\x12B\n" +
 	"\n" +
 	"invitation\x18\x01 \x01(\v2\".primecloud.identity.v1.InvitationR\n" +
-	"invitation\"t\n" +
+	"invitation\x12-\n" +
+	"\x12membership_version\x18\x02 \x01(\x03R\x11membershipVersion\"t\n" +
 	"\x18OwnershipTransferChanged\x12X\n" +
 	"\x12ownership_transfer\x18\x01 \x01(\v2).primecloud.identity.v1.OwnershipTransferR\x11ownershipTransferBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 

@@ -37,9 +37,11 @@ type BucketServiceClient interface {
 	// CreateBucket makes a bucket. A name that exists, under whatever tenant, is
 	// ALREADY_EXISTS.
 	CreateBucket(ctx context.Context, in *CreateBucketRequest, opts ...grpc.CallOption) (*CreateBucketResponse, error)
-	// GetBucket returns one bucket.
+	// GetBucket returns one bucket. To an external person one that was not granted to them
+	// looks absent.
 	GetBucket(ctx context.Context, in *GetBucketRequest, opts ...grpc.CallOption) (*GetBucketResponse, error)
-	// ListBuckets returns the account's buckets by name.
+	// ListBuckets returns the account's buckets by name; to an external person those that were
+	// granted to them.
 	ListBuckets(ctx context.Context, in *ListBucketsRequest, opts ...grpc.CallOption) (*ListBucketsResponse, error)
 	// UpdateBucket changes the fields that the mask names: versioning, quota_bytes,
 	// lifecycle_rules, customer_reference.
@@ -129,9 +131,11 @@ type BucketServiceServer interface {
 	// CreateBucket makes a bucket. A name that exists, under whatever tenant, is
 	// ALREADY_EXISTS.
 	CreateBucket(context.Context, *CreateBucketRequest) (*CreateBucketResponse, error)
-	// GetBucket returns one bucket.
+	// GetBucket returns one bucket. To an external person one that was not granted to them
+	// looks absent.
 	GetBucket(context.Context, *GetBucketRequest) (*GetBucketResponse, error)
-	// ListBuckets returns the account's buckets by name.
+	// ListBuckets returns the account's buckets by name; to an external person those that were
+	// granted to them.
 	ListBuckets(context.Context, *ListBucketsRequest) (*ListBucketsResponse, error)
 	// UpdateBucket changes the fields that the mask names: versioning, quota_bytes,
 	// lifecycle_rules, customer_reference.

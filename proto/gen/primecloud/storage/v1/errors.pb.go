@@ -65,6 +65,19 @@ const (
 	ErrorReason_ERROR_REASON_OBJECT_KEY_INVALID ErrorReason = 17
 	// No such operation in the account, or no longer kept. Check the id.
 	ErrorReason_ERROR_REASON_OPERATION_NOT_FOUND ErrorReason = 18
+	// The person has no grant on the bucket. Check bucket and person.
+	ErrorReason_ERROR_REASON_BUCKET_GRANT_NOT_FOUND ErrorReason = 19
+	// No such external member of the account, or storage has not heard of them yet. Give them
+	// the role external first, or retry in a moment.
+	ErrorReason_ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND ErrorReason = 20
+	// The person's grant on the bucket does not go so far. Ask an admin of the account.
+	ErrorReason_ERROR_REASON_BUCKET_GRANT_TOO_LOW ErrorReason = 21
+	// Seen in the trail: an invitation granted an access level that storage does not know, so
+	// nothing. Set the grant by hand.
+	ErrorReason_ERROR_REASON_ACCESS_LEVEL_UNKNOWN ErrorReason = 22
+	// Seen in the trail: the membership that an invitation made has changed since, so that its
+	// grants were not applied. Set them by hand if they are still meant.
+	ErrorReason_ERROR_REASON_MEMBERSHIP_CHANGED ErrorReason = 23
 )
 
 // Enum value maps for ErrorReason.
@@ -89,27 +102,37 @@ var (
 		16: "ERROR_REASON_SECRET_GONE",
 		17: "ERROR_REASON_OBJECT_KEY_INVALID",
 		18: "ERROR_REASON_OPERATION_NOT_FOUND",
+		19: "ERROR_REASON_BUCKET_GRANT_NOT_FOUND",
+		20: "ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND",
+		21: "ERROR_REASON_BUCKET_GRANT_TOO_LOW",
+		22: "ERROR_REASON_ACCESS_LEVEL_UNKNOWN",
+		23: "ERROR_REASON_MEMBERSHIP_CHANGED",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":             0,
-		"ERROR_REASON_BUCKET_NAME_INVALID":     1,
-		"ERROR_REASON_BUCKET_NAME_TAKEN":       2,
-		"ERROR_REASON_BUCKET_NOT_FOUND":        3,
-		"ERROR_REASON_BUCKET_NOT_EMPTY":        4,
-		"ERROR_REASON_BUCKET_DELETING":         5,
-		"ERROR_REASON_BUCKET_CONFLICT":         6,
-		"ERROR_REASON_BACKEND_UNKNOWN":         7,
-		"ERROR_REASON_BACKEND_UNAVAILABLE":     8,
-		"ERROR_REASON_BACKEND_REJECTED":        9,
-		"ERROR_REASON_LIFECYCLE_RULE_INVALID":  10,
-		"ERROR_REASON_VERSIONING_IRREVERSIBLE": 11,
-		"ERROR_REASON_FIELD_NOT_UPDATABLE":     12,
-		"ERROR_REASON_ACCESS_KEY_NOT_FOUND":    13,
-		"ERROR_REASON_GRANT_INVALID":           14,
-		"ERROR_REASON_EXPIRE_TIME_INVALID":     15,
-		"ERROR_REASON_SECRET_GONE":             16,
-		"ERROR_REASON_OBJECT_KEY_INVALID":      17,
-		"ERROR_REASON_OPERATION_NOT_FOUND":     18,
+		"ERROR_REASON_UNSPECIFIED":               0,
+		"ERROR_REASON_BUCKET_NAME_INVALID":       1,
+		"ERROR_REASON_BUCKET_NAME_TAKEN":         2,
+		"ERROR_REASON_BUCKET_NOT_FOUND":          3,
+		"ERROR_REASON_BUCKET_NOT_EMPTY":          4,
+		"ERROR_REASON_BUCKET_DELETING":           5,
+		"ERROR_REASON_BUCKET_CONFLICT":           6,
+		"ERROR_REASON_BACKEND_UNKNOWN":           7,
+		"ERROR_REASON_BACKEND_UNAVAILABLE":       8,
+		"ERROR_REASON_BACKEND_REJECTED":          9,
+		"ERROR_REASON_LIFECYCLE_RULE_INVALID":    10,
+		"ERROR_REASON_VERSIONING_IRREVERSIBLE":   11,
+		"ERROR_REASON_FIELD_NOT_UPDATABLE":       12,
+		"ERROR_REASON_ACCESS_KEY_NOT_FOUND":      13,
+		"ERROR_REASON_GRANT_INVALID":             14,
+		"ERROR_REASON_EXPIRE_TIME_INVALID":       15,
+		"ERROR_REASON_SECRET_GONE":               16,
+		"ERROR_REASON_OBJECT_KEY_INVALID":        17,
+		"ERROR_REASON_OPERATION_NOT_FOUND":       18,
+		"ERROR_REASON_BUCKET_GRANT_NOT_FOUND":    19,
+		"ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND": 20,
+		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":      21,
+		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":      22,
+		"ERROR_REASON_MEMBERSHIP_CHANGED":        23,
 	}
 )
 
@@ -144,7 +167,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xb9\x05\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x81\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -165,7 +188,12 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	" ERROR_REASON_EXPIRE_TIME_INVALID\x10\x0f\x12\x1c\n" +
 	"\x18ERROR_REASON_SECRET_GONE\x10\x10\x12#\n" +
 	"\x1fERROR_REASON_OBJECT_KEY_INVALID\x10\x11\x12$\n" +
-	" ERROR_REASON_OPERATION_NOT_FOUND\x10\x12BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	" ERROR_REASON_OPERATION_NOT_FOUND\x10\x12\x12'\n" +
+	"#ERROR_REASON_BUCKET_GRANT_NOT_FOUND\x10\x13\x12*\n" +
+	"&ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND\x10\x14\x12%\n" +
+	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12%\n" +
+	"!ERROR_REASON_ACCESS_LEVEL_UNKNOWN\x10\x16\x12#\n" +
+	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once

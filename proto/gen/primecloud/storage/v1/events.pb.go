@@ -142,11 +142,58 @@ func (x *AccessKeyChanged) GetBackend() string {
 	return ""
 }
 
+// BucketGrantChanged is the payload of
+// primecloud.storage.bucket_grant.{created,updated,deleted}.v1.
+type BucketGrantChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The grant after the change; the last one for a deletion.
+	BucketGrant   *BucketGrant `protobuf:"bytes,1,opt,name=bucket_grant,json=bucketGrant,proto3" json:"bucket_grant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketGrantChanged) Reset() {
+	*x = BucketGrantChanged{}
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketGrantChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketGrantChanged) ProtoMessage() {}
+
+func (x *BucketGrantChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketGrantChanged.ProtoReflect.Descriptor instead.
+func (*BucketGrantChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_events_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *BucketGrantChanged) GetBucketGrant() *BucketGrant {
+	if x != nil {
+		return x.BucketGrant
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a\"primecloud/storage/v1/bucket.proto\"F\n" +
+	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\"F\n" +
 	"\rBucketChanged\x125\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\x85\x01\n" +
 	"\x10AccessKeyChanged\x12\x1d\n" +
@@ -154,7 +201,9 @@ const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"account_id\x18\x01 \x01(\tR\taccountId\x12\x15\n" +
 	"\x06key_id\x18\x02 \x01(\tR\x05keyId\x12!\n" +
 	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12\x18\n" +
-	"\abackend\x18\x04 \x01(\tR\abackendBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\abackend\x18\x04 \x01(\tR\abackend\"[\n" +
+	"\x12BucketGrantChanged\x12E\n" +
+	"\fbucket_grant\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketGrantR\vbucketGrantBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_events_proto_rawDescOnce sync.Once
@@ -168,19 +217,22 @@ func file_primecloud_storage_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_events_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_primecloud_storage_v1_events_proto_goTypes = []any{
-	(*BucketChanged)(nil),    // 0: primecloud.storage.v1.BucketChanged
-	(*AccessKeyChanged)(nil), // 1: primecloud.storage.v1.AccessKeyChanged
-	(*Bucket)(nil),           // 2: primecloud.storage.v1.Bucket
+	(*BucketChanged)(nil),      // 0: primecloud.storage.v1.BucketChanged
+	(*AccessKeyChanged)(nil),   // 1: primecloud.storage.v1.AccessKeyChanged
+	(*BucketGrantChanged)(nil), // 2: primecloud.storage.v1.BucketGrantChanged
+	(*Bucket)(nil),             // 3: primecloud.storage.v1.Bucket
+	(*BucketGrant)(nil),        // 4: primecloud.storage.v1.BucketGrant
 }
 var file_primecloud_storage_v1_events_proto_depIdxs = []int32{
-	2, // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	3, // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
+	4, // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_events_proto_init() }
@@ -189,13 +241,14 @@ func file_primecloud_storage_v1_events_proto_init() {
 		return
 	}
 	file_primecloud_storage_v1_bucket_proto_init()
+	file_primecloud_storage_v1_bucket_grant_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_events_proto_rawDesc), len(file_primecloud_storage_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -361,10 +361,10 @@ const file_primecloud_storage_v1_object_service_proto_rawDesc = "" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12;\n" +
 	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\xc7\x03\n" +
-	"\rObjectService\x12\xd5\x01\n" +
-	"\rPresignUpload\x12+.primecloud.storage.v1.PresignUploadRequest\x1a,.primecloud.storage.v1.PresignUploadResponse\"i\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02E:\x01*\"@/v1/accounts/{account_id}/buckets/{bucket}/objects:presignUpload\x12\xdd\x01\n" +
-	"\x0fPresignDownload\x12-.primecloud.storage.v1.PresignDownloadRequest\x1a..primecloud.storage.v1.PresignDownloadResponse\"k\xca\xf3\x18\x16\b\x04\x12\x04\x01\x02\x03\x05\x1a\fstorage.read\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02G:\x01*\"B/v1/accounts/{account_id}/buckets/{bucket}/objects:presignDownloadBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"expireTime2\xc9\x03\n" +
+	"\rObjectService\x12\xd6\x01\n" +
+	"\rPresignUpload\x12+.primecloud.storage.v1.PresignUploadRequest\x1a,.primecloud.storage.v1.PresignUploadResponse\"j\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02E:\x01*\"@/v1/accounts/{account_id}/buckets/{bucket}/objects:presignUpload\x12\xde\x01\n" +
+	"\x0fPresignDownload\x12-.primecloud.storage.v1.PresignDownloadRequest\x1a..primecloud.storage.v1.PresignDownloadResponse\"l\xca\xf3\x18\x17\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02G:\x01*\"B/v1/accounts/{account_id}/buckets/{bucket}/objects:presignDownloadBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_object_service_proto_rawDescOnce sync.Once

@@ -31,10 +31,10 @@ const (
 // bytes never pass through the suite.
 type ObjectServiceClient interface {
 	// PresignUpload returns a URL that puts one object, signed for the public endpoint with
-	// credentials that can do nothing else.
+	// credentials that can do nothing else. An external person needs a grant to write.
 	PresignUpload(ctx context.Context, in *PresignUploadRequest, opts ...grpc.CallOption) (*PresignUploadResponse, error)
 	// PresignDownload returns a URL that gets one object, signed for the public endpoint by
-	// a key that can only read.
+	// a key that can only read. An external person needs a grant.
 	PresignDownload(ctx context.Context, in *PresignDownloadRequest, opts ...grpc.CallOption) (*PresignDownloadResponse, error)
 }
 
@@ -74,10 +74,10 @@ func (c *objectServiceClient) PresignDownload(ctx context.Context, in *PresignDo
 // bytes never pass through the suite.
 type ObjectServiceServer interface {
 	// PresignUpload returns a URL that puts one object, signed for the public endpoint with
-	// credentials that can do nothing else.
+	// credentials that can do nothing else. An external person needs a grant to write.
 	PresignUpload(context.Context, *PresignUploadRequest) (*PresignUploadResponse, error)
 	// PresignDownload returns a URL that gets one object, signed for the public endpoint by
-	// a key that can only read.
+	// a key that can only read. An external person needs a grant.
 	PresignDownload(context.Context, *PresignDownloadRequest) (*PresignDownloadResponse, error)
 	mustEmbedUnimplementedObjectServiceServer()
 }

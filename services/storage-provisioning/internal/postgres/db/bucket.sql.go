@@ -63,16 +63,20 @@ select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.custome
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
 where bucket.account_id = $1 and bucket.name > $2
-  and ($3 = '' or bucket.backend = $3)
-  and ($4 = '' or bucket.customer_reference = $4)
+  and ($3::boolean or exists (
+    select from bucket_grant where bucket_grant.bucket_id = bucket.id and bucket_grant.user_id = $4))
+  and ($5 = '' or bucket.backend = $5)
+  and ($6 = '' or bucket.customer_reference = $6)
   and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
 order by bucket.name
-limit $5
+limit $7
 `
 
 type ListBucketsParams struct {
 	AccountID         string
 	After             string
+	Everything        bool
+	GrantedTo         string
 	Backend           interface{}
 	CustomerReference interface{}
 	Count             int32
@@ -89,6 +93,8 @@ func (q *Queries) ListBuckets(ctx context.Context, arg ListBucketsParams) ([]Lis
 	rows, err := q.db.Query(ctx, listBuckets,
 		arg.AccountID,
 		arg.After,
+		arg.Everything,
+		arg.GrantedTo,
 		arg.Backend,
 		arg.CustomerReference,
 		arg.Count,

@@ -28,6 +28,15 @@ type AccessKey struct {
 	UpdatedAt         time.Time
 }
 
+type AccountMember struct {
+	AccountID string
+	UserID    string
+	Role      string
+	Version   int64
+	Applied   int64
+	HeardAt   time.Time
+}
+
 type Bucket struct {
 	ID                   string
 	AccountID            string
@@ -47,6 +56,18 @@ type Bucket struct {
 	SightedAt            *time.Time
 	CreatedAt            time.Time
 	UpdatedAt            time.Time
+}
+
+type BucketGrant struct {
+	ID                string
+	AccountID         string
+	BucketID          string
+	UserID            string
+	Permission        string
+	MembershipVersion int64
+	Version           int64
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
 }
 
 // Where a backend was found to differ from what is recorded.

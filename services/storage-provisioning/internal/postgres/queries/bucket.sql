@@ -30,6 +30,8 @@ select sqlc.embed(bucket), coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
 where bucket.account_id = @account_id and bucket.name > @after
+  and (@everything::boolean or exists (
+    select from bucket_grant where bucket_grant.bucket_id = bucket.id and bucket_grant.user_id = @granted_to))
   and (@backend = '' or bucket.backend = @backend)
   and (@customer_reference = '' or bucket.customer_reference = @customer_reference)
   and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
