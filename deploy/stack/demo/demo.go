@@ -30,6 +30,10 @@ type Target struct {
 	Login string `json:"login"`
 	// Password is the demo person's password.
 	Password string `json:"password"`
+	// Guest is the e-mail address of a person from elsewhere.
+	Guest string `json:"guest"`
+	// GuestPassword is that person's password.
+	GuestPassword string `json:"guestPassword"`
 }
 
 // Demo is one run.
@@ -44,6 +48,9 @@ type Demo struct {
 	other   tenant
 	bucket  string
 	key     credentials
+	// guest is the person from elsewhere, hidden a bucket that they are not shown.
+	guest  *webclient.Client
+	hidden string
 }
 
 type tenant struct{ account, bucket string }
@@ -68,7 +75,9 @@ func Run(ctx context.Context, target Target, out io.Writer) error {
 		{"Put and get an object directly on MinIO with that key", d.putAndGet},
 		{"Upload and download by presigned URLs", d.presigned},
 		{"See the key refused on another tenant's bucket", d.refused},
+		{"Let a person from elsewhere see one bucket", d.external},
 		{"Read the audit trail of all that", d.audit},
+		{"Export the trail and verify it offline", d.export},
 		{"Delete the objects, the key and the buckets", d.cleanUp},
 	}
 	for _, step := range steps {

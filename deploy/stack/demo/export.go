@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/primecloud/primecloud/services/identity"
 )
@@ -38,7 +39,8 @@ func (d *Demo) export(ctx context.Context) (err error) {
 	}
 	d.show("identity audit verify-export: %s", bytes.TrimSpace(said.Bytes()))
 	changed := bytes.Replace(file, []byte("bucket.create"), []byte("bucket.creatE"), 1)
-	lines := bytes.SplitAfter(bytes.TrimSpace(file), []byte("\n"))
+	lines := bytes.SplitAfter(file, []byte("\n"))
+	lines = lines[:len(lines)-1] // behind the last line end there is nothing
 	for _, forged := range []struct {
 		what string
 		file []byte
@@ -61,9 +63,20 @@ func (d *Demo) leaveNothing(ctx context.Context) error {
 	if _, err := d.guest.Call(ctx, http.MethodPost, "/v1/accounts/"+d.account+":leave", nil, nil); err != nil {
 		return err
 	}
-	var list struct{ Buckets []bucketAnswer }
-	_, err := d.guest.Call(ctx, http.MethodGet, "/v1/accounts/"+d.account+"/buckets", nil, &list)
-	if err := d.guestRefused("look again after leaving", err, http.StatusNotFound); err != nil {
+	// The token that the guest had ends as soon as storage hears of it.
+	left := time.Now()
+	var last error
+	err := within(ctx, 5*time.Second, func() error {
+		if _, last = d.guest.Call(ctx, http.MethodGet, "/v1/accounts/"+d.account+"/buckets", nil, nil); last == nil {
+			return errors.New("the guest still sees buckets")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	what := fmt.Sprintf("look again %s after leaving", time.Since(left).Round(time.Millisecond))
+	if err := d.guestRefused(what, last, http.StatusNotFound); err != nil {
 		return err
 	}
 	return d.deleteBucket(ctx, d.account, d.hidden)

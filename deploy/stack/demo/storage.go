@@ -92,8 +92,12 @@ type signed struct {
 }
 
 func (d *Demo) presign(ctx context.Context, verb, key string) (signed, error) {
+	return d.presignAs(ctx, d.web, d.bucket, verb, key)
+}
+
+func (d *Demo) presignAs(ctx context.Context, who *webclient.Client, bucket, verb, key string) (signed, error) {
 	var answer signed
-	_, err := d.web.Call(ctx, http.MethodPost, "/v1/accounts/"+d.account+"/buckets/"+d.bucket+"/objects:presign"+verb,
+	_, err := who.Call(ctx, http.MethodPost, "/v1/accounts/"+d.account+"/buckets/"+bucket+"/objects:presign"+verb,
 		map[string]any{"key": key, "lifetime": "300s"}, &answer)
 	return answer, err
 }
@@ -206,6 +210,9 @@ func (d *Demo) cleanUp(ctx context.Context) error {
 	}
 	d.show("objects deleted; the deleted key is refused with HTTP %d", refused.StatusCode)
 	if err := d.deleteBucket(ctx, d.account, d.bucket); err != nil {
+		return err
+	}
+	if err := d.leaveNothing(ctx); err != nil {
 		return err
 	}
 	if err := d.deleteBucket(ctx, d.other.account, d.other.bucket); err != nil {

@@ -189,6 +189,19 @@ func (c *Client) Call(ctx context.Context, method, path string, body, out any, o
 	return page.header, json.Unmarshal(page.body, out)
 }
 
+// Fetch returns what a path gives, as it is.
+func (c *Client) Fetch(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	page, err := c.read(request)
+	if err == nil && page.status != http.StatusOK {
+		err = fmt.Errorf("GET %s: HTTP %d: %.200s", path, page.status, page.body)
+	}
+	return page.body, err
+}
+
 type page struct {
 	url    *url.URL
 	status int
