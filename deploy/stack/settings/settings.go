@@ -106,6 +106,7 @@ func (s Suite) Identity() (config.Source, error) {
 		return nil, err
 	}
 	source[prefix+"LISTEN"] = Address(s.Ports.Identity)
+	source[prefix+"AUDIT_ANCHORS"] = filepath.Join(s.Dir, "audit-anchors")
 	source[prefix+"ADMIN_LISTEN"] = Address(s.Ports.IdentityAdmin)
 	source[prefix+"OIDC_ISSUER"] = s.Environment.Dex.Issuer
 	source[prefix+"OIDC_CLIENT_ID"] = environment.Client
