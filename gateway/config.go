@@ -45,7 +45,7 @@ type Config struct {
 	TrustedProxies []string `env:"PRIMECLOUD_GATEWAY_TRUSTED_PROXIES" doc:"Addresses or CIDR ranges whose X-Forwarded-For is believed."`
 
 	RateLimit      int64         `env:"PRIMECLOUD_GATEWAY_RATE_LIMIT" default:"1200" doc:"Requests per minute and principal, or address without a login; 0 for no limit."`
-	LoginRateLimit int64         `env:"PRIMECLOUD_GATEWAY_LOGIN_RATE_LIMIT" default:"30" doc:"Requests per minute and address to /auth; 0 for no limit."`
+	LoginRateLimit int64         `env:"PRIMECLOUD_GATEWAY_LOGIN_RATE_LIMIT" default:"30" doc:"Requests per minute and address to /auth and /oauth2/token; 0 for no limit."`
 	BodyLimit      int64         `env:"PRIMECLOUD_GATEWAY_BODY_LIMIT" default:"1048576" doc:"Largest request body, in bytes."`
 	Timeout        time.Duration `env:"PRIMECLOUD_GATEWAY_TIMEOUT" default:"30s" doc:"Longest that a request may take."`
 	Drain          time.Duration `env:"PRIMECLOUD_GATEWAY_DRAIN" default:"10s" doc:"How long requests may take to end at shutdown."`
