@@ -37,6 +37,7 @@ func TestAnExternalPersonReachesWhatTheirInvitationGrantedAndNothingElse(t *test
 		t.Error(err)
 	}
 	refused(t, w.upload(ctx, acc, readable), errs.PermissionDenied, "BUCKET_GRANT_TOO_LOW")
+	w.tells(acc, 1, "DENIED by "+user+" BUCKET_GRANT_TOO_LOW")
 	w.put(readable, "k")
 	down, err := w.objects.PresignDownload(ctx, &storagev1.PresignDownloadRequest{AccountId: acc, Bucket: readable, Key: "k"})
 	if err != nil {

@@ -147,7 +147,7 @@ func (w *world) reachesNothing(ctx context.Context, account, bucket string) {
 	}
 }
 
-// tells waits until the account's trail holds so many entries that begin so.
+// tells waits until the account's trail holds so many entries that say so.
 func (w *world) tells(account string, many int, entry string) {
 	w.t.Helper()
 	testkit.Eventually(w.t, 20*time.Second, func() error {
@@ -158,7 +158,7 @@ func (w *world) tells(account string, many int, entry string) {
 		said := trail(w.t, events, account)
 		found := 0
 		for _, s := range said {
-			if strings.HasPrefix(s, entry) {
+			if strings.Contains(s, entry) {
 				found++
 			}
 		}

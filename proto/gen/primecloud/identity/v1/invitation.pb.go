@@ -252,7 +252,7 @@ type BucketGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the bucket (`bkt_…`).
 	BucketId string `protobuf:"bytes,1,opt,name=bucket_id,json=bucketId,proto3" json:"bucket_id,omitempty"`
-	// How far it goes, in storage's words, such as `read`.
+	// How far it goes, in storage's words: `read` or `read_write`.
 	AccessLevel   string `protobuf:"bytes,2,opt,name=access_level,json=accessLevel,proto3" json:"access_level,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
