@@ -26,11 +26,13 @@ select ` + columns + `where bucket.account_id = $1 and bucket.name = $2 and (buc
 `
 	ListBucketsSQL = `-- name: ListBuckets :many
 select ` + columns + `where bucket.account_id = $1 and bucket.name > $2
-  and ($3 = '' or bucket.backend = $3)
-  and ($4 = '' or bucket.customer_reference = $4)
+  and ($3::boolean or exists (
+    select from bucket_grant where bucket_grant.bucket_id = bucket.id and bucket_grant.user_id = $4))
+  and ($5 = '' or bucket.backend = $5)
+  and ($6 = '' or bucket.customer_reference = $6)
   and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
 order by bucket.name
-limit $5
+limit $7
 `
 )
 
@@ -120,7 +122,7 @@ func (s *server) listBuckets(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "pageSize", http.StatusBadRequest)
 		return
 	}
-	list, err := s.buckets(r.Context(), account, ListBucketsSQL, account, "", "", "", size+1)
+	list, err := s.buckets(r.Context(), account, ListBucketsSQL, account, "", true, "", "", "", size+1)
 	answer(w, bucketList{Buckets: list[:min(len(list), size)]}, err)
 }
 
