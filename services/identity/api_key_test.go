@@ -178,6 +178,7 @@ func TestA_lost_answer_is_had_again_with_its_secret_for_a_day(t *testing.T) {
 	if again := create("k1"); !proto.Equal(again, first) || kept() != 1 {
 		t.Errorf("again gave another answer, %d kept", kept())
 	}
+	anna.eventually(acme, "account.create SUCCEEDED", "api_key.create SUCCEEDED", "api_key.create SUCCEEDED", "api_key.show_secret SUCCEEDED")
 	if n := w.rows(`select count(*) from identity.api_key_secret where position($1::bytea in sealed) > 0`, []byte(first.GetSecret())); n != 0 {
 		t.Error("the secret is kept readable")
 	}

@@ -34,6 +34,8 @@ type Config struct {
 	Creates int
 	// Revocations is how many API keys are revoked, one after the other.
 	Revocations int
+	// TrailFor is how long audit entries are made as fast as they can be.
+	TrailFor time.Duration
 	// Only names the comparisons to make; all of them when empty.
 	Only []string
 	// Profile is a folder for CPU profiles of both sides; none are taken when empty.
@@ -51,6 +53,7 @@ type bench struct {
 	outcomes  []outcome
 	creations []creation
 	reaches   []revocations
+	trails    []trail
 }
 
 // Run measures the suite in both shapes and returns the report.
@@ -64,7 +67,7 @@ func Run(ctx context.Context, c Config, out io.Writer) (*Report, error) {
 			return nil, err
 		}
 	}
-	return &Report{config: c, outcomes: b.outcomes, creations: b.creations, reaches: b.reaches}, nil
+	return &Report{config: c, outcomes: b.outcomes, creations: b.creations, reaches: b.reaches, trails: b.trails}, nil
 }
 
 // shape starts the suite in one shape, the yardstick beside it, and makes the comparisons.
@@ -137,6 +140,13 @@ func (b *bench) compare(ctx context.Context, separate bool) error {
 			b.reaches = append(b.reaches, reached)
 		}
 		return err
+	}
+	if b.wanted("trail") {
+		made, err := b.trail(ctx)
+		if err != nil {
+			return err
+		}
+		b.trails = append(b.trails, made)
 	}
 	if !b.wanted("create") {
 		return nil

@@ -44,8 +44,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&c.Callers, "callers", 32, "how many calls are under way at a time")
 	flags.IntVar(&c.Creates, "creates", 15, "how many buckets each side makes in a round")
 	flags.IntVar(&c.Revocations, "revocations", 300, "how many API keys are revoked")
+	flags.DurationVar(&c.TrailFor, "trail", time.Minute, "how long audit entries are made as fast as they can be")
 	flags.StringVar(&c.Profile, "profile", "", "folder for CPU profiles of both sides")
-	only := flags.String("only", "", "comparisons to make, by comma, such as rest-one,rest-list,grpc-one,grpc-list,write,create,separate-one,separate-list,revoke")
+	only := flags.String("only", "", "comparisons to make, by comma, such as rest-one,rest-list,grpc-one,grpc-list,write,create,separate-one,separate-list,revoke,trail")
 	page := flags.String("write", "", "page to write the figures into")
 	if err := flags.Parse(args); err != nil {
 		return err

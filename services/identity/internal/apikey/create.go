@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/id"
 	"github.com/primecloud/primecloud/pkg/idempotency"
@@ -162,7 +163,14 @@ func (s *APIKeys) again(ctx context.Context, tx Tx, w Which, rotationID string) 
 		return Created{Key: k}, err
 	}
 	secret, err := s.Sealer.Open(ctx, kept.Sealed, kept.place())
-	return Created{Key: k, Secret: string(secret)}, err
+	if err != nil {
+		return Created{}, err
+	}
+	// Somebody sees the secret once more, which whoever looks for a leak must find.
+	return Created{Key: k, Secret: string(secret)}, tx.Audit(ctx, audit.Entry{
+		AccountID: k.AccountID, Action: Kind + ".show_secret", Severity: audit.Notice, Outcome: audit.Succeeded,
+		Target: audit.Target{Kind: Kind, ID: k.ID, Name: k.DisplayName},
+	})
 }
 
 // place is where a secret is kept: what it is sealed for.

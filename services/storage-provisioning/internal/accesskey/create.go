@@ -89,6 +89,15 @@ func (s *Service) created(ctx context.Context, o operation.Operation) (Done, err
 	if !ok || !k.Visible() || k.Secret == "" || !k.SecretUntil.After(s.Clock.Now()) {
 		return Done{}, ErrSecretGone
 	}
+	// Somebody sees the secret once more, which whoever looks for a leak must find.
+	err = s.Store.InAccount(ctx, k.AccountID, func(ctx context.Context, tx Tx) error {
+		return tx.Record.Audit(ctx, audit.Entry{
+			AccountID: k.AccountID, Action: Kind + ".show_secret", Severity: audit.Notice, Outcome: audit.Succeeded, Target: target(k),
+		})
+	})
+	if err != nil {
+		return Done{}, err
+	}
 	return Done{AccessKey: k, OperationID: o.ID}, nil
 }
 
