@@ -68,6 +68,8 @@ func (r route) body() any {
 		return "{}"
 	case r.method == http.MethodPut:
 		return map[string]string{"permission": "PERMISSION_READ"}
+	case strings.HasSuffix(r.path, "/profile"):
+		return map[string]string{"legalName": "mine now"}
 	case strings.HasSuffix(r.path, "{bucket}"):
 		return map[string]string{"quotaBytes": "1"}
 	case strings.HasSuffix(r.path, "{user_id}"):
@@ -77,8 +79,15 @@ func (r route) body() any {
 	}
 }
 
-// accountRoutes are all of them, as the suite publishes its contract.
+// accountRoutes are all that a tenant's people and machines have, as the suite publishes its
+// contract.
 func accountRoutes(t *testing.T) []route {
+	t.Helper()
+	return routesBelow(t, "/v1/accounts/{account_id}", 25)
+}
+
+// routesBelow are the routes whose paths begin so, of which there are so many at least.
+func routesBelow(t *testing.T, prefix string, atLeast int) []route {
 	t.Helper()
 	var document struct {
 		Paths map[string]map[string]json.RawMessage
@@ -87,19 +96,42 @@ func accountRoutes(t *testing.T) []route {
 	var all []route
 	for path, methods := range document.Paths {
 		for method := range methods {
-			if strings.Contains(path, "{account_id}") && slices.Contains([]string{"get", "post", "put", "patch", "delete"}, method) {
+			if strings.HasPrefix(path, prefix) && slices.Contains([]string{"get", "post", "put", "patch", "delete"}, method) {
 				all = append(all, route{strings.ToUpper(method), path})
 			}
 		}
 	}
 	slices.SortFunc(all, func(a, b route) int { return strings.Compare(a.path+a.method, b.path+b.method) })
-	if len(all) < 25 {
-		t.Fatalf("the contract has only %d routes about accounts", len(all))
+	if len(all) < atLeast {
+		t.Fatalf("the contract has only %d routes below %s", len(all), prefix)
 	}
 	return all
 }
 
-var someID = regexp.MustCompile(`(acc|bkt|key|usr|apk|opn|req|inv|otr)_[0-9a-z]{26}`)
+// TestEveryRouteOfThePlatformIsForItsOperatorsAlone holds that a tenant's people and machines
+// get nothing there, and learn nothing of which accounts there are.
+func TestEveryRouteOfThePlatformIsForItsOperatorsAlone(t *testing.T) {
+	hers := tenant(t, browser(t, anna))
+	hers["operator_access_id"] = "opa_00000000000000000000000000"
+	absent := made{"account_id": absent["account_id"], "operator_access_id": hers["operator_access_id"]}
+	machine := nobody().WithBearer(bearer(t, newAPIKey(t, browser(t, anna), hers["account_id"], "ROLE_OWNER",
+		"account.read", "account.write", "audit.read", "storage.read", "storage.write")))
+	for _, r := range routesBelow(t, "/v1/platform/", 10) {
+		for who, c := range map[string]struct {
+			client *webclient.Client
+			reason string
+		}{"an owner": {browser(t, anna), "NOT_AN_OPERATOR"}, "a machine": {machine, "CALLER_NOT_ALLOWED"}} {
+			t.Run(r.method+" "+r.path+" by "+who, func(t *testing.T) {
+				_, err := c.client.Call(t.Context(), r.method, r.fill(t, hers), r.body(), nil)
+				theirs := refused(t, err, http.StatusForbidden, c.reason)
+				_, err = c.client.Call(t.Context(), r.method, r.fill(t, absent), r.body(), nil)
+				sameButForIDs(t, theirs, statusOf(t, err))
+			})
+		}
+	}
+}
+
+var someID = regexp.MustCompile(`(acc|bkt|key|usr|apk|opn|req|inv|otr|opa)_[0-9a-z]{26}`)
 
 // sameButForIDs fails the test unless two refusals cannot be told apart.
 func sameButForIDs(t *testing.T, a, b *webclient.Status) {
