@@ -97,6 +97,8 @@ type Rule struct {
 	Services []string
 	// WhileSuspended says that the method still works for an account that is not active.
 	WhileSuspended bool
+	// MembersOnly keeps out operators of the platform who act in the account.
+	MembersOnly bool
 	// Idempotency says what a repeated call means.
 	Idempotency Idempotency
 }
@@ -118,6 +120,9 @@ var (
 	// ErrCallerNotAllowed is for the wrong kind of caller.
 	ErrCallerNotAllowed = errs.New(errs.PermissionDenied, "CALLER_NOT_ALLOWED",
 		"this method is for another kind of caller; see the permission matrix")
+	// ErrMembersOnly is for an operator of the platform where only members may.
+	ErrMembersOnly = errs.New(errs.PermissionDenied, "MEMBERS_ONLY",
+		"an operator of the platform makes nothing in an account that outlasts their access; ask a member of it")
 	// ErrAccountSuspended is for a suspended account.
 	ErrAccountSuspended = errs.New(errs.FailedPrecondition, "ACCOUNT_SUSPENDED",
 		"the account is suspended; settle what led to it")
@@ -204,10 +209,16 @@ func refuseService(rule *Rule, p *principal.Principal) error {
 
 // refuseAccount checks that the token is bound to the account.
 func refuseAccount(rule *Rule, p *principal.Principal, accountID string) error {
-	if rule.Level == Account && (accountID == "" || p.AccountID != accountID) {
+	switch {
+	case rule.Level != Account:
+		return nil
+	case accountID == "" || p.AccountID != accountID:
 		return ErrNotFound
+	case rule.MembersOnly && p.Kind == principal.Operator:
+		return ErrMembersOnly
+	default:
+		return nil
 	}
-	return nil
 }
 
 // refuseRole checks the role in the account or on the platform.

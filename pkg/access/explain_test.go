@@ -19,6 +19,7 @@ func TestExplain_says_what_Decide_decides(t *testing.T) {
 			Scope:          some("scope", "", "storage.read"),
 			Services:       []string{some("service", "gateway", "billing")},
 			WhileSuspended: rapid.Bool().Draw(t, "while suspended"),
+			MembersOnly:    rapid.Bool().Draw(t, "members only"),
 		}
 		p := principal.Principal{
 			Kind:         principal.Kind(some("kind", "", "anonymous", "person", "machine", "operator", "service", "system")),

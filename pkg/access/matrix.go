@@ -76,6 +76,9 @@ func who(rule *Rule) string {
 	case Person:
 		return "any person"
 	case Account:
+		if rule.MembersOnly {
+			return "account, members only"
+		}
 		return "account"
 	case Platform:
 		return "platform: " + strings.Join(rule.Roles, ", ")

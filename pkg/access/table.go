@@ -132,6 +132,7 @@ func read(method protoreflect.MethodDescriptor) (*Rule, error) {
 		Scope:          access.GetScope(),
 		Services:       access.GetServices(),
 		WhileSuspended: access.GetWhileSuspended(),
+		MembersOnly:    access.GetMembersOnly(),
 		Idempotency:    Idempotency(repeated),
 	}
 	for _, role := range access.GetRoles() {
@@ -175,6 +176,8 @@ func checkCallers(rule *Rule) error {
 		return fmt.Errorf("lists services, which mean nothing at level %s", rule.Level)
 	case rule.Scope != "" && rule.Level != Account && rule.Level != Authenticated:
 		return fmt.Errorf("asks for a scope, but no API key gets to level %s", rule.Level)
+	case rule.MembersOnly && rule.Level != Account:
+		return fmt.Errorf("is for members only, which means nothing at level %s", rule.Level)
 	case rule.Idempotency == Key && rule.Level == Public:
 		return errors.New("takes an idempotency key, which needs a caller to belong to; a public method has none")
 	}

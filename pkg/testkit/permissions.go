@@ -70,7 +70,7 @@ func Permissions(t *testing.T, account string, packages []protoreflect.FullName,
 
 // refusals are the reasons that access is refused for.
 var refusals = []string{
-	"LOGIN_REQUIRED", "TOKEN_INVALID", "TOKEN_REVOKED", "NOT_FOUND", "ROLE_NOT_ALLOWED", "SCOPE_MISSING", "CALLER_NOT_ALLOWED",
+	"LOGIN_REQUIRED", "TOKEN_INVALID", "TOKEN_REVOKED", "NOT_FOUND", "ROLE_NOT_ALLOWED", "SCOPE_MISSING", "CALLER_NOT_ALLOWED", "MEMBERS_ONLY",
 	"ACCOUNT_SUSPENDED", "ACCOUNT_PENDING", "ACCOUNT_CLOSING", "ACCOUNT_CLOSED",
 }
 
@@ -115,6 +115,8 @@ func expected(access *optionsv1.Access, c Caller, account string) string {
 		return "CALLER_NOT_ALLOWED"
 	case inAccount && p.AccountID != account:
 		return "NOT_FOUND"
+	case access.GetMembersOnly() && p.Kind == principal.Operator:
+		return "MEMBERS_ONLY"
 	case (inAccount || onPlatform) && !slices.Contains(access.GetRoles(), role):
 		return "ROLE_NOT_ALLOWED"
 	case machine && access.GetScope() == "":

@@ -406,9 +406,9 @@ func TestAn_operator_takes_invitations_back_and_sends_none(t *testing.T) {
 	_, err := w.invitations().CreateInvitation(inside, &identityv1.CreateInvitationRequest{
 		AccountId: acme, Email: "cleo@example.com", Role: optionsv1.Role_ROLE_VIEWER,
 	})
-	wants(t, err, "CALLER_NOT_ALLOWED")
+	wants(t, err, "MEMBERS_ONLY")
 	_, err = w.invitations().ResendInvitation(inside, &identityv1.ResendInvitationRequest{AccountId: acme, InvitationId: made.GetId()})
-	wants(t, err, "CALLER_NOT_ALLOWED")
+	wants(t, err, "MEMBERS_ONLY")
 	wants(t, w.leave(inside, acme), "ACCOUNT_NOT_FOUND")
 	_, err = w.transfers().CreateOwnershipTransfer(inside, &identityv1.CreateOwnershipTransferRequest{AccountId: acme, ToUserId: olga.id})
 	wants(t, err, "ROLE_NOT_ALLOWED")

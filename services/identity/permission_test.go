@@ -78,14 +78,16 @@ func TestEvery_method_is_open_to_exactly_whom_the_contract_says(t *testing.T) {
 	for name, role := range map[string]string{"olga": "platform_admin", "sam": "platform_support", "bill": "platform_billing"} {
 		callers = append(callers, caller(role, principal.Principal{Kind: principal.Operator, Role: role}, &tried{name: name, platform: true, before: active}))
 	}
-	inside := func() {
-		active()
-		w.behind(`insert into identity.operator_access (id, account_id, user_id, role, reason, create_time, expire_time)
-			select 'opa_1', $1, id, 'viewer', 'r', now(), now() + interval '1 hour' from identity.users where email = 'sam@example.com'
-			on conflict (id) do update set end_time = null`, mine)
+	for name, role := range map[string]string{"olga": "admin", "sam": "viewer", "bill": "billing"} {
+		inside := func() {
+			active()
+			w.behind(`insert into identity.operator_access (id, account_id, user_id, role, reason, create_time, expire_time)
+				select 'opa_' || $2, $1, id, $3, 'r', now(), now() + interval '1 hour' from identity.users where email = $2 || '@example.com'
+				on conflict (id) do update set end_time = null`, mine, name, role)
+		}
+		callers = append(callers, caller("operator inside the account as "+role,
+			principal.Principal{Kind: principal.Operator, AccountID: mine, AccountState: "active", Role: role}, &tried{name: name, account: mine, before: inside}))
 	}
-	callers = append(callers, caller("operator inside the account",
-		principal.Principal{Kind: principal.Operator, AccountID: mine, AccountState: "active", Role: "viewer"}, &tried{name: "sam", account: mine, before: inside}))
 	machine := func(name, refused string, scopes ...string) testkit.Caller {
 		made, err := w.gateway().CreateApiKey(anna.in(mine), &identityv1.CreateApiKeyRequest{
 			AccountId: mine, DisplayName: name, Role: optionsv1.Role_ROLE_OWNER, Scopes: scopes,

@@ -37,9 +37,11 @@ func TestEvery_method_is_open_to_exactly_whom_the_contract_says(t *testing.T) {
 		c.Kind = principal.Operator
 		add(role, c, "")
 	}
-	inside := person(mine, "active", "viewer")
-	inside.Kind = principal.Operator
-	add("operator inside the account", inside, "")
+	for _, role := range []string{"admin", "viewer"} {
+		inside := person(mine, "active", role)
+		inside.Kind = principal.Operator
+		add("operator inside the account as "+role, inside, "")
+	}
 	machine := func(subject string, scopes ...string) token.Claims {
 		return token.Claims{Subject: subject, Kind: principal.Machine, Account: mine, AccountState: "active", Role: "owner", Scopes: scopes}
 	}

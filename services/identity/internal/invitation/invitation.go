@@ -61,9 +61,6 @@ var (
 		"the account has 200 pending invitations, the most it may; revoke some")
 	// ErrRateLimited is for an account, or an address, with too many e-mails for now.
 	ErrRateLimited = errs.New(errs.ResourceExhausted, "RATE_LIMITED", "too many invitations were sent for now; wait")
-	// ErrOperator is for an operator of the platform, who is no member of the account.
-	ErrOperator = errs.New(errs.PermissionDenied, "CALLER_NOT_ALLOWED",
-		"an invitation needs a member of the account who answers for it; ask one to send it")
 
 	errEmailInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "this is no e-mail address").
 			WithViolation(errs.Violation{Field: "email", Rule: "EMAIL_VALID", Description: "give an address in ASCII, 254 characters at most"})

@@ -53,7 +53,7 @@ func (s *Invitations) Create(ctx context.Context, w Wanted) (Invitation, error) 
 		CreateTime: now, SendTime: now, ExpireTime: now.Add(Lifetime),
 	}
 	return s.once(ctx, fresh, func(ctx context.Context, tx Tx) (Invitation, error) {
-		if err := maySpeak(ctx, tx, fresh); err != nil {
+		if err := mayGive(ctx, tx, fresh); err != nil {
 			return Invitation{}, err
 		}
 		if err := s.maySend(ctx, tx, fresh, 0); err != nil {
@@ -75,7 +75,7 @@ func (s *Invitations) Resend(ctx context.Context, accountID, invitationID string
 		if err != nil {
 			return Invitation{}, err
 		}
-		if err := maySpeak(ctx, tx, before); err != nil {
+		if err := mayGive(ctx, tx, before); err != nil {
 			return Invitation{}, err
 		}
 		if before.State != Pending && before.State != Expired {
@@ -153,15 +153,6 @@ func (s *Invitations) once(ctx context.Context, asked Invitation, do func(contex
 		return err
 	})
 	return result.At(s.clock.Now()), err
-}
-
-// maySpeak says whether the caller may give the invitation's role and answer for it from now
-// on: whoever does must still be a member when it is accepted, which an operator never is.
-func maySpeak(ctx context.Context, tx Tx, i Invitation) error {
-	if principal.FromContext(ctx).Kind == principal.Operator {
-		return ErrOperator
-	}
-	return mayGive(ctx, tx, i)
 }
 
 // mayGive says whether the caller may give, or take back, the invitation's role.

@@ -804,13 +804,13 @@ const file_primecloud_identity_v1_api_key_service_proto_rawDesc = "" +
 	"\n" +
 	"api_key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\bapiKeyId\"O\n" +
 	"\x14RevokeApiKeyResponse\x127\n" +
-	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey2\xd8\b\n" +
-	"\rApiKeyService\x12\xa5\x01\n" +
-	"\fCreateApiKey\x12+.primecloud.identity.v1.CreateApiKeyRequest\x1a,.primecloud.identity.v1.CreateApiKeyResponse\":\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/accounts/{account_id}/apiKeys\x12\xb2\x01\n" +
+	"\aapi_key\x18\x01 \x01(\v2\x1e.primecloud.identity.v1.ApiKeyR\x06apiKey2\xde\b\n" +
+	"\rApiKeyService\x12\xa7\x01\n" +
+	"\fCreateApiKey\x12+.primecloud.identity.v1.CreateApiKeyRequest\x1a,.primecloud.identity.v1.CreateApiKeyResponse\"<\xca\xf3\x18\b\b\x04\x12\x02\x01\x020\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/accounts/{account_id}/apiKeys\x12\xb2\x01\n" +
 	"\tGetApiKey\x12(.primecloud.identity.v1.GetApiKeyRequest\x1a).primecloud.identity.v1.GetApiKeyResponse\"P\xca\xf3\x18\t\b\x04\x12\x03\x01\x02\x03(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x029b\aapi_key\x12./v1/accounts/{account_id}/apiKeys/{api_key_id}\x12\xa2\x01\n" +
-	"\vListApiKeys\x12*.primecloud.identity.v1.ListApiKeysRequest\x1a+.primecloud.identity.v1.ListApiKeysResponse\":\xca\xf3\x18\t\b\x04\x12\x03\x01\x02\x03(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/apiKeys\x12\xc1\x01\n" +
-	"\fUpdateApiKey\x12+.primecloud.identity.v1.UpdateApiKeyRequest\x1a,.primecloud.identity.v1.UpdateApiKeyResponse\"V\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02B:\aapi_keyb\aapi_key2./v1/accounts/{account_id}/apiKeys/{api_key_id}\x12\xb9\x01\n" +
-	"\fRotateApiKey\x12+.primecloud.identity.v1.RotateApiKeyRequest\x1a,.primecloud.identity.v1.RotateApiKeyResponse\"N\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02::\x01*\"5/v1/accounts/{account_id}/apiKeys/{api_key_id}:rotate\x12\xc4\x01\n" +
+	"\vListApiKeys\x12*.primecloud.identity.v1.ListApiKeysRequest\x1a+.primecloud.identity.v1.ListApiKeysResponse\":\xca\xf3\x18\t\b\x04\x12\x03\x01\x02\x03(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/apiKeys\x12\xc3\x01\n" +
+	"\fUpdateApiKey\x12+.primecloud.identity.v1.UpdateApiKeyRequest\x1a,.primecloud.identity.v1.UpdateApiKeyResponse\"X\xca\xf3\x18\b\b\x04\x12\x02\x01\x020\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02B:\aapi_keyb\aapi_key2./v1/accounts/{account_id}/apiKeys/{api_key_id}\x12\xbb\x01\n" +
+	"\fRotateApiKey\x12+.primecloud.identity.v1.RotateApiKeyRequest\x1a,.primecloud.identity.v1.RotateApiKeyResponse\"P\xca\xf3\x18\b\b\x04\x12\x02\x01\x020\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02::\x01*\"5/v1/accounts/{account_id}/apiKeys/{api_key_id}:rotate\x12\xc4\x01\n" +
 	"\fRevokeApiKey\x12+.primecloud.identity.v1.RevokeApiKeyRequest\x1a,.primecloud.identity.v1.RevokeApiKeyResponse\"Y\xca\xf3\x18\b\b\x04\x12\x02\x01\x02(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02C:\x01*b\aapi_key\"5/v1/accounts/{account_id}/apiKeys/{api_key_id}:revokeBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"
 
 var (

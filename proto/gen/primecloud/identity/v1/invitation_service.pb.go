@@ -1167,14 +1167,14 @@ const file_primecloud_identity_v1_invitation_service_proto_rawDesc = "" +
 	"invitation\x18\x03 \x01(\v2*.primecloud.identity.v1.ReceivedInvitationR\n" +
 	"invitation\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\x8a\x0f\n" +
-	"\x11InvitationService\x12\xc1\x01\n" +
-	"\x10CreateInvitation\x12/.primecloud.identity.v1.CreateInvitationRequest\x1a0.primecloud.identity.v1.CreateInvitationResponse\"J\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x026:\x01*b\n" +
+	"expireTime2\x8e\x0f\n" +
+	"\x11InvitationService\x12\xc3\x01\n" +
+	"\x10CreateInvitation\x12/.primecloud.identity.v1.CreateInvitationRequest\x1a0.primecloud.identity.v1.CreateInvitationResponse\"L\xca\xf3\x18\b\b\x04\x12\x02\x01\x020\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x026:\x01*b\n" +
 	"invitation\"%/v1/accounts/{account_id}/invitations\x12\xd5\x01\n" +
 	"\rGetInvitation\x12,.primecloud.identity.v1.GetInvitationRequest\x1a-.primecloud.identity.v1.GetInvitationResponse\"g\xca\xf3\x18\x16\b\x04\x12\x02\x01\x02\x1a\faccount.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02Cb\n" +
 	"invitation\x125/v1/accounts/{account_id}/invitations/{invitation_id}\x12\xbf\x01\n" +
-	"\x0fListInvitations\x12..primecloud.identity.v1.ListInvitationsRequest\x1a/.primecloud.identity.v1.ListInvitationsResponse\"K\xca\xf3\x18\x16\b\x04\x12\x02\x01\x02\x1a\faccount.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02'\x12%/v1/accounts/{account_id}/invitations\x12\xd8\x01\n" +
-	"\x10ResendInvitation\x12/.primecloud.identity.v1.ResendInvitationRequest\x1a0.primecloud.identity.v1.ResendInvitationResponse\"a\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02M:\x01*b\n" +
+	"\x0fListInvitations\x12..primecloud.identity.v1.ListInvitationsRequest\x1a/.primecloud.identity.v1.ListInvitationsResponse\"K\xca\xf3\x18\x16\b\x04\x12\x02\x01\x02\x1a\faccount.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02'\x12%/v1/accounts/{account_id}/invitations\x12\xda\x01\n" +
+	"\x10ResendInvitation\x12/.primecloud.identity.v1.ResendInvitationRequest\x1a0.primecloud.identity.v1.ResendInvitationResponse\"c\xca\xf3\x18\b\b\x04\x12\x02\x01\x020\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02M:\x01*b\n" +
 	"invitation\"</v1/accounts/{account_id}/invitations/{invitation_id}:resend\x12\xda\x01\n" +
 	"\x10RevokeInvitation\x12/.primecloud.identity.v1.RevokeInvitationRequest\x1a0.primecloud.identity.v1.RevokeInvitationResponse\"c\xca\xf3\x18\b\b\x04\x12\x02\x01\x02(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02M:\x01*b\n" +
 	"invitation\"</v1/accounts/{account_id}/invitations/{invitation_id}:revoke\x12\xb2\x01\n" +

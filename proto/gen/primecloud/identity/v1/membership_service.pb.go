@@ -600,12 +600,12 @@ const file_primecloud_identity_v1_membership_service_proto_rawDesc = "" +
 	"\x13LeaveAccountRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\"\x16\n" +
-	"\x14LeaveAccountResponse2\xd5\a\n" +
-	"\x11MembershipService\x12\xc1\x01\n" +
-	"\x10CreateMembership\x12/.primecloud.identity.v1.CreateMembershipRequest\x1a0.primecloud.identity.v1.CreateMembershipResponse\"J\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x026:\x01*b\n" +
+	"\x14LeaveAccountResponse2\xd9\a\n" +
+	"\x11MembershipService\x12\xc3\x01\n" +
+	"\x10CreateMembership\x12/.primecloud.identity.v1.CreateMembershipRequest\x1a0.primecloud.identity.v1.CreateMembershipResponse\"L\xca\xf3\x18\b\b\x04\x12\x02\x01\x020\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x026:\x01*b\n" +
 	"membership\"%/v1/accounts/{account_id}/memberships\x12\xc2\x01\n" +
-	"\x0fListMemberships\x12..primecloud.identity.v1.ListMembershipsRequest\x1a/.primecloud.identity.v1.ListMembershipsResponse\"N\xca\xf3\x18\x19\b\x04\x12\x05\x01\x02\x03\x04\x05\x1a\faccount.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02'\x12%/v1/accounts/{account_id}/memberships\x12\xcb\x01\n" +
-	"\x10UpdateMembership\x12/.primecloud.identity.v1.UpdateMembershipRequest\x1a0.primecloud.identity.v1.UpdateMembershipResponse\"T\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02@:\x01*b\n" +
+	"\x0fListMemberships\x12..primecloud.identity.v1.ListMembershipsRequest\x1a/.primecloud.identity.v1.ListMembershipsResponse\"N\xca\xf3\x18\x19\b\x04\x12\x05\x01\x02\x03\x04\x05\x1a\faccount.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02'\x12%/v1/accounts/{account_id}/memberships\x12\xcd\x01\n" +
+	"\x10UpdateMembership\x12/.primecloud.identity.v1.UpdateMembershipRequest\x1a0.primecloud.identity.v1.UpdateMembershipResponse\"V\xca\xf3\x18\b\b\x04\x12\x02\x01\x020\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02@:\x01*b\n" +
 	"membership2//v1/accounts/{account_id}/memberships/{user_id}\x12\xbc\x01\n" +
 	"\x10DeleteMembership\x12/.primecloud.identity.v1.DeleteMembershipRequest\x1a0.primecloud.identity.v1.DeleteMembershipResponse\"E\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x021*//v1/accounts/{account_id}/memberships/{user_id}\x12\xa9\x01\n" +
 	"\fLeaveAccount\x12+.primecloud.identity.v1.LeaveAccountRequest\x1a,.primecloud.identity.v1.LeaveAccountResponse\">\xca\xf3\x18\f\b\x04\x12\x06\x01\x02\x03\x04\x05\x06(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/accounts/{account_id}:leaveBNZLgithub.com/primecloud/primecloud/proto/gen/primecloud/identity/v1;identityv1b\x06proto3"

@@ -94,6 +94,9 @@ const (
 	ErrorReason_ERROR_REASON_ACCOUNT_CLOSING ErrorReason = 32
 	// The account is closed for good.
 	ErrorReason_ERROR_REASON_ACCOUNT_CLOSED ErrorReason = 33
+	// An operator of the platform makes nothing that outlasts their access. Ask a member of
+	// the account.
+	ErrorReason_ERROR_REASON_MEMBERS_ONLY ErrorReason = 34
 )
 
 // Enum value maps for ErrorReason.
@@ -133,6 +136,7 @@ var (
 		31: "ERROR_REASON_ACCOUNT_PENDING",
 		32: "ERROR_REASON_ACCOUNT_CLOSING",
 		33: "ERROR_REASON_ACCOUNT_CLOSED",
+		34: "ERROR_REASON_MEMBERS_ONLY",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                 0,
@@ -169,6 +173,7 @@ var (
 		"ERROR_REASON_ACCOUNT_PENDING":             31,
 		"ERROR_REASON_ACCOUNT_CLOSING":             32,
 		"ERROR_REASON_ACCOUNT_CLOSED":              33,
+		"ERROR_REASON_MEMBERS_ONLY":                34,
 	}
 )
 
@@ -203,7 +208,7 @@ var File_primecloud_options_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_options_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/options/v1/errors.proto\x12\x15primecloud.options.v1*\xa6\t\n" +
+	"\"primecloud/options/v1/errors.proto\x12\x15primecloud.options.v1*\xc5\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x01\x12\x1f\n" +
@@ -239,7 +244,8 @@ const file_primecloud_options_v1_errors_proto_rawDesc = "" +
 	"\x1aERROR_REASON_UNIMPLEMENTED\x10\x1e\x12 \n" +
 	"\x1cERROR_REASON_ACCOUNT_PENDING\x10\x1f\x12 \n" +
 	"\x1cERROR_REASON_ACCOUNT_CLOSING\x10 \x12\x1f\n" +
-	"\x1bERROR_REASON_ACCOUNT_CLOSED\x10!BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/options/v1;optionsv1b\x06proto3"
+	"\x1bERROR_REASON_ACCOUNT_CLOSED\x10!\x12\x1d\n" +
+	"\x19ERROR_REASON_MEMBERS_ONLY\x10\"BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/options/v1;optionsv1b\x06proto3"
 
 var (
 	file_primecloud_options_v1_errors_proto_rawDescOnce sync.Once

@@ -251,8 +251,11 @@ type Access struct {
 	// Whether the method still works while the account is not active: waiting for approval,
 	// suspended, closing or closed.
 	WhileSuspended bool `protobuf:"varint,5,opt,name=while_suspended,json=whileSuspended,proto3" json:"while_suspended,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// At LEVEL_ACCOUNT: operators of the platform who act in the account may not call, whatever
+	// their role there, since what the method makes would outlast their access.
+	MembersOnly   bool `protobuf:"varint,6,opt,name=members_only,json=membersOnly,proto3" json:"members_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Access) Reset() {
@@ -320,6 +323,13 @@ func (x *Access) GetWhileSuspended() bool {
 	return false
 }
 
+func (x *Access) GetMembersOnly() bool {
+	if x != nil {
+		return x.MembersOnly
+	}
+	return false
+}
+
 var file_primecloud_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 	{
 		ExtendedType:  (*descriptorpb.MethodOptions)(nil),
@@ -355,13 +365,14 @@ var File_primecloud_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_primecloud_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/options/v1/options.proto\x12\x15primecloud.options.v1\x1a google/protobuf/descriptor.proto\"\xca\x01\n" +
+	"#primecloud/options/v1/options.proto\x12\x15primecloud.options.v1\x1a google/protobuf/descriptor.proto\"\xed\x01\n" +
 	"\x06Access\x122\n" +
 	"\x05level\x18\x01 \x01(\x0e2\x1c.primecloud.options.v1.LevelR\x05level\x121\n" +
 	"\x05roles\x18\x02 \x03(\x0e2\x1b.primecloud.options.v1.RoleR\x05roles\x12\x14\n" +
 	"\x05scope\x18\x03 \x01(\tR\x05scope\x12\x1a\n" +
 	"\bservices\x18\x04 \x03(\tR\bservices\x12'\n" +
-	"\x0fwhile_suspended\x18\x05 \x01(\bR\x0ewhileSuspended*\x95\x01\n" +
+	"\x0fwhile_suspended\x18\x05 \x01(\bR\x0ewhileSuspended\x12!\n" +
+	"\fmembers_only\x18\x06 \x01(\bR\vmembersOnly*\x95\x01\n" +
 	"\x05Level\x12\x15\n" +
 	"\x11LEVEL_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fLEVEL_PUBLIC\x10\x01\x12\x17\n" +

@@ -523,9 +523,9 @@ const file_primecloud_storage_v1_access_key_service_proto_rawDesc = "" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1e\n" +
 	"\x06key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05keyId\x12\x12\n" +
 	"\x04etag\x18\x03 \x01(\tR\x04etag\"\x19\n" +
-	"\x17DeleteAccessKeyResponse2\xa9\x06\n" +
-	"\x10AccessKeyService\x12\xbf\x01\n" +
-	"\x0fCreateAccessKey\x12-.primecloud.storage.v1.CreateAccessKeyRequest\x1a..primecloud.storage.v1.CreateAccessKeyResponse\"M\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02):\x01*\"$/v1/accounts/{account_id}/accessKeys\x12\xca\x01\n" +
+	"\x17DeleteAccessKeyResponse2\xab\x06\n" +
+	"\x10AccessKeyService\x12\xc1\x01\n" +
+	"\x0fCreateAccessKey\x12-.primecloud.storage.v1.CreateAccessKeyRequest\x1a..primecloud.storage.v1.CreateAccessKeyResponse\"O\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write0\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02):\x01*\"$/v1/accounts/{account_id}/accessKeys\x12\xca\x01\n" +
 	"\fGetAccessKey\x12*.primecloud.storage.v1.GetAccessKeyRequest\x1a+.primecloud.storage.v1.GetAccessKeyResponse\"a\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02;b\n" +
 	"access_key\x12-/v1/accounts/{account_id}/accessKeys/{key_id}\x12\xbb\x01\n" +
 	"\x0eListAccessKeys\x12,.primecloud.storage.v1.ListAccessKeysRequest\x1a-.primecloud.storage.v1.ListAccessKeysResponse\"L\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02&\x12$/v1/accounts/{account_id}/accessKeys\x12\xc7\x01\n" +

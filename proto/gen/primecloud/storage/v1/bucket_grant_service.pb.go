@@ -554,9 +554,9 @@ const file_primecloud_storage_v1_bucket_grant_service_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x06bucket\x12 \n" +
 	"\auser_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x06userId\"g\n" +
 	"\x1bExplainBucketAccessResponse\x12H\n" +
-	"\rbucket_access\x18\x01 \x01(\v2#.primecloud.storage.v1.BucketAccessR\fbucketAccess2\xc9\x06\n" +
-	"\x12BucketGrantService\x12\xd1\x01\n" +
-	"\x0eSetBucketGrant\x12,.primecloud.storage.v1.SetBucketGrantRequest\x1a-.primecloud.storage.v1.SetBucketGrantResponse\"b\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02N:\x01*b\fbucket_grant\x1a;/v1/accounts/{account_id}/buckets/{bucket}/grants/{user_id}\x12\xb3\x01\n" +
+	"\rbucket_access\x18\x01 \x01(\v2#.primecloud.storage.v1.BucketAccessR\fbucketAccess2\xcb\x06\n" +
+	"\x12BucketGrantService\x12\xd3\x01\n" +
+	"\x0eSetBucketGrant\x12,.primecloud.storage.v1.SetBucketGrantRequest\x1a-.primecloud.storage.v1.SetBucketGrantResponse\"d\xca\xf3\x18\b\b\x04\x12\x02\x01\x020\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02N:\x01*b\fbucket_grant\x1a;/v1/accounts/{account_id}/buckets/{bucket}/grants/{user_id}\x12\xb3\x01\n" +
 	"\x10ListBucketGrants\x12..primecloud.storage.v1.ListBucketGrantsRequest\x1a/.primecloud.storage.v1.ListBucketGrantsResponse\">\xca\xf3\x18\b\b\x04\x12\x02\x01\x02(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02(\x12&/v1/accounts/{account_id}/bucketGrants\x12\xcb\x01\n" +
 	"\x11DeleteBucketGrant\x12/.primecloud.storage.v1.DeleteBucketGrantRequest\x1a0.primecloud.storage.v1.DeleteBucketGrantResponse\"S\xca\xf3\x18\b\b\x04\x12\x02\x01\x02(\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02=*;/v1/accounts/{account_id}/buckets/{bucket}/grants/{user_id}\x12\xda\x01\n" +
 	"\x13ExplainBucketAccess\x121.primecloud.storage.v1.ExplainBucketAccessRequest\x1a2.primecloud.storage.v1.ExplainBucketAccessResponse\"\\\xca\xf3\x18\f\b\x04\x12\x06\x01\x02\x03\x04\x05\x06(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02Bb\rbucket_access\x121/v1/accounts/{account_id}/buckets/{bucket}/accessBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
