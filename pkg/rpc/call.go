@@ -64,7 +64,20 @@ func (s *Server) unary(ctx context.Context, from origin, request any, name strin
 	if kind := errs.KindOf(err); err != nil && (kind == errs.Unauthenticated || kind == errs.PermissionDenied) {
 		c.refused(ctx, request, err)
 	}
+	if err == nil {
+		c.operated(ctx, request)
+	}
 	return response, err
+}
+
+// operated tells the hook of a call by which an operator saw something of an account.
+func (c *call) operated(ctx context.Context, request any) {
+	p := &c.principal
+	if c.server.config.OnOperatorCall == nil || p.Kind != principal.Operator || p.AccountID == "" || c.method.rule == nil || c.method.rule.Idempotency == access.Key {
+		return
+	}
+	message, _ := request.(proto.Message)
+	c.server.config.OnOperatorCall(ctx, c.method.name, message)
 }
 
 // begin gives the call its request id, deadline and span: steps 2 to 4 of the chain.

@@ -76,6 +76,9 @@ type ServerConfig struct {
 	// known and the request, which is nil for streams. It is called in line with the call
 	// and so must be quick. May be nil.
 	OnRefusal func(ctx context.Context, method string, request proto.Message, err error)
+	// OnOperatorCall hears of each call that an operator of the platform made inside an account
+	// and that leaves no entry of its own in the audit trail, since it changed nothing that is kept.
+	OnOperatorCall func(ctx context.Context, method string, request proto.Message)
 }
 
 // Deps is what the process owns and lends. Each may be nil.

@@ -134,6 +134,7 @@ func (s *Service) build(ctx context.Context) error {
 	s.server, err = rpc.NewServer(rpc.ServerConfig{
 		Service: Name, Noun: events.Noun, Listener: d.Listener, TLS: d.TLS, Authenticate: authenticator.Authenticate,
 		TrustedForwarders: []string{"gateway"}, OnRefusal: s.refused,
+		OnOperatorCall: s.bus.refusals.Operated,
 	}, rpc.Deps{Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter})
 	if err != nil {
 		return err

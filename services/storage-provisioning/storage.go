@@ -128,6 +128,7 @@ func (s *Service) build(ctx context.Context) error {
 	s.server, err = rpc.NewServer(rpc.ServerConfig{
 		Service: Name, Noun: events.Noun, Listener: d.Listener, TLS: d.TLS, Authenticate: s.trust.authenticate,
 		TrustedForwarders: []string{"gateway"}, OnRefusal: s.bg.refusals.Refused,
+		OnOperatorCall: s.bg.refusals.Operated,
 	}, rpc.Deps{Logger: d.Telemetry.Logger, Tracer: d.Telemetry.Tracer, Meter: d.Telemetry.Meter})
 	if err != nil {
 		return err

@@ -2,6 +2,8 @@ package account
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +82,8 @@ var transitions = map[Act]transition{
 var (
 	// ErrStateInvalid is for an act that does not begin where the account stands.
 	ErrStateInvalid = errs.New(errs.FailedPrecondition, "ACCOUNT_STATE_INVALID", "the account does not stand where this step begins; read it again")
+	// ErrClosedByPlatform is for an owner who would take the platform's closing back.
+	ErrClosedByPlatform = errs.New(errs.PermissionDenied, "CLOSED_BY_PLATFORM", "the platform is closing the account, and it alone can reopen it; ask its support")
 	// ErrReasonInvalid is for a missing or overlong reason.
 	ErrReasonInvalid = errs.New(errs.InvalidArgument, "STATE_REASON_INVALID", "say why, in 1 to 500 characters without control characters").
 				WithViolation(errs.Violation{Field: "reason", Rule: "STATE_REASON_INVALID", Description: "give 1 to 500 characters"})
@@ -123,11 +127,15 @@ func (p Policy) after(a Account, act Act, step Step) (Account, error) {
 	if !known || !slices.Contains(t.from, a.State) {
 		return Account{}, ErrStateInvalid.With("state", string(a.State)).With("act", string(act))
 	}
-	was := a.State
+	was, closer := a.State, a.Last.ActorKind
 	a.State, a.Last, a.Version, a.UpdateTime = t.to, step, a.Version+1, step.Time
 	switch act {
 	case Approve:
-		p.beginTrial(&a, step.Time)
+		// One that an operator gave it while it waited holds, unless it is over.
+		if !a.TrialEndTime.After(step.Time) {
+			a.TrialEndTime = time.Time{}
+			p.beginTrial(&a, step.Time)
+		}
 	case Restore:
 		// A trial that ended would end it again in a minute.
 		if !a.TrialEndTime.After(step.Time) {
@@ -136,6 +144,9 @@ func (p Policy) after(a Account, act Act, step Step) (Account, error) {
 	case Close:
 		a.Resumes, a.CloseTime = was, step.Time.Add(p.Retention)
 	case Reopen:
+		if closer == string(principal.Operator) && step.ActorKind != closer {
+			return Account{}, ErrClosedByPlatform
+		}
 		if !step.Time.Before(a.CloseTime) {
 			return Account{}, ErrStateInvalid.With("state", string(Closed)).With("act", string(act))
 		}
@@ -234,6 +245,7 @@ func (s *Accounts) Advance(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	var count int64
+	var failed []error
 	for _, accountID := range due {
 		err := s.store.InAccount(ctx, accountID, func(ctx context.Context, tx Tx) error {
 			a, err := tx.AccountForUpdate(ctx, accountID)
@@ -253,11 +265,12 @@ func (s *Accounts) Advance(ctx context.Context) (int64, error) {
 			}
 			return err
 		})
+		// One that fails must not keep the others waiting.
 		if err != nil {
-			return count, err
+			failed = append(failed, fmt.Errorf("account %s: %w", accountID, err))
 		}
 	}
-	return count, nil
+	return count, errors.Join(failed...)
 }
 
 // Filter narrows a list of accounts; empty fields do not.

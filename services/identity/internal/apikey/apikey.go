@@ -224,7 +224,22 @@ func (s *APIKeys) DestroySecrets(ctx context.Context) (int64, error) {
 }
 
 // tell records a change; before is nil where only what is after it matters.
-func tell(ctx context.Context, tx Tx, verb, past string, before *Key, k Key) error {
+// EndedWithMembership tells of a personal key that ended because its person is no member any
+// more, and destroys its secret if that is kept. Its tokens end with the membership's.
+func EndedWithMembership(ctx context.Context, tx interface {
+	unit.Work
+	DropSecret(ctx context.Context, keyID string) error
+}, k Key,
+) error {
+	if err := tx.DropSecret(ctx, k.ID); err != nil {
+		return err
+	}
+	before := k
+	before.RevokeTime = time.Time{}
+	return tell(ctx, tx, "revoke", "revoked", &before, k)
+}
+
+func tell(ctx context.Context, tx unit.Work, verb, past string, before *Key, k Key) error {
 	entry := audit.Entry{
 		AccountID: k.AccountID,
 		Action:    Kind + "." + verb,

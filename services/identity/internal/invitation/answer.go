@@ -159,7 +159,7 @@ func (s *Invitations) find(ctx context.Context, tx Tx, token string) (Invitation
 		return Invitation{}, ErrInvalid
 	case err != nil:
 		return Invitation{}, err
-	case address == "" || AddressKey(address) != AddressKey(i.Email):
+	case address == "" || addressKey(address) != addressKey(i.Email):
 		return Invitation{}, ErrInvalid
 	default:
 		return i.At(unit.Now(s.clock)), nil

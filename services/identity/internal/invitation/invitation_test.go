@@ -13,11 +13,11 @@ import (
 )
 
 func TestAddresses_that_differ_in_more_than_the_case_of_A_to_Z_are_not_one(t *testing.T) {
-	if AddressKey("Bert.K@Example.COM") != "bert.k@example.com" {
+	if addressKey("Bert.K@Example.COM") != "bert.k@example.com" {
 		t.Error("upper case tells addresses apart")
 	}
 	for _, other := range []string{"\u212Aim@example.com", "k\u0131m@example.com", "\uFF4Bim@example.com", "kim@example.com ", "kim@example.com."} {
-		if AddressKey(other) == AddressKey("KIM@example.com") {
+		if addressKey(other) == addressKey("KIM@example.com") {
 			t.Errorf("%q is taken for another one", other)
 		}
 	}
@@ -26,7 +26,7 @@ func TestAddresses_that_differ_in_more_than_the_case_of_A_to_Z_are_not_one(t *te
 func TestAddresses_are_folded_once_and_for_all(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		address := rapid.String().Draw(t, "address")
-		if key := AddressKey(address); AddressKey(key) != key || AddressKey(asciiUpper(address)) != key {
+		if key := addressKey(address); addressKey(key) != key || addressKey(asciiUpper(address)) != key {
 			t.Fatalf("%q has the key %q", address, key)
 		}
 	})

@@ -59,7 +59,7 @@ func (s *Invitations) Create(ctx context.Context, w Wanted) (Invitation, error) 
 		if err := s.maySend(ctx, tx, fresh, 0); err != nil {
 			return Invitation{}, err
 		}
-		if err := tx.InsertInvitation(ctx, fresh, AddressKey(fresh.Email)); err != nil {
+		if err := tx.InsertInvitation(ctx, fresh, addressKey(fresh.Email)); err != nil {
 			return Invitation{}, err
 		}
 		return fresh, tell(ctx, tx, "create", "created", nil, fresh)
@@ -171,7 +171,7 @@ func mayGive(ctx context.Context, tx Tx, i Invitation) error {
 // otherwise, and neither account nor address gets too many. waits is how many of those that
 // wait are this invitation itself.
 func (s *Invitations) maySend(ctx context.Context, tx Tx, i Invitation, waits int) error {
-	key := AddressKey(i.Email)
+	key := addressKey(i.Email)
 	if err := tx.ExpireInvitations(ctx, i.AccountID, i.SendTime); err != nil {
 		return err
 	}

@@ -61,6 +61,8 @@ type Tx interface {
 	unit.Work
 	session.Ending
 	Logins
+	// SessionByID returns one, locked, or session.ErrNotFound.
+	SessionByID(ctx context.Context, sessionID string) (session.Session, error)
 	// LiveSessionsAt returns the sessions without an end that a login began, locked.
 	LiveSessionsAt(ctx context.Context, p session.ProviderSession) ([]session.Session, error)
 }
@@ -128,6 +130,14 @@ func (s *Links) Link(ctx context.Context, secret, idToken, nonce string) (Linked
 		if err != nil {
 			return err
 		}
+		// The provider was asked meanwhile: the session may have been ended by whoever saw it there.
+		still, err := tx.SessionByID(ctx, present.ID)
+		if errs.ReasonOf(err) == session.ErrNotFound.Reason() || err == nil && !still.EndTime.IsZero() {
+			return session.ErrInvalid
+		}
+		if err != nil {
+			return err
+		}
 		own, err := tx.LinkedLogins(ctx, present.UserID)
 		if err != nil {
 			return err
@@ -171,6 +181,9 @@ func (s *Links) Delete(ctx context.Context, loginID string) error {
 		for _, l := range own {
 			if l.ID != loginID {
 				continue
+			}
+			if _, err := tx.LockLogin(ctx, l.Issuer, l.Subject); err != nil {
+				return err
 			}
 			if err := tx.RemoveLinkedLogin(ctx, l.ID); err != nil {
 				return err

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/primecloud/primecloud/services/identity/internal/address"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 )
 
@@ -52,7 +53,7 @@ type Roster struct {
 func NewRoster(issuer string, people, groups []string) (Roster, error) {
 	r := Roster{issuer: issuer}
 	var err error
-	if r.people, err = parse(people, strings.ToLower); err != nil {
+	if r.people, err = parse(people, address.Key); err != nil {
 		return Roster{}, err
 	}
 	r.groups, err = parse(groups, func(group string) string { return group })
@@ -68,6 +69,9 @@ func parse(list []string, normal func(string) string) (map[string]Role, error) {
 			return nil, fmt.Errorf("%q is not one of admin=…, billing=… and support=…", pair)
 		}
 		key := normal(who)
+		if strings.ContainsFunc(key, func(c rune) bool { return c > '~' }) {
+			return nil, fmt.Errorf("%q has characters beyond ASCII, which look like others", pair)
+		}
 		if had, twice := parsed[key]; twice && had != role {
 			return nil, fmt.Errorf("%q stands there as %s and as %s", who, strings.TrimPrefix(string(had), "platform_"), name)
 		}
@@ -104,7 +108,7 @@ func (r Roster) RoleOf(l Login) Role {
 	}
 	has := map[Role]bool{}
 	if l.EmailVerified {
-		has[r.people[strings.ToLower(l.Email)]] = true
+		has[r.people[address.Key(l.Email)]] = true
 	}
 	for _, group := range l.Groups {
 		has[r.groups[group]] = true

@@ -11,7 +11,7 @@ import (
 const issuer = "https://login.example"
 
 func TestOnly_a_verified_address_or_a_group_at_the_issuer_makes_an_operator(t *testing.T) {
-	roster, err := operator.NewRoster(issuer, []string{"admin=Olga@example.com", " support=sam@example.com"}, []string{"billing=finance", "support=help"})
+	roster, err := operator.NewRoster(issuer, []string{"admin=Olga@example.com", "admin=kim@example.com", " support=sam@example.com"}, []string{"billing=finance", "support=help"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,6 +21,8 @@ func TestOnly_a_verified_address_or_a_group_at_the_issuer_makes_an_operator(t *t
 	}{
 		"a verified address, whatever its case": {operator.Login{Issuer: issuer, Email: "olga@EXAMPLE.com", EmailVerified: true}, operator.Admin},
 		"an unverified address":                 {operator.Login{Issuer: issuer, Email: "olga@example.com"}, ""},
+		"an address that only looks the same":   {operator.Login{Issuer: issuer, Email: "olga@ex\u0061mple.com\u212a", EmailVerified: true}, ""},
+		"another person's domain, folded":       {operator.Login{Issuer: issuer, Email: "\u212aim@example.com", EmailVerified: true}, ""},
 		"another issuer's word":                 {operator.Login{Issuer: "https://other.example", Email: "olga@example.com", EmailVerified: true, Groups: []string{"finance"}}, ""},
 		"a group":                               {operator.Login{Issuer: issuer, Groups: []string{"x", "finance"}}, operator.Billing},
 		"a group in another case":               {operator.Login{Issuer: issuer, Groups: []string{"Finance"}}, ""},
@@ -37,7 +39,7 @@ func TestOnly_a_verified_address_or_a_group_at_the_issuer_makes_an_operator(t *t
 }
 
 func TestA_roster_that_means_nothing_is_refused(t *testing.T) {
-	for _, bad := range []string{"olga@example.com", "admin=", "owner=olga@example.com", "=x", "platform_admin=x"} {
+	for _, bad := range []string{"olga@example.com", "admin=", "owner=olga@example.com", "=x", "platform_admin=x", "admin=\u212aim@example.com"} {
 		if _, err := operator.NewRoster(issuer, []string{bad}, nil); err == nil {
 			t.Errorf("%q is taken", bad)
 		}

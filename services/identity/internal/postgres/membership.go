@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 
+	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/postgres/db"
 	"github.com/primecloud/primecloud/services/identity/internal/unit"
@@ -52,11 +53,21 @@ func (t *transaction) SaveMembership(ctx context.Context, m membership.Membershi
 // RemoveMembership removes it, and ends the personal API keys that go with it: whoever is
 // added again does not find them alive.
 func (t *transaction) RemoveMembership(ctx context.Context, accountID, userID string) error {
-	now := unit.Now(t.Clock)
-	if err := t.q.EndPersonalKeys(ctx, db.EndPersonalKeysParams{AccountID: accountID, UserID: userID, RevokeTime: &now}); err != nil {
+	// In this order: a key that is being made holds the membership, and is seen once that is had.
+	if err := t.q.RemoveMembership(ctx, db.RemoveMembershipParams{AccountID: accountID, UserID: userID}); err != nil {
 		return err
 	}
-	return t.q.RemoveMembership(ctx, db.RemoveMembershipParams{AccountID: accountID, UserID: userID})
+	now := unit.Now(t.Clock)
+	ended, err := t.q.EndPersonalKeys(ctx, db.EndPersonalKeysParams{AccountID: accountID, UserID: userID, RevokeTime: &now})
+	if err != nil {
+		return err
+	}
+	for _, row := range ended {
+		if err := apikey.EndedWithMembership(ctx, t, keyOf(row, nil)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func membershipOf(r db.GetMembershipRow) membership.Membership {

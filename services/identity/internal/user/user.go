@@ -64,6 +64,9 @@ type Tx interface {
 	unit.Work
 	// InsertUser makes the person; false when the pair is known already.
 	InsertUser(ctx context.Context, u User) (bool, error)
+	// LockLogin keeps the pair from becoming anybody else's, and from being taken away, until the
+	// transaction ends, and returns whose it is, or "".
+	LockLogin(ctx context.Context, issuer, subject string) (userID string, err error)
 	// UserForUpdate returns the person of the pair, be it their first login or a linked one,
 	// locked; ErrNotFound when there is none.
 	UserForUpdate(ctx context.Context, issuer, subject string) (User, error)
@@ -74,6 +77,11 @@ type Tx interface {
 // SignIn returns the person of a login: made at the first, refreshed at each later one.
 func SignIn(ctx context.Context, tx Tx, login Login, now time.Time) (User, error) {
 	login = login.Trimmed()
+	// Before anything is read: a login that is being taken away is either still theirs until this
+	// ends, and its new session is found and ended, or is theirs no more.
+	if _, err := tx.LockLogin(ctx, login.Issuer, login.Subject); err != nil {
+		return User{}, err
+	}
 	before, err := tx.UserForUpdate(ctx, login.Issuer, login.Subject)
 	if errs.ReasonOf(err) == ErrNotFound.Reason() {
 		u := User{ID: id.New(Prefix, now), Login: login, Version: 1, CreateTime: now, UpdateTime: now}

@@ -48,6 +48,10 @@ func (r *register) UserForUpdate(_ context.Context, issuer, subject string) (use
 	return user.User{}, user.ErrNotFound
 }
 
+func (r *register) LockLogin(_ context.Context, issuer, subject string) (string, error) {
+	return r.people[[2]string{issuer, subject}].ID, nil
+}
+
 func (r *register) UpdateUser(_ context.Context, u user.User) error {
 	r.people[[2]string{u.Issuer, u.Subject}] = u
 	return nil

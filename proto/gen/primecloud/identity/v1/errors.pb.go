@@ -82,6 +82,8 @@ const (
 	ErrorReason_ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND ErrorReason = 25
 	// The contract has no such method for accounts or people. See the permission matrix.
 	ErrorReason_ERROR_REASON_METHOD_UNKNOWN ErrorReason = 26
+	// The platform is closing the account, and it alone can reopen it. Ask its support.
+	ErrorReason_ERROR_REASON_CLOSED_BY_PLATFORM ErrorReason = 27
 	// The API key is revoked or expired and cannot be changed any more. Make another one.
 	ErrorReason_ERROR_REASON_API_KEY_ENDED ErrorReason = 40
 	// An allowed network is none, or there are too many. Give CIDR ranges without host bits.
@@ -173,6 +175,7 @@ var (
 		24: "ERROR_REASON_NOT_AN_OPERATOR",
 		25: "ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND",
 		26: "ERROR_REASON_METHOD_UNKNOWN",
+		27: "ERROR_REASON_CLOSED_BY_PLATFORM",
 		40: "ERROR_REASON_API_KEY_ENDED",
 		41: "ERROR_REASON_NETWORK_INVALID",
 		42: "ERROR_REASON_API_KEY_REVOKED",
@@ -227,6 +230,7 @@ var (
 		"ERROR_REASON_NOT_AN_OPERATOR":                   24,
 		"ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND":         25,
 		"ERROR_REASON_METHOD_UNKNOWN":                    26,
+		"ERROR_REASON_CLOSED_BY_PLATFORM":                27,
 		"ERROR_REASON_API_KEY_ENDED":                     40,
 		"ERROR_REASON_NETWORK_INVALID":                   41,
 		"ERROR_REASON_API_KEY_REVOKED":                   42,
@@ -286,7 +290,7 @@ var File_primecloud_identity_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\x87\x0f\n" +
+	"#primecloud/identity/v1/errors.proto\x12\x16primecloud.identity.v1*\xac\x0f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_ACCOUNT_NOT_FOUND\x10\x01\x12%\n" +
@@ -315,7 +319,8 @@ const file_primecloud_identity_v1_errors_proto_rawDesc = "" +
 	"\x1aERROR_REASON_TRIAL_INVALID\x10\x17\x12 \n" +
 	"\x1cERROR_REASON_NOT_AN_OPERATOR\x10\x18\x12*\n" +
 	"&ERROR_REASON_OPERATOR_ACCESS_NOT_FOUND\x10\x19\x12\x1f\n" +
-	"\x1bERROR_REASON_METHOD_UNKNOWN\x10\x1a\x12\x1e\n" +
+	"\x1bERROR_REASON_METHOD_UNKNOWN\x10\x1a\x12#\n" +
+	"\x1fERROR_REASON_CLOSED_BY_PLATFORM\x10\x1b\x12\x1e\n" +
 	"\x1aERROR_REASON_API_KEY_ENDED\x10(\x12 \n" +
 	"\x1cERROR_REASON_NETWORK_INVALID\x10)\x12 \n" +
 	"\x1cERROR_REASON_API_KEY_REVOKED\x10*\x12 \n" +

@@ -31,9 +31,10 @@ func (q *Queries) DropSecret(ctx context.Context, apiKeyID string) error {
 	return err
 }
 
-const endPersonalKeys = `-- name: EndPersonalKeys :exec
+const endPersonalKeys = `-- name: EndPersonalKeys :many
 update api_key set revoke_time = $1, version = version + 1
 where account_id = $2 and user_id = $3::text and revoke_time is null
+returning id, account_id, creator_id, display_name, role, scopes, secret_hash, version, create_time, expire_time, last_use_time, revoke_time, former_secret_hash, former_expire_time, last_use_address, allowed_networks, user_id
 `
 
 type EndPersonalKeysParams struct {
@@ -42,9 +43,42 @@ type EndPersonalKeysParams struct {
 	UserID     string
 }
 
-func (q *Queries) EndPersonalKeys(ctx context.Context, arg EndPersonalKeysParams) error {
-	_, err := q.db.Exec(ctx, endPersonalKeys, arg.RevokeTime, arg.AccountID, arg.UserID)
-	return err
+func (q *Queries) EndPersonalKeys(ctx context.Context, arg EndPersonalKeysParams) ([]ApiKey, error) {
+	rows, err := q.db.Query(ctx, endPersonalKeys, arg.RevokeTime, arg.AccountID, arg.UserID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApiKey
+	for rows.Next() {
+		var i ApiKey
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.CreatorID,
+			&i.DisplayName,
+			&i.Role,
+			&i.Scopes,
+			&i.SecretHash,
+			&i.Version,
+			&i.CreateTime,
+			&i.ExpireTime,
+			&i.LastUseTime,
+			&i.RevokeTime,
+			&i.FormerSecretHash,
+			&i.FormerExpireTime,
+			&i.LastUseAddress,
+			&i.AllowedNetworks,
+			&i.UserID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const getKey = `-- name: GetKey :one

@@ -122,7 +122,7 @@ type HasVerifiedMemberParams struct {
 	EmailKey  string
 }
 
-// Only letters from A to Z are folded, as in AddressKey: lower() would fold more.
+// Only letters from A to Z are folded, as in address.Key: lower() would fold more.
 func (q *Queries) HasVerifiedMember(ctx context.Context, arg HasVerifiedMemberParams) (bool, error) {
 	row := q.db.QueryRow(ctx, hasVerifiedMember, arg.AccountID, arg.EmailKey)
 	var exists bool

@@ -25,9 +25,10 @@ where k.account_id = @account_id and k.id > @after
   and (@person::text = '' or k.user_id = @person or @shared::boolean and k.user_id is null)
 order by k.id limit @count;
 
--- name: EndPersonalKeys :exec
+-- name: EndPersonalKeys :many
 update api_key set revoke_time = @revoke_time, version = version + 1
-where account_id = @account_id and user_id = @user_id::text and revoke_time is null;
+where account_id = @account_id and user_id = @user_id::text and revoke_time is null
+returning *;
 
 -- name: UpdateKey :exec
 update api_key

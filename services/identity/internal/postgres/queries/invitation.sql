@@ -32,7 +32,7 @@ from invitation_mail where account_id = @account_id and time > @day_ago::timesta
 -- name: RecordInvitationMail :exec
 insert into invitation_mail (account_id, email_key, time) values (@account_id, @email_key, @time);
 
--- Only letters from A to Z are folded, as in AddressKey: lower() would fold more.
+-- Only letters from A to Z are folded, as in address.Key: lower() would fold more.
 -- name: HasVerifiedMember :one
 select exists (
     select from membership m
