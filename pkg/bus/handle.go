@@ -128,8 +128,12 @@ func (r *runner) failed(ctx context.Context, msg jetstream.Msg, e event.Event, c
 	return retried
 }
 
-// isOwnFault tells an event that cannot be handled from a dependency that is away.
+// isOwnFault tells an event that cannot be handled from a dependency that is away, and from a
+// database whose schema is not yet, or no more, the one that this binary was made for.
 func isOwnFault(err error) bool {
+	if pg.IsDefect(err) {
+		return false
+	}
 	switch errs.KindOf(err) {
 	case errs.Unavailable, errs.DeadlineExceeded, errs.Canceled, errs.Unknown, errs.Aborted:
 		return false

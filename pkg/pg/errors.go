@@ -41,6 +41,15 @@ func IsForeignKey(err error, constraint string) bool { return violates(err, "235
 // IsCheck reports whether err is a violation of the named check; an empty name stands for any.
 func IsCheck(err error, constraint string) bool { return violates(err, "23514", constraint) }
 
+// IsDefect reports whether the database refused a statement for what it is and not for its
+// data: a right, a column, a function that says no. That is a fault of ours, which goes away
+// with a deployment, and not of whoever gave the data.
+func IsDefect(err error) bool {
+	var e *pgconn.PgError
+	// Class 22 is data that cannot be, 23 data that breaks a constraint.
+	return errors.As(err, &e) && !strings.HasPrefix(e.Code, "22") && !strings.HasPrefix(e.Code, "23")
+}
+
 // IsUnavailable reports whether err says that the database could not be reached.
 func IsUnavailable(err error) bool { return errors.Is(err, ErrUnavailable) }
 

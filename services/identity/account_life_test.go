@@ -166,6 +166,21 @@ func TestA_trial_and_a_retention_period_end_by_the_clock(t *testing.T) {
 	wants(t, err, "ACCOUNT_STATE_INVALID")
 }
 
+func TestA_closing_by_the_platform_is_not_the_owners_to_take_back(t *testing.T) {
+	w := operated(t)
+	anna, olga := w.login("anna"), w.login("olga")
+	acme := anna.account("Acme").GetId()
+	if _, err := w.gateway().ClosePlatformAccount(olga.platform(), &identityv1.ClosePlatformAccountRequest{AccountId: acme, Reason: "fraud"}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.gateway().ReopenAccount(anna.in(acme), &identityv1.ReopenAccountRequest{AccountId: acme})
+	wants(t, err, "CLOSED_BY_PLATFORM")
+	back, err := w.gateway().ReopenPlatformAccount(olga.platform(), &identityv1.ReopenPlatformAccountRequest{AccountId: acme, Reason: "it was none"})
+	if err != nil || back.GetAccount().GetState() != active {
+		t.Errorf("reopened it is %v, %v", back, err)
+	}
+}
+
 func TestSlugs_are_made_chosen_and_nobody_elses(t *testing.T) {
 	w := newWorld(t)
 	anna := w.login("anna")
@@ -202,6 +217,13 @@ func TestOperators_do_what_their_role_says_and_others_nothing(t *testing.T) {
 	wants(t, err, "ROLE_NOT_ALLOWED")
 	_, err = w.gateway().ClosePlatformAccount(bill.platform(), &identityv1.ClosePlatformAccountRequest{AccountId: acme.GetId(), Reason: "r"})
 	wants(t, err, "ROLE_NOT_ALLOWED")
+	testkit.Eventually(t, 20*time.Second, func() error {
+		n := w.rows(`select count(*) from identity.audit_entry where account_id = '' and outcome = 'DENIED' and actor_kind = 'operator' and actor_id in ($1, $2)`, sam.id, bill.id)
+		if n != 2 {
+			return fmt.Errorf("%d refused calls of operators have a name", n)
+		}
+		return nil
+	})
 	for query, want := range map[string]int{"ACME_1": 1, "acme_1%": 1, "%": 0, "acme%": 0, "_": 0, acme.GetId(): 1, acme.GetSlug(): 1, "": 1, "x": 0} {
 		found, err := w.gateway().ListPlatformAccounts(sam.platform(), &identityv1.ListPlatformAccountsRequest{Query: query})
 		if err != nil || len(found.GetAccounts()) != want {
@@ -241,7 +263,13 @@ func TestAn_operator_acts_in_an_account_visibly_for_a_reason_and_a_limited_time(
 	}
 	_, err = w.gateway().CloseAccount(inside, &identityv1.CloseAccountRequest{AccountId: acme.GetId()})
 	wants(t, err, "ROLE_NOT_ALLOWED")
-	entries := anna.eventually(acme.GetId(), "account.create SUCCEEDED", "operator_access.create SUCCEEDED", "account.update SUCCEEDED", "account.close DENIED")
+	_, err = w.gateway().CreateApiKey(inside, keyFor(acme.GetId(), "account.read"))
+	wants(t, err, "MEMBERS_ONLY")
+	if _, err := w.gateway().GetAccountProfile(inside, &identityv1.GetAccountProfileRequest{AccountId: acme.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	entries := anna.eventually(acme.GetId(), "account.create SUCCEEDED", "operator_access.create SUCCEEDED", "account.update SUCCEEDED", "account.close DENIED",
+		"api_key.create DENIED", "account_profile.get SUCCEEDED")
 	if e := entries[2]; e.GetActor().GetKind() != "operator" || e.GetActor().GetId() != olga.id || e.GetActor().GetRole() != "admin" {
 		t.Errorf("the trail says %v did it", e.GetActor())
 	}

@@ -12,6 +12,7 @@ package edge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -49,6 +50,8 @@ type Edge struct {
 	mux    *runtime.ServeMux
 	routes []route
 	scopes []string
+	// downloads are the files that are being sent.
+	downloads seats
 }
 
 // Scopes returns every scope that some method asks for.
@@ -149,6 +152,12 @@ func (e *Edge) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request
 	}
 	within := e.config.Timeout
 	if e.isStream(r.Method, r.URL.Path) {
+		who := cmp.Or(k.Principal, k.Address)
+		if !e.downloads.take(who) {
+			fault.Write(w, k.RequestID, errTooManyDownloads)
+			return
+		}
+		defer e.downloads.leave(who)
 		within, w = streamWithin, &file{ResponseWriter: w, within: e.config.Timeout}
 	}
 	ctx, cancel := context.WithTimeout(call.NewContext(ctx, k), within)

@@ -82,6 +82,15 @@ func TestA_trial_begins_with_the_life_in_use(t *testing.T) {
 	if err != nil || !approved.TrialEndTime.Equal(later.Add(policy.Trial)) {
 		t.Errorf("approved it is %+v, %v", approved, err)
 	}
+	granted := waiting
+	granted.TrialEndTime = start.Add(90 * 24 * time.Hour)
+	if kept, err := asking.after(granted, Approve, Step{Time: later}); err != nil || !kept.TrialEndTime.Equal(granted.TrialEndTime) {
+		t.Errorf("approved it is %+v, %v: the trial that it was given is lost", kept, err)
+	}
+	granted.TrialEndTime = start
+	if anew, err := asking.after(granted, Approve, Step{Time: later}); err != nil || !anew.TrialEndTime.Equal(later.Add(policy.Trial)) {
+		t.Errorf("approved it is %+v, %v: a trial that is over would end it at once", anew, err)
+	}
 	ended := standing(Suspended)
 	ended.TrialEndTime = start
 	restored, err := policy.after(ended, Restore, Step{Time: later})
