@@ -119,6 +119,9 @@ func TestA_personal_key_ends_for_good_when_its_person_leaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants(t, w.sees(token, acme), "TOKEN_REVOKED")
+	if n := w.rows(`select count(*) from identity.outbox where type = 'primecloud.identity.api_key.revoked.v1' and aggregate_id = $1`, created.GetApiKey().GetId()); n != 1 {
+		t.Errorf("%d events tell that the key has ended", n)
+	}
 	_, err = w.machine(created.GetSecret())
 	wants(t, err, "API_KEY_INVALID")
 	anna.admit(acme, bert, optionsv1.Role_ROLE_DEVELOPER)
