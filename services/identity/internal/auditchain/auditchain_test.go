@@ -81,6 +81,11 @@ func (t *trail) Heads(_ context.Context, from string, _ int) ([]auditchain.Head,
 	return []auditchain.Head{t.head}, nil
 }
 
+func (t *trail) Extent(context.Context, string) (auditchain.Extent, error) {
+	return auditchain.Extent{Head: t.head, Begin: t.checkpoint, Entries: int64(len(t.entries))}, nil
+}
+func (t *trail) Headless(context.Context, int) ([]string, error) { return nil, nil }
+
 func (t *trail) EntriesAfter(_ context.Context, _ string, after int64, limit int) ([]audittrail.Entry, error) {
 	var list []audittrail.Entry
 	for _, e := range t.entries {

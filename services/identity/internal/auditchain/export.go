@@ -33,8 +33,22 @@ type Reader interface {
 	Head(ctx context.Context, accountID string) (Head, error)
 	// Heads returns up to limit chains from the account id on, in the order of account ids.
 	Heads(ctx context.Context, from string, limit int) ([]Head, error)
+	// Extent returns the account's chain with all that is stored of it, as of one moment.
+	Extent(ctx context.Context, accountID string) (Extent, error)
+	// Headless returns up to limit accounts that have entries or a checkpoint and no head.
+	Headless(ctx context.Context, limit int) ([]string, error)
 	// EntriesAfter returns up to limit entries of the account behind the sequence, in order.
 	EntriesAfter(ctx context.Context, accountID string, after int64, limit int) ([]audittrail.Entry, error)
+}
+
+// Extent is a chain as it was stored at one moment.
+type Extent struct {
+	// Head is where it ends, Begin where it begins.
+	Head  Head
+	Begin Checkpoint
+	// Entries is how many entries of the account are stored, whether or not they belong to
+	// the chain.
+	Entries int64
 }
 
 // Witness records that somebody exports.

@@ -63,6 +63,32 @@ func (s *AuditChain) Head(ctx context.Context, accountID string) (auditchain.Hea
 	return headOf(row), nil
 }
 
+// Extent returns a chain with all that is stored of it.
+func (s *AuditChain) Extent(ctx context.Context, accountID string) (auditchain.Extent, error) {
+	r, err := s.of(accountID).Extent(ctx, accountID)
+	if pg.NoRows(err) {
+		return auditchain.Extent{Head: auditchain.Head{AccountID: accountID}, Begin: auditchain.Checkpoint{AccountID: accountID}}, nil
+	}
+	if err != nil {
+		return auditchain.Extent{}, err
+	}
+	e := auditchain.Extent{
+		Head:    headOf(db.AuditHead{AccountID: r.AccountID, Sequence: r.Sequence, Hash: r.Hash, AppendTime: r.AppendTime}),
+		Begin:   auditchain.Checkpoint{AccountID: accountID},
+		Entries: r.Entries,
+	}
+	if r.BeginSequence > 0 {
+		e.Begin.Position = auditchain.Position{Sequence: r.BeginSequence, Hash: auditchain.Digest(r.BeginHash)}
+		e.Begin.Month, e.Begin.Signature = r.Month, auditchain.Signature{KeyID: r.KeyID, Bytes: r.Signature}
+	}
+	return e, nil
+}
+
+// Headless returns accounts that have entries or a checkpoint, and no chain.
+func (s *AuditChain) Headless(ctx context.Context, limit int) ([]string, error) {
+	return s.read("all chains of the audit trail").Headless(ctx, int32(limit))
+}
+
 // Heads returns a page of all chains.
 func (s *AuditChain) Heads(ctx context.Context, from string, limit int) ([]auditchain.Head, error) {
 	rows, err := s.read("all chains of the audit trail").Heads(ctx, db.HeadsParams{FromID: from, Count: int32(limit)})
