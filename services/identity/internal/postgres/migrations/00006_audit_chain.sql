@@ -139,8 +139,8 @@ $$;
 
 -- +goose StatementBegin
 -- Appends entries, given column by column with their places, and moves the heads of their accounts: each from where it starts
--- to its last entry, which is the one at that index. It refuses when a head is elsewhere, or would go back. An absent object
--- is ''.
+-- to its last entry, which is the one at that index. It refuses when a head is elsewhere, or would go back, when an account with
+-- entries has not one head to move, and when its entries are not all places from there on, in their order. An absent object is ''.
 create function audit_append(
     account_ids text[], sequences bigint[], append_times timestamptz[], event_ids text[], ids text[], times timestamptz[],
     services text[], methods text[], actions text[], severities text[], outcomes text[], reasons text[],
@@ -156,6 +156,15 @@ declare
     moved bigint;
     begun bigint;
 begin
+    if (select bool_and(moves = 1 and n > 0 and n = places and first = start + 1 and last = start + n and place = at and sequences[place] = last) from (
+            select count(start) as moves, max(start) as start, max(place) as place, count(sequence) as n, count(distinct sequence) as places,
+                min(sequence) as first, max(sequence) as last, max(at) as at
+            from (select account_id, sequence, at, null::bigint as start, null::int as place
+                    from unnest(account_ids, sequences) with ordinality as u(account_id, sequence, at)
+                union all select head, null, null, start, place from unnest(heads, starts, places) as m(head, start, place)) u
+            group by account_id) g) is not true then
+        raise exception 'the entries are not those between the ends of their accounts'' chains and where these are moved';
+    end if;
     for month in select distinct date_trunc('month', t, 'UTC') from unnest(append_times) as t loop
         if to_regclass('audit_entry_' || to_char(month at time zone 'UTC', 'YYYYMM')) is null then
             perform audit_make_month(month);
