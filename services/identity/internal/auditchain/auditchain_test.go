@@ -125,7 +125,7 @@ func (t *trail) MakeMonth(_ context.Context, at time.Time) error {
 	return nil
 }
 
-func (t *trail) DropMonth(_ context.Context, month string, checkpoint func(auditchain.Head) (auditchain.Checkpoint, error)) error {
+func (t *trail) DropMonth(_ context.Context, month string, _ int64, checkpoint func(auditchain.Head) (auditchain.Checkpoint, error)) error {
 	for len(t.entries) > 0 && t.entries[0].Link.AppendTime.Format("2006-01") == month {
 		e := t.entries[0]
 		c, err := checkpoint(auditchain.Head{AccountID: "acc_1", Position: auditchain.RecordOf(e).Position})

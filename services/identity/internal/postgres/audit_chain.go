@@ -173,7 +173,9 @@ func (s *AuditChain) MakeMonth(ctx context.Context, at time.Time) error {
 }
 
 // DropMonth drops the oldest month. When another replica has dropped it there is nothing to do.
-func (s *AuditChain) DropMonth(ctx context.Context, month string, checkpoint func(auditchain.Head) (auditchain.Checkpoint, error)) error {
+func (s *AuditChain) DropMonth(
+	ctx context.Context, month string, kept int64, checkpoint func(auditchain.Head) (auditchain.Checkpoint, error),
+) error {
 	begins, err := time.Parse("2006-01", month)
 	if err != nil {
 		return err
@@ -202,6 +204,6 @@ func (s *AuditChain) DropMonth(ctx context.Context, month string, checkpoint fun
 				return err
 			}
 		}
-		return t.q.DropMonth(ctx, month)
+		return t.q.DropMonth(ctx, db.DropMonthParams{Month: month, Kept: int32(kept)})
 	})
 }

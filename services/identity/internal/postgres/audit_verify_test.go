@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,5 +96,55 @@ func TestAnEntryThatTheOwnerAddedToTheTrailMakesItsVerificationFail(t *testing.T
 	}
 	if err := verify(); err == nil {
 		t.Error("a checkpoint of a chain that is gone: it verifies")
+	}
+}
+
+func TestAMonthThatIsYoungByTheDatabasesClockIsNotDropped(t *testing.T) {
+	b := newBench(t)
+	ctx := testkit.Context(t)
+	running := time.Now().UTC()
+	running = time.Date(running.Year(), running.Month(), 1, 0, 0, 0, 0, time.UTC)
+	// No entry is in any of these months, so that none wants a checkpoint.
+	none := func(auditchain.Head) (auditchain.Checkpoint, error) {
+		t.Error("a month has entries")
+		return auditchain.Checkpoint{}, nil
+	}
+	for ago := range 4 {
+		if err := b.AuditChain.MakeMonth(ctx, running.AddDate(0, -ago, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, c := range []struct {
+		ago     int
+		kept    int64
+		dropped bool
+	}{
+		{3, 3, false},
+		{3, 100, false},
+		{3, 0, false},
+		{3, -5, false},
+		{3, 2, true},
+		{2, 2, false},
+		{2, 1, true},
+		{1, 1, false},
+		{1, 0, false},
+	} {
+		err := b.AuditChain.DropMonth(ctx, running.AddDate(0, -c.ago, 0).Format("2006-01"), c.kept, none)
+		if c.dropped != (err == nil) {
+			t.Errorf("%d: the month %d ago while %d are kept gave %v", i, c.ago, c.kept, err)
+		}
+	}
+	// A replica whose clock is years ahead, with nothing in the way but the running month.
+	b.clock.Advance(3 * 365 * 24 * time.Hour)
+	superuser := b.database.Superuser(t)
+	if _, err := superuser.Exec(ctx, `drop table identity.audit_entry_`+running.AddDate(0, -1, 0).Format("200601")); err != nil {
+		t.Fatal(err)
+	}
+	retention := auditchain.Retention{Keep: 1, Months: b.AuditChain, Clock: b.clock}
+	if n, err := retention.KeepUp(ctx); err == nil || n != 0 || !strings.Contains(err.Error(), "too young") {
+		t.Errorf("%d months were dropped, %v", n, err)
+	}
+	if n := b.rows(t, `select count(*) from pg_class where relname = $1`, "audit_entry_"+running.Format("200601")); n != 1 {
+		t.Error("the running month is gone")
 	}
 }

@@ -40,11 +40,16 @@ func (q *Queries) AuditKeys(ctx context.Context) ([]AuditKey, error) {
 }
 
 const dropMonth = `-- name: DropMonth :exec
-select audit_drop_month($1)
+select audit_drop_month($1::text, $2::int)
 `
 
-func (q *Queries) DropMonth(ctx context.Context, month string) error {
-	_, err := q.db.Exec(ctx, dropMonth, month)
+type DropMonthParams struct {
+	Month string
+	Kept  int32
+}
+
+func (q *Queries) DropMonth(ctx context.Context, arg DropMonthParams) error {
+	_, err := q.db.Exec(ctx, dropMonth, arg.Month, arg.Kept)
 	return err
 }
 

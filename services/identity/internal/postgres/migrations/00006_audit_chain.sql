@@ -197,9 +197,10 @@ $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
--- Drops the oldest month, once every chain that has entries in it goes on from a checkpoint at the last of them. The lock
--- is not waited for: the next round of upkeep comes soon, and appenders would queue behind it.
-create function audit_drop_month(month text) returns void
+-- Drops the oldest month, once every chain that has entries in it goes on from a checkpoint at the last of them. By the database's
+-- clock, for a replica's may be wrong, it must lie before the running month and as many before that as are kept, at least one. The
+-- lock is not waited for: the next round of upkeep comes soon, and appenders would queue behind it.
+create function audit_drop_month(month text, kept int) returns void
     language plpgsql security definer set search_path = identity, pg_temp set lock_timeout = '2s'
 as $$
 declare
@@ -211,6 +212,9 @@ declare
 begin
     if current_setting('app.scope', true) is distinct from 'system' then
         raise exception 'a month is dropped in the system scope';
+    end if;
+    if (kept >= 1 and ends <= (date_trunc('month', now() at time zone 'UTC') - make_interval(months => kept)) at time zone 'UTC') is not true then
+        raise exception '% is too young to be dropped when % months are kept', month, kept;
     end if;
     lock table audit_entry in access exclusive mode;
     select min(c.relname) into oldest from pg_inherits i join pg_class c on c.oid = i.inhrelid

@@ -66,4 +66,4 @@ values (@account_id, @sequence, @hash, @month, @key_id, @signature)
 on conflict do nothing;
 
 -- name: DropMonth :exec
-select audit_drop_month(@month);
+select audit_drop_month(@month::text, @kept::int);
