@@ -1,6 +1,7 @@
 package auditchain
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"time"
@@ -23,6 +24,9 @@ var (
 // pageOf is how many entries are read at a time: an export holds no more in memory, and no
 // transaction open while the caller is slow.
 const pageOf = 500
+
+// chunk is how much of a file is written at a time.
+const chunk = 64 << 10
 
 // Reader reads chains.
 type Reader interface {
@@ -80,8 +84,8 @@ type Wanted struct {
 }
 
 // Export writes the account's entries, as they are now, with a signed end. Before a byte
-// leaves there is an entry that somebody exports, and another one says how it ended. When
-// it returns an error the file has no end.
+// leaves there is an entry that somebody exports, and another one says how it ended: that it
+// succeeded only when all of the file was taken. It writes large chunks.
 func (x *Exporter) Export(ctx context.Context, what Wanted, to io.Writer) error {
 	// Before the end of the chain is read: all that was appended by then is in the file.
 	asOf := Moment(x.Clock.Now())
@@ -92,7 +96,10 @@ func (x *Exporter) Export(ctx context.Context, what Wanted, to io.Writer) error 
 	if err := x.tell(ctx, what, audit.Entry{Outcome: audit.Started}); err != nil {
 		return err
 	}
-	err = x.write(ctx, what, bounds{begin, last, asOf}, to)
+	out := bufio.NewWriterSize(to, chunk)
+	if err = x.write(ctx, what, bounds{begin, last, asOf}, out); err == nil {
+		err = out.Flush()
+	}
 	end := audit.Entry{Outcome: audit.Succeeded, After: map[string]any{
 		"format": string(what.Format), "after_sequence": float64(begin.Sequence), "sequence": float64(last.Sequence),
 	}}
