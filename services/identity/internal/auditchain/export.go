@@ -85,7 +85,8 @@ type Wanted struct {
 
 // Export writes the account's entries, as they are now, with a signed end. Before a byte
 // leaves there is an entry that somebody exports, and another one says how it ended: that it
-// succeeded only when all of the file was taken. It writes large chunks.
+// succeeded only when all of the file was taken. When it returns an error the file has no
+// end, unless it is that last entry which failed. It writes large chunks.
 func (x *Exporter) Export(ctx context.Context, what Wanted, to io.Writer) error {
 	// Before the end of the chain is read: all that was appended by then is in the file.
 	asOf := Moment(x.Clock.Now())
