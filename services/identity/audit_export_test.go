@@ -204,6 +204,9 @@ func TestTheRetentionDropsWholeMonthsAndTheRestVerifies(t *testing.T) {
 	w.stop()
 	// The provider does not know of the test's clock, so that there is one login for all of it.
 	w.config.SessionIdle, w.config.SessionAbsolute = 100*24*time.Hour, 200*24*time.Hour
+	// The database drops nothing that is young by its own clock, so that this begins in the past, with a key of then.
+	w.clock.advance(-70 * 24 * time.Hour)
+	w.behind(`delete from identity.signing_key`)
 	w.start()
 	anna := w.login("anna")
 	acme := anna.account("Acme").GetId()

@@ -194,21 +194,42 @@ func (d Directory) Keys() (Keys, error) {
 	return ReadKeys(raw)
 }
 
-// putKeys keeps the public keys, when they are not the ones that are there.
+// putKeys adds the public keys to those that are there and takes none away: what the others
+// have signed stays here too, whichever database they came from.
 func (d Directory) putKeys(list []token.PublicKey) error {
-	var set keySet
+	set, place := keySet{}, os.Link
+	there, err := os.ReadFile(filepath.Join(string(d), keysName))
+	switch {
+	case err == nil:
+		// What cannot be read is not written over, for there may be keys in it.
+		if _, err := ReadKeys(there); err != nil {
+			return fmt.Errorf("%s beside the anchors: %w", keysName, err)
+		}
+		if err := json.Unmarshal(there, &set); err != nil {
+			return err
+		}
+		place = os.Rename
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	known := len(set.Keys)
 	for _, k := range list {
-		set.Keys = append(set.Keys, jwk{Kid: k.ID, Kty: "OKP", Crv: "Ed25519", Alg: "EdDSA", Use: "sig", X: k.X()})
+		if !slices.ContainsFunc(set.Keys, func(j jwk) bool { return j.Kid == k.ID }) {
+			set.Keys = append(set.Keys, jwk{Kid: k.ID, Kty: "OKP", Crv: "Ed25519", Alg: "EdDSA", Use: "sig", X: k.X()})
+		}
+	}
+	if len(set.Keys) == known {
+		return nil
 	}
 	raw, err := json.MarshalIndent(set, "", "  ")
 	if err != nil {
 		return err
 	}
-	raw = append(raw, '\n')
-	if there, err := os.ReadFile(filepath.Join(string(d), keysName)); err == nil && bytes.Equal(there, raw) {
-		return nil
+	err = d.put(keysName, append(raw, '\n'), place)
+	if errors.Is(err, fs.ErrExist) {
+		return d.putKeys(list) // another replica was quicker
 	}
-	return d.put(keysName, raw, os.Rename)
+	return err
 }
 
 // Anchorer writes down, from time to time, where all chains end. Replicas may share a

@@ -81,6 +81,11 @@ func (t *trail) Heads(_ context.Context, from string, _ int) ([]auditchain.Head,
 	return []auditchain.Head{t.head}, nil
 }
 
+func (t *trail) Extent(context.Context, string) (auditchain.Extent, error) {
+	return auditchain.Extent{Head: t.head, Begin: t.checkpoint, Entries: int64(len(t.entries))}, nil
+}
+func (t *trail) Headless(context.Context, int) ([]string, error) { return nil, nil }
+
 func (t *trail) EntriesAfter(_ context.Context, _ string, after int64, limit int) ([]audittrail.Entry, error) {
 	var list []audittrail.Entry
 	for _, e := range t.entries {
@@ -120,7 +125,7 @@ func (t *trail) MakeMonth(_ context.Context, at time.Time) error {
 	return nil
 }
 
-func (t *trail) DropMonth(_ context.Context, month string, checkpoint func(auditchain.Head) (auditchain.Checkpoint, error)) error {
+func (t *trail) DropMonth(_ context.Context, month string, _ int64, checkpoint func(auditchain.Head) (auditchain.Checkpoint, error)) error {
 	for len(t.entries) > 0 && t.entries[0].Link.AppendTime.Format("2006-01") == month {
 		e := t.entries[0]
 		c, err := checkpoint(auditchain.Head{AccountID: "acc_1", Position: auditchain.RecordOf(e).Position})

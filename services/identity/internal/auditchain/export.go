@@ -1,6 +1,7 @@
 package auditchain
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"time"
@@ -24,6 +25,9 @@ var (
 // transaction open while the caller is slow.
 const pageOf = 500
 
+// chunk is how much of a file is written at a time.
+const chunk = 64 << 10
+
 // Reader reads chains.
 type Reader interface {
 	// Checkpoint returns where the account's chain begins; the zero Checkpoint when nothing
@@ -33,8 +37,22 @@ type Reader interface {
 	Head(ctx context.Context, accountID string) (Head, error)
 	// Heads returns up to limit chains from the account id on, in the order of account ids.
 	Heads(ctx context.Context, from string, limit int) ([]Head, error)
+	// Extent returns the account's chain with all that is stored of it, as of one moment.
+	Extent(ctx context.Context, accountID string) (Extent, error)
+	// Headless returns up to limit accounts that have entries or a checkpoint and no head.
+	Headless(ctx context.Context, limit int) ([]string, error)
 	// EntriesAfter returns up to limit entries of the account behind the sequence, in order.
 	EntriesAfter(ctx context.Context, accountID string, after int64, limit int) ([]audittrail.Entry, error)
+}
+
+// Extent is a chain as it was stored at one moment.
+type Extent struct {
+	// Head is where it ends, Begin where it begins.
+	Head  Head
+	Begin Checkpoint
+	// Entries is how many entries of the account are stored, whether or not they belong to
+	// the chain.
+	Entries int64
 }
 
 // Witness records that somebody exports.
@@ -66,8 +84,9 @@ type Wanted struct {
 }
 
 // Export writes the account's entries, as they are now, with a signed end. Before a byte
-// leaves there is an entry that somebody exports, and another one says how it ended. When
-// it returns an error the file has no end.
+// leaves there is an entry that somebody exports, and another one says how it ended: that it
+// succeeded only when all of the file was taken. When it returns an error the file has no
+// end, unless it is that last entry which failed. It writes large chunks.
 func (x *Exporter) Export(ctx context.Context, what Wanted, to io.Writer) error {
 	// Before the end of the chain is read: all that was appended by then is in the file.
 	asOf := Moment(x.Clock.Now())
@@ -78,7 +97,10 @@ func (x *Exporter) Export(ctx context.Context, what Wanted, to io.Writer) error 
 	if err := x.tell(ctx, what, audit.Entry{Outcome: audit.Started}); err != nil {
 		return err
 	}
-	err = x.write(ctx, what, bounds{begin, last, asOf}, to)
+	out := bufio.NewWriterSize(to, chunk)
+	if err = x.write(ctx, what, bounds{begin, last, asOf}, out); err == nil {
+		err = out.Flush()
+	}
 	end := audit.Entry{Outcome: audit.Succeeded, After: map[string]any{
 		"format": string(what.Format), "after_sequence": float64(begin.Sequence), "sequence": float64(last.Sequence),
 	}}

@@ -18,8 +18,9 @@ type Months interface {
 	// MakeMonth makes the month of the moment, unless it is there.
 	MakeMonth(ctx context.Context, at time.Time) error
 	// DropMonth drops the oldest month in one transaction with the checkpoints that it makes
-	// of the last entries of the chains in it.
-	DropMonth(ctx context.Context, month string, checkpoint func(Head) (Checkpoint, error)) error
+	// of the last entries of the chains in it. It refuses a month that is, by the clock of
+	// where they are kept, not older than as many months as are kept besides the running one.
+	DropMonth(ctx context.Context, month string, kept int64, checkpoint func(Head) (Checkpoint, error)) error
 }
 
 // Retention makes months ahead of time, and drops those that are kept no longer.
@@ -57,7 +58,7 @@ func (r *Retention) KeepUp(ctx context.Context) (int64, error) {
 		if month >= oldest {
 			break
 		}
-		err := r.Months.DropMonth(ctx, month, func(h Head) (Checkpoint, error) {
+		err := r.Months.DropMonth(ctx, month, r.Keep, func(h Head) (Checkpoint, error) {
 			c := Checkpoint{AccountID: h.AccountID, Position: h.Position, Month: month}
 			var err error
 			c.Signature, err = r.Signer.Sign(c.message())

@@ -25,23 +25,15 @@ const maxProblems = 100
 func Verify(ctx context.Context, r Reader, keys Keys, anchors []Anchor) (Verified, error) {
 	v := trailCheck{reader: r, keys: keys, sightings: sightingsOf(anchors)}
 	err := eachHead(ctx, r, func(h Head) error {
-		problem := v.chain(ctx, h)
+		problem := v.chain(ctx, h.AccountID)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if problem != nil {
-			v.problems = append(v.problems, fmt.Errorf("account %q: %w", h.AccountID, problem))
-		}
 		delete(v.sightings, h.AccountID)
-		if len(v.problems) >= maxProblems {
-			return errors.New("there are more problems")
-		}
-		return nil
+		return v.note(h.AccountID, problem)
 	})
 	if err == nil {
-		for _, account := range slices.Sorted(maps.Keys(v.sightings)) {
-			v.problems = append(v.problems, fmt.Errorf("account %q: an anchor saw its chain, and there is none", account))
-		}
+		err = v.chainless(ctx)
 	}
 	return v.out, errors.Join(append(v.problems, err)...)
 }
@@ -54,35 +46,107 @@ type trailCheck struct {
 	problems  []error
 }
 
-// chain verifies one chain up to the head, which was read before its entries.
-func (v *trailCheck) chain(ctx context.Context, head Head) error {
-	v.out.Chains++
-	begin, err := v.reader.Checkpoint(ctx, head.AccountID)
+// note keeps what is wrong with a chain, if anything is, and fails when it is no use to go on.
+func (v *trailCheck) note(accountID string, problem error) error {
+	if problem == nil {
+		return nil
+	}
+	v.problems = append(v.problems, fmt.Errorf("account %q: %w", accountID, problem))
+	if len(v.problems) >= maxProblems {
+		return errors.New("there are more problems")
+	}
+	return nil
+}
+
+// chainless finds what belongs to accounts without a chain.
+func (v *trailCheck) chainless(ctx context.Context) error {
+	accounts, err := v.reader.Headless(ctx, maxProblems)
 	if err != nil {
 		return err
 	}
-	if begin.Sequence > 0 {
-		v.out.Checkpoints++
-		if err := begin.Check(v.keys); err != nil {
+	for _, account := range accounts {
+		if err := v.note(account, errors.New("it has entries or a checkpoint, and no chain that they belong to")); err != nil {
+			return err
+		}
+		delete(v.sightings, account)
+	}
+	for _, account := range slices.Sorted(maps.Keys(v.sightings)) {
+		if err := v.note(account, errors.New("an anchor saw its chain, and there is none")); err != nil {
 			return err
 		}
 	}
-	seen := map[int64]sighting{}
-	for _, s := range v.sightings[head.AccountID] {
+	return nil
+}
+
+// chain verifies one chain. When a month was dropped meanwhile, what was read of it says
+// nothing, and the chain is read again from where it begins now.
+func (v *trailCheck) chain(ctx context.Context, accountID string) error {
+	is, err := v.reader.Extent(ctx, accountID)
+	for err == nil {
+		c := chainCheck{reader: v.reader, sightings: v.sightings[accountID]}
+		problem := c.verify(ctx, is, v.keys)
+		begun := is.Begin.Sequence
+		if problem != nil {
+			if is, err = v.reader.Extent(ctx, accountID); err == nil && is.Begin.Sequence > begun {
+				continue
+			}
+		}
+		v.out.Chains++
+		v.out.Entries += c.entries
+		v.out.Anchored += c.anchors
+		if begun > 0 {
+			v.out.Checkpoints++
+		}
+		return errors.Join(problem, err)
+	}
+	return err
+}
+
+// chainCheck is the verification of one chain.
+type chainCheck struct {
+	reader    Reader
+	sightings []sighting
+	seen      map[int64]sighting
+	entries   int64
+	anchors   int
+}
+
+// verify verifies the chain as it is, which was read before its entries.
+func (c *chainCheck) verify(ctx context.Context, is Extent, keys Keys) error {
+	head, begin := is.Head, is.Begin
+	if begin.Sequence > 0 {
+		if err := begin.Check(keys); err != nil {
+			return err
+		}
+	}
+	c.seen = map[int64]sighting{}
+	for _, s := range c.sightings {
 		if s.Sequence > head.Sequence {
 			return fmt.Errorf("the anchor of %s saw entry %d, and the chain ends at entry %d: its tail was cut off", s.time, s.Sequence, head.Sequence)
 		}
-		if earlier, twice := seen[s.Sequence]; twice && earlier.Hash != s.Hash {
+		if earlier, twice := c.seen[s.Sequence]; twice && earlier.Hash != s.Hash {
 			return fmt.Errorf("the anchors of %s and %s saw different entries %d", earlier.time, s.time, s.Sequence)
 		}
-		seen[s.Sequence] = s
+		c.seen[s.Sequence] = s
 	}
-	walk := Walk{AccountID: head.AccountID, At: begin.Position}
-	if err := v.anchored(seen, walk.At); err != nil {
+	if err := c.walk(ctx, is); err != nil {
+		return err
+	}
+	// The walk has seen each place from the beginning to the end once, so more entries than
+	// places are entries that it could not see.
+	if places := head.Sequence - begin.Sequence; is.Entries != places {
+		return fmt.Errorf("%d entries are stored, and the chain from %d to %d has %d: some were added beside it", is.Entries, begin.Sequence, head.Sequence, places)
+	}
+	return nil
+}
+
+func (c *chainCheck) walk(ctx context.Context, is Extent) error {
+	head, walk := is.Head, Walk{AccountID: is.Head.AccountID, At: is.Begin.Position}
+	if err := c.anchored(walk.At); err != nil {
 		return err
 	}
 	for walk.At.Sequence < head.Sequence {
-		entries, err := v.reader.EntriesAfter(ctx, head.AccountID, walk.At.Sequence, int(min(pageOf, head.Sequence-walk.At.Sequence)))
+		entries, err := c.reader.EntriesAfter(ctx, head.AccountID, walk.At.Sequence, int(min(pageOf, head.Sequence-walk.At.Sequence)))
 		if err != nil {
 			return err
 		}
@@ -93,8 +157,8 @@ func (v *trailCheck) chain(ctx context.Context, head Head) error {
 			if err := walk.Next(RecordOf(e)); err != nil {
 				return err
 			}
-			v.out.Entries++
-			if err := v.anchored(seen, walk.At); err != nil {
+			c.entries++
+			if err := c.anchored(walk.At); err != nil {
 				return err
 			}
 		}
@@ -105,12 +169,12 @@ func (v *trailCheck) chain(ctx context.Context, head Head) error {
 	return nil
 }
 
-func (v *trailCheck) anchored(seen map[int64]sighting, at Position) error {
-	s, there := seen[at.Sequence]
+func (c *chainCheck) anchored(at Position) error {
+	s, there := c.seen[at.Sequence]
 	if !there {
 		return nil
 	}
-	v.out.Anchored++
+	c.anchors++
 	if s.Hash != at.Hash {
 		return fmt.Errorf("entry %d is another one than the anchor of %s saw", at.Sequence, s.time)
 	}

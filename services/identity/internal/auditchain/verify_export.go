@@ -71,12 +71,15 @@ func (v *exportCheck) begin(l line) error {
 	v.out.AccountID, v.out.After = l.AccountID(), l.Position
 	if l.signature.Bytes != nil {
 		v.out.Dropped = l.month
-		return Checkpoint{AccountID: l.AccountID(), Position: l.Position, Month: l.month, Signature: l.signature}.Check(v.keys)
+		c := Checkpoint{AccountID: l.AccountID(), Position: l.Position, Month: l.month, Signature: l.signature}
+		if err := c.Check(v.keys); err != nil {
+			return err
+		}
 	}
 	if l.Sequence == 0 && l.Hash != (Digest{}) {
 		return errors.New("the first entry has none before it, so that hash must be all zeros")
 	}
-	return nil
+	return v.anchored(l.AccountID(), l.Position)
 }
 
 func (v *exportCheck) entry(l line) error {
@@ -86,11 +89,17 @@ func (v *exportCheck) entry(l line) error {
 	if err := v.walk.Next(l.Record); err != nil {
 		return err
 	}
-	for _, s := range v.sightings[l.AccountID()] {
-		if s.Sequence == l.Sequence {
+	return v.anchored(l.AccountID(), l.Position)
+}
+
+// anchored holds a place of the chain, that where the file begins included, against the
+// anchors that have seen it.
+func (v *exportCheck) anchored(accountID string, at Position) error {
+	for _, s := range v.sightings[accountID] {
+		if s.Sequence == at.Sequence {
 			v.out.Anchors++
-			if s.Hash != l.Hash {
-				return fmt.Errorf("entry %d is another one than the anchor of %s saw", l.Sequence, s.time)
+			if s.Hash != at.Hash {
+				return fmt.Errorf("entry %d is another one than the anchor of %s saw", at.Sequence, s.time)
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package grpcapi
 
 import (
-	"bufio"
 	"context"
 
 	"google.golang.org/genproto/googleapis/api/httpbody"
@@ -12,9 +11,6 @@ import (
 	auditv1 "github.com/primecloud/primecloud/proto/gen/primecloud/audit/v1"
 	"github.com/primecloud/primecloud/services/identity/internal/auditchain"
 )
-
-// chunk is how much of a file travels in one message.
-const chunk = 64 << 10
 
 // ExportAuditEntries streams the file.
 func (s *auditEntries) ExportAuditEntries(r *auditv1.ExportAuditEntriesRequest, to grpc.ServerStreamingServer[httpbody.HttpBody]) error {
@@ -28,14 +24,10 @@ func (s *auditEntries) ExportAuditEntries(r *auditv1.ExportAuditEntriesRequest, 
 	if r.GetFormat() == auditv1.ExportAuditEntriesRequest_FORMAT_CSV {
 		what.Format, body.contentType = auditchain.CSV, "text/csv; charset=utf-8"
 	}
-	out := bufio.NewWriterSize(body, chunk)
-	if err := s.export.Export(ctx, what, out); err != nil {
-		return err
-	}
-	return out.Flush()
+	return s.export.Export(ctx, what, body)
 }
 
-// bodyWriter sends what is written as messages.
+// bodyWriter sends each piece that is written as a message.
 type bodyWriter struct {
 	to          grpc.ServerStreamingServer[httpbody.HttpBody]
 	contentType string

@@ -63,6 +63,32 @@ func (s *AuditChain) Head(ctx context.Context, accountID string) (auditchain.Hea
 	return headOf(row), nil
 }
 
+// Extent returns a chain with all that is stored of it.
+func (s *AuditChain) Extent(ctx context.Context, accountID string) (auditchain.Extent, error) {
+	r, err := s.of(accountID).Extent(ctx, accountID)
+	if pg.NoRows(err) {
+		return auditchain.Extent{Head: auditchain.Head{AccountID: accountID}, Begin: auditchain.Checkpoint{AccountID: accountID}}, nil
+	}
+	if err != nil {
+		return auditchain.Extent{}, err
+	}
+	e := auditchain.Extent{
+		Head:    headOf(db.AuditHead{AccountID: r.AccountID, Sequence: r.Sequence, Hash: r.Hash, AppendTime: r.AppendTime}),
+		Begin:   auditchain.Checkpoint{AccountID: accountID},
+		Entries: r.Entries,
+	}
+	if r.BeginSequence > 0 {
+		e.Begin.Position = auditchain.Position{Sequence: r.BeginSequence, Hash: auditchain.Digest(r.BeginHash)}
+		e.Begin.Month, e.Begin.Signature = r.Month, auditchain.Signature{KeyID: r.KeyID, Bytes: r.Signature}
+	}
+	return e, nil
+}
+
+// Headless returns accounts that have entries or a checkpoint, and no chain.
+func (s *AuditChain) Headless(ctx context.Context, limit int) ([]string, error) {
+	return s.read("all chains of the audit trail").Headless(ctx, int32(limit))
+}
+
 // Heads returns a page of all chains.
 func (s *AuditChain) Heads(ctx context.Context, from string, limit int) ([]auditchain.Head, error) {
 	rows, err := s.read("all chains of the audit trail").Heads(ctx, db.HeadsParams{FromID: from, Count: int32(limit)})
@@ -147,7 +173,9 @@ func (s *AuditChain) MakeMonth(ctx context.Context, at time.Time) error {
 }
 
 // DropMonth drops the oldest month. When another replica has dropped it there is nothing to do.
-func (s *AuditChain) DropMonth(ctx context.Context, month string, checkpoint func(auditchain.Head) (auditchain.Checkpoint, error)) error {
+func (s *AuditChain) DropMonth(
+	ctx context.Context, month string, kept int64, checkpoint func(auditchain.Head) (auditchain.Checkpoint, error),
+) error {
 	begins, err := time.Parse("2006-01", month)
 	if err != nil {
 		return err
@@ -176,6 +204,6 @@ func (s *AuditChain) DropMonth(ctx context.Context, month string, checkpoint fun
 				return err
 			}
 		}
-		return t.q.DropMonth(ctx, month)
+		return t.q.DropMonth(ctx, db.DropMonthParams{Month: month, Kept: int32(kept)})
 	})
 }

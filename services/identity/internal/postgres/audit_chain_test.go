@@ -115,7 +115,7 @@ func TestTheServingRoleReachesTheTrailThroughItsFunctionsAlone(t *testing.T) {
 	// A month without checkpoints, and one that is not the oldest, stay.
 	for _, m := range []string{start.Format("2006-01"), start.AddDate(0, 2, -20).Format("2006-01"), "2020-01", "nonsense"} {
 		err := b.db.InTx(testkit.Context(t), pg.System("test"), func(ctx context.Context, tx *pg.Tx) error {
-			_, err := tx.Exec(ctx, `select audit_drop_month($1)`, m)
+			_, err := tx.Exec(ctx, `select audit_drop_month($1, 1)`, m)
 			return err
 		})
 		if err == nil {

@@ -40,11 +40,16 @@ func (q *Queries) AuditKeys(ctx context.Context) ([]AuditKey, error) {
 }
 
 const dropMonth = `-- name: DropMonth :exec
-select audit_drop_month($1)
+select audit_drop_month($1::text, $2::int)
 `
 
-func (q *Queries) DropMonth(ctx context.Context, month string) error {
-	_, err := q.db.Exec(ctx, dropMonth, month)
+type DropMonthParams struct {
+	Month string
+	Kept  int32
+}
+
+func (q *Queries) DropMonth(ctx context.Context, arg DropMonthParams) error {
+	_, err := q.db.Exec(ctx, dropMonth, arg.Month, arg.Kept)
 	return err
 }
 
@@ -104,6 +109,49 @@ func (q *Queries) EntriesAfter(ctx context.Context, arg EntriesAfterParams) ([]A
 	return items, nil
 }
 
+const extent = `-- name: Extent :one
+select h.account_id, h.sequence, h.hash, h.append_time, coalesce(c.sequence, 0)::bigint as begin_sequence, coalesce(c.hash, '')::bytea as begin_hash,
+    coalesce(c.month, '')::text as month, coalesce(c.key_id, '')::text as key_id, coalesce(c.signature, '')::bytea as signature,
+    (select count(*) from audit_entry e where e.account_id = h.account_id) as entries
+from audit_head h
+left join lateral (
+    select b.sequence, b.hash, b.month, b.key_id, b.signature from audit_checkpoint b
+    where b.account_id = h.account_id order by b.sequence desc limit 1) c on true
+where h.account_id = $1
+`
+
+type ExtentRow struct {
+	AccountID     string
+	Sequence      int64
+	Hash          []byte
+	AppendTime    time.Time
+	BeginSequence int64
+	BeginHash     []byte
+	Month         string
+	KeyID         string
+	Signature     []byte
+	Entries       int64
+}
+
+// One statement, so that all of it is of the same moment.
+func (q *Queries) Extent(ctx context.Context, accountID string) (ExtentRow, error) {
+	row := q.db.QueryRow(ctx, extent, accountID)
+	var i ExtentRow
+	err := row.Scan(
+		&i.AccountID,
+		&i.Sequence,
+		&i.Hash,
+		&i.AppendTime,
+		&i.BeginSequence,
+		&i.BeginHash,
+		&i.Month,
+		&i.KeyID,
+		&i.Signature,
+		&i.Entries,
+	)
+	return i, err
+}
+
 const head = `-- name: Head :one
 select account_id, sequence, hash, append_time from audit_head where account_id = $1
 `
@@ -118,6 +166,33 @@ func (q *Queries) Head(ctx context.Context, accountID string) (AuditHead, error)
 		&i.AppendTime,
 	)
 	return i, err
+}
+
+const headless = `-- name: Headless :many
+select account_id from (select account_id from audit_entry union select account_id from audit_checkpoint) a
+where not exists (select from audit_head h where h.account_id = a.account_id)
+order by account_id limit $1
+`
+
+// Accounts that have entries, or a checkpoint, and no chain that they belong to.
+func (q *Queries) Headless(ctx context.Context, count int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, headless, count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var account_id string
+		if err := rows.Scan(&account_id); err != nil {
+			return nil, err
+		}
+		items = append(items, account_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const heads = `-- name: Heads :many

@@ -139,8 +139,8 @@ $$;
 
 -- +goose StatementBegin
 -- Appends entries, given column by column with their places, and moves the heads of their accounts: each from where it starts
--- to its last entry, which is the one at that index. It refuses when a head is elsewhere, or would go back. An absent object
--- is ''.
+-- to its last entry, which is the one at that index. It refuses when a head is elsewhere, or would go back, when an account with
+-- entries has not one head to move, and when its entries are not all places from there on, in their order. An absent object is ''.
 create function audit_append(
     account_ids text[], sequences bigint[], append_times timestamptz[], event_ids text[], ids text[], times timestamptz[],
     services text[], methods text[], actions text[], severities text[], outcomes text[], reasons text[],
@@ -156,6 +156,15 @@ declare
     moved bigint;
     begun bigint;
 begin
+    if (select bool_and(moves = 1 and n > 0 and n = places and first = start + 1 and last = start + n and place = at and sequences[place] = last) from (
+            select count(start) as moves, max(start) as start, max(place) as place, count(sequence) as n, count(distinct sequence) as places,
+                min(sequence) as first, max(sequence) as last, max(at) as at
+            from (select account_id, sequence, at, null::bigint as start, null::int as place
+                    from unnest(account_ids, sequences) with ordinality as u(account_id, sequence, at)
+                union all select head, null, null, start, place from unnest(heads, starts, places) as m(head, start, place)) u
+            group by account_id) g) is not true then
+        raise exception 'the entries are not those between the ends of their accounts'' chains and where these are moved';
+    end if;
     for month in select distinct date_trunc('month', t, 'UTC') from unnest(append_times) as t loop
         if to_regclass('audit_entry_' || to_char(month at time zone 'UTC', 'YYYYMM')) is null then
             perform audit_make_month(month);
@@ -188,9 +197,10 @@ $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
--- Drops the oldest month, once every chain that has entries in it goes on from a checkpoint at the last of them. The lock
--- is not waited for: the next round of upkeep comes soon, and appenders would queue behind it.
-create function audit_drop_month(month text) returns void
+-- Drops the oldest month, once every chain that has entries in it goes on from a checkpoint at the last of them. By the database's
+-- clock, for a replica's may be wrong, it must lie before the running month and as many before that as are kept, at least one. The
+-- lock is not waited for: the next round of upkeep comes soon, and appenders would queue behind it.
+create function audit_drop_month(month text, kept int) returns void
     language plpgsql security definer set search_path = identity, pg_temp set lock_timeout = '2s'
 as $$
 declare
@@ -202,6 +212,9 @@ declare
 begin
     if current_setting('app.scope', true) is distinct from 'system' then
         raise exception 'a month is dropped in the system scope';
+    end if;
+    if (kept >= 1 and ends <= (date_trunc('month', now() at time zone 'UTC') - make_interval(months => kept)) at time zone 'UTC') is not true then
+        raise exception '% is too young to be dropped when % months are kept', month, kept;
     end if;
     lock table audit_entry in access exclusive mode;
     select min(c.relname) into oldest from pg_inherits i join pg_class c on c.oid = i.inhrelid

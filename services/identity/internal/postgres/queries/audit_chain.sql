@@ -4,6 +4,23 @@ select * from audit_entry where account_id = @account_id and sequence > @after o
 -- name: Head :one
 select * from audit_head where account_id = @account_id;
 
+-- One statement, so that all of it is of the same moment.
+-- name: Extent :one
+select h.account_id, h.sequence, h.hash, h.append_time, coalesce(c.sequence, 0)::bigint as begin_sequence, coalesce(c.hash, '')::bytea as begin_hash,
+    coalesce(c.month, '')::text as month, coalesce(c.key_id, '')::text as key_id, coalesce(c.signature, '')::bytea as signature,
+    (select count(*) from audit_entry e where e.account_id = h.account_id) as entries
+from audit_head h
+left join lateral (
+    select b.sequence, b.hash, b.month, b.key_id, b.signature from audit_checkpoint b
+    where b.account_id = h.account_id order by b.sequence desc limit 1) c on true
+where h.account_id = @account_id;
+
+-- Accounts that have entries, or a checkpoint, and no chain that they belong to.
+-- name: Headless :many
+select account_id from (select account_id from audit_entry union select account_id from audit_checkpoint) a
+where not exists (select from audit_head h where h.account_id = a.account_id)
+order by account_id limit @count;
+
 -- name: Heads :many
 select * from audit_head where account_id >= @from_id order by account_id limit @count;
 
@@ -49,4 +66,4 @@ values (@account_id, @sequence, @hash, @month, @key_id, @signature)
 on conflict do nothing;
 
 -- name: DropMonth :exec
-select audit_drop_month(@month);
+select audit_drop_month(@month::text, @kept::int);
