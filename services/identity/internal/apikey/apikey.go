@@ -223,7 +223,6 @@ func (s *APIKeys) DestroySecrets(ctx context.Context) (int64, error) {
 	return s.Store.DestroySecrets(ctx, s.Clock.Now())
 }
 
-// tell records a change; before is nil where only what is after it matters.
 // EndedWithMembership tells of a personal key that ended because its person is no member any
 // more, and destroys its secret if that is kept. Its tokens end with the membership's.
 func EndedWithMembership(ctx context.Context, tx interface {
@@ -239,6 +238,7 @@ func EndedWithMembership(ctx context.Context, tx interface {
 	return tell(ctx, tx, "revoke", "revoked", &before, k)
 }
 
+// tell records a change; before is nil where only what is after it matters.
 func tell(ctx context.Context, tx unit.Work, verb, past string, before *Key, k Key) error {
 	entry := audit.Entry{
 		AccountID: k.AccountID,
