@@ -149,3 +149,34 @@ func TestPresigned_URLs(t *testing.T) {
 		}
 	})
 }
+
+func TestWho_was_given_which_URL_is_in_the_trail_and_the_URL_is_not(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t))
+	acc, bucket := account(), name()
+	w.create(acc, bucket)
+	told := func(text string) string {
+		return w.row(`select count(*)::text from storage.outbox
+			where account_id = $1 and type like '%audit.recorded%' and position($2::bytea in payload) > 0`, acc, []byte(text))
+	}
+	up, err := w.objects.PresignUpload(w.as(acc), &storagev1.PresignUploadRequest{AccountId: acc, Bucket: bucket, Key: "in/box.txt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	down, err := w.objects.PresignDownload(w.as(acc), &storagev1.PresignDownloadRequest{AccountId: acc, Bucket: bucket, Key: "in/box.txt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{"object.presign_upload": "1", "object.presign_download": "1", "in/box.txt": "2", "X-Amz-Signature": "0"} {
+		if got := told(text); got != want {
+			t.Errorf("%s stands %s times in the trail, want %s", text, got, want)
+		}
+	}
+	for _, signed := range []string{up.GetUrl(), down.GetUrl()} {
+		if got := told(signed); got != "0" {
+			t.Error("a URL is in the trail")
+		}
+	}
+	if _, err := w.objects.PresignDownload(w.as(acc), &storagev1.PresignDownloadRequest{AccountId: acc, Bucket: bucket, Key: ""}); err == nil || told("object.presign_download") != "1" {
+		t.Error("a URL that was not given is in the trail")
+	}
+}

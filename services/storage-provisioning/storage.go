@@ -190,7 +190,7 @@ func (s *Service) useCases() error {
 			Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,
 			Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
 		}),
-		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate}),
+		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
 		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
 		Principals: principals,
 		Operations: operationview.NewService(s.stores.Operations, pages),

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
@@ -45,6 +46,12 @@ type Backends interface {
 	Signer(name string) (Signer, error)
 }
 
+// Trail keeps the audit entries of what was handed out.
+type Trail interface {
+	// Record writes the entry, which then reaches the account's trail whatever happens.
+	Record(ctx context.Context, entry audit.Entry) error
+}
+
 // Deps is what the use cases need.
 type Deps struct {
 	Buckets    Buckets
@@ -52,6 +59,8 @@ type Deps struct {
 	Backends   Backends
 	// Gate decides what external people reach.
 	Gate *grant.Gate
+	// Trail is where it stands who was given which URL.
+	Trail Trail
 }
 
 // Service is the use cases of objects.
@@ -77,7 +86,7 @@ func (s *Service) PresignUpload(ctx context.Context, in NewURL) (Signed, error) 
 	if err := in.check(); err != nil {
 		return Signed{}, err
 	}
-	identity, signer, err := s.find(ctx, in, grant.Upload)
+	at, err := s.find(ctx, in, grant.Upload)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -88,10 +97,11 @@ func (s *Service) PresignUpload(ctx context.Context, in NewURL) (Signed, error) 
 	case err != nil:
 		return Signed{}, errNotExact(err)
 	}
-	return signer.PresignUpload(ctx, Upload{
-		User: identity.User, Secret: identity.UserSecret, Policy: session,
+	signed, err := at.signer.PresignUpload(ctx, Upload{
+		User: at.identity.User, Secret: at.identity.UserSecret, Policy: session,
 		Bucket: in.Bucket, Key: in.Key, ContentType: in.ContentType, Lifetime: in.lifetime(),
 	})
+	return s.handOut(ctx, "presign_upload", in, at.bucket, signed, err)
 }
 
 // PresignDownload returns a URL that gets one object, signed by a key that can only read.
@@ -99,39 +109,63 @@ func (s *Service) PresignDownload(ctx context.Context, in NewURL) (Signed, error
 	if err := in.check(); err != nil {
 		return Signed{}, err
 	}
-	identity, signer, err := s.find(ctx, in, grant.Download)
+	at, err := s.find(ctx, in, grant.Download)
 	if err != nil {
 		return Signed{}, err
 	}
-	return signer.PresignDownload(ctx, Download{
-		Reader: identity.ReaderKey, Secret: identity.ReaderSecret,
+	signed, err := at.signer.PresignDownload(ctx, Download{
+		Reader: at.identity.ReaderKey, Secret: at.identity.ReaderSecret,
 		Bucket: in.Bucket, Key: in.Key, Disposition: in.disposition(), Lifetime: in.lifetime(),
 	})
+	return s.handOut(ctx, "presign_download", in, at.bucket, signed, err)
+}
+
+// handOut records who is given which URL, and gives it only then: whoever has it reaches the
+// object past us.
+func (s *Service) handOut(ctx context.Context, verb string, in NewURL, b bucket.Bucket, signed Signed, err error) (Signed, error) {
+	if err == nil {
+		err = s.Trail.Record(ctx, audit.Entry{
+			AccountID: in.AccountID, Action: "object." + verb, Severity: audit.Info, Outcome: audit.Succeeded,
+			Target: audit.Target{Kind: bucket.Kind, ID: b.ID, Name: b.Name},
+			After:  map[string]any{"key": in.Key, "lifetime": in.lifetime().String()},
+		})
+	}
+	if err != nil {
+		return Signed{}, err
+	}
+	return signed, nil
+}
+
+// place is where an object is, with what URLs to it are signed by.
+type place struct {
+	bucket   bucket.Bucket
+	identity principal.Principal
+	signer   Signer
 }
 
 // find returns the account's identity where the bucket lives, for whoever may do so there. A
 // bucket that is not there yet, or that stands in conflict, has no URLs.
-func (s *Service) find(ctx context.Context, in NewURL, act grant.Act) (principal.Principal, Signer, error) {
+func (s *Service) find(ctx context.Context, in NewURL, act grant.Act) (place, error) {
 	if err := s.Gate.Admit(ctx, in.AccountID, in.Bucket, act); err != nil {
-		return principal.Principal{}, nil, err
+		return place{}, err
 	}
 	b, ok, err := s.Buckets.Get(ctx, in.AccountID, in.Bucket)
 	switch {
 	case err != nil:
-		return principal.Principal{}, nil, err
+		return place{}, err
 	case !ok || b.State == bucket.Creating:
-		return principal.Principal{}, nil, bucket.ErrNotFound
+		return place{}, bucket.ErrNotFound
 	case b.State == bucket.Deleting:
-		return principal.Principal{}, nil, bucket.ErrDeleting
+		return place{}, bucket.ErrDeleting
 	case !b.Reachable():
-		return principal.Principal{}, nil, bucket.ErrConflict
+		return place{}, bucket.ErrConflict
 	}
 	signer, err := s.Backends.Signer(b.Backend)
 	if err != nil {
-		return principal.Principal{}, nil, err
+		return place{}, err
 	}
 	identity, err := s.Principals.Identity(ctx, in.AccountID, b.Backend)
-	return identity, signer, err
+	return place{bucket: b, identity: identity, signer: signer}, err
 }
 
 func (in NewURL) lifetime() time.Duration {

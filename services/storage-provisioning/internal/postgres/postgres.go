@@ -65,6 +65,7 @@ type Stores struct {
 	Principals *Principals
 	AccessKeys *AccessKeys
 	Grants     *Grants
+	Trail      *Trail
 	Drifts     *Drifts
 	Operations *Operations
 	// Resources are the managed resources, for the reconciler.
@@ -79,7 +80,7 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{Config: c, resources: pgreconcile.New(c.DB, c.Clock)}
 	return &Stores{
-		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b},
+		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
 		Drifts: &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}
