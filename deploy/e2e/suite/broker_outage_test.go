@@ -93,15 +93,8 @@ func presignsOn(t *testing.T, client *webclient.Client, account, bucket string) 
 // inTrail counts the succeeded entries of an action in the account's trail.
 func inTrail(t *testing.T, client *webclient.Client, account, action string) int {
 	t.Helper()
-	entries, err := trail(t, client, account)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, e := range entries {
-		if e.String() == action+" SUCCEEDED" {
-			n++
-		}
-	}
-	return n
+	// By its filter, for the page may be full of other entries, such as those of signed URLs.
+	var answer struct{ AuditEntries []entry }
+	do(t, client, http.MethodGet, "/v1/accounts/"+account+"/auditEntries?pageSize=1000&outcome=OUTCOME_SUCCEEDED&action="+action, nil, &answer)
+	return len(answer.AuditEntries)
 }
