@@ -26,17 +26,21 @@ import (
 // leaseGrace is how much longer than a call's attempt one of the reconciler may take.
 const leaseGrace = 2 * time.Second
 
-// memberConsumer is how the consumer of identity's stream is called.
-const memberConsumer = "storage-members"
+// How the consumers of identity's stream are called.
+const (
+	memberConsumer  = "storage-members"
+	accountConsumer = "storage-accounts"
+)
 
 // Permissions returns what storage's user at NATS may do: publish under its own noun, hear
-// of members from identity, and read revocations.
+// of members and accounts from identity, and read revocations.
 func Permissions() bus.Permissions {
-	return bus.PermissionsOf(events.Noun, bus.MayConsume(events.Identity, memberConsumer), bus.MayReadBucket(revoke.Bucket))
+	return bus.PermissionsOf(events.Noun, bus.MayConsume(events.Identity, memberConsumer),
+		bus.MayConsume(events.Identity, accountConsumer), bus.MayReadBucket(revoke.Bucket))
 }
 
-// background is what goes on besides calls: the reconciler, jobs, events out, members and
-// revocations in.
+// background is what goes on besides calls: the reconciler, jobs, events out, members,
+// accounts and revocations in.
 type background struct {
 	service  *Service
 	conn     *bus.Conn
@@ -145,6 +149,7 @@ func (b *background) components() []lifecycle.Component {
 		{Name: "outbox", Run: b.relay.Run},
 		{Name: "refusals", Run: b.refusals.Run},
 		{Name: memberConsumer, Run: b.hearOfMembers},
+		{Name: accountConsumer, Run: b.hearOfAccounts},
 		{Name: "reconciler", Run: b.loop.Run},
 		{Name: "jobs", Start: b.jobs.Start, Stop: b.jobs.Stop},
 	}
@@ -158,6 +163,18 @@ func (b *background) hearOfMembers(ctx context.Context) error {
 		MaxFailures: 3,
 		Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
 			return events.HearOfMember(ctx, b.service.use.Grants, b.service.stores.Grants.In(tx), e)
+		},
+	})
+}
+
+// hearOfAccounts follows where accounts stand.
+func (b *background) hearOfAccounts(ctx context.Context) error {
+	return b.conn.Consume(ctx, bus.Consumer{
+		Name: accountConsumer, Noun: events.Identity, Subjects: events.AccountSubjects(), DB: b.service.db,
+		// An event that fails by itself contradicts itself, and does so for ever.
+		MaxFailures: 3,
+		Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
+			return events.HearOfAccount(ctx, b.service.standings, b.service.stores.Standings.In(tx), e)
 		},
 	})
 }

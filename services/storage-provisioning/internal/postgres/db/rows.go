@@ -37,6 +37,14 @@ type AccountMember struct {
 	HeardAt   time.Time
 }
 
+type AccountStanding struct {
+	AccountID     string
+	State         string
+	Version       int64
+	WritesStopped bool
+	ChangedAt     time.Time
+}
+
 type Bucket struct {
 	ID                   string
 	AccountID            string
