@@ -52,10 +52,11 @@ func MinIO(t testing.TB) *Storage {
 	return s
 }
 
-// NewMinIO starts a MinIO for this test alone, which may stop, pause or kill it.
-func NewMinIO(t testing.TB) *Storage {
+// NewMinIO starts a MinIO for this test alone, which may stop, pause or kill it. Settings are
+// those of MinIO's environment, such as WithKMS.
+func NewMinIO(t testing.TB, settings ...string) *Storage {
 	t.Helper()
-	s, err := startStorage(Context(t), t.TempDir())
+	s, err := startStorage(Context(t), t.TempDir(), settings...)
 	if err != nil {
 		t.Fatalf("start MinIO: %v", err)
 	}
@@ -63,12 +64,16 @@ func NewMinIO(t testing.TB) *Storage {
 	return s
 }
 
-func startStorage(ctx context.Context, dir string) (*Storage, error) {
+// WithKMS is the setting of a MinIO that has a key management: one key, known to this test
+// kit alone.
+const WithKMS = "MINIO_KMS_SECRET_KEY=primecloud-test:IyqsU3kMFloCNup4BsZtf/rmfHVcTgznO2F25CkEH1g="
+
+func startStorage(ctx context.Context, dir string, settings ...string) (*Storage, error) {
 	s := &Storage{RootUser: "primecloud-root", RootPassword: "primecloud-root-password", Region: "local"}
 	var err error
 	s.MinIO, err = servers.StartMinIO(ctx, servers.MinIOConfig{
 		Dir: dir, RootUser: s.RootUser, RootPassword: s.RootPassword, Region: s.Region,
-		Env: []string{"MINIO_SCANNER_SPEED=fastest"},
+		Env: append([]string{"MINIO_SCANNER_SPEED=fastest"}, settings...),
 	})
 	return s, err
 }

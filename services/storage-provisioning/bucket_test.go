@@ -146,8 +146,8 @@ func TestUpdateBucket(t *testing.T) {
 			t.Fatalf("got %v, %v", got, err)
 		}
 	})
-	t.Run("a rule that MinIO would drop is refused", func(t *testing.T) {
-		_, err := update(&storagev1.Bucket{LifecycleRules: []*storagev1.LifecycleRule{{Id: "a", AbortIncompleteUploadAfterDays: 3}}}, "", "lifecycle_rules")
+	t.Run("a rule that comes after the default one is refused", func(t *testing.T) {
+		_, err := update(&storagev1.Bucket{LifecycleRules: []*storagev1.LifecycleRule{{Id: "a", AbortIncompleteUploadAfterDays: 8}}}, "", "lifecycle_rules")
 		refused(t, err, errs.InvalidArgument, "LIFECYCLE_RULE_INVALID")
 	})
 }

@@ -45,11 +45,12 @@ type Config struct {
 	BackendAdminPassword  config.Secret `env:"PRIMECLOUD_STORAGE_BACKEND_ADMIN_PASSWORD" required:"true" doc:"Secret of its administrator."`
 	MoreBackends          config.Secret `env:"PRIMECLOUD_STORAGE_MORE_BACKENDS" doc:"Further backends: a JSON list of objects with name, endpoint, public_endpoint, region, admin_user, admin_password."`
 
-	Attempt  time.Duration `env:"PRIMECLOUD_STORAGE_ATTEMPT" default:"10s" doc:"How long a call may work on a backend at most, whatever time its caller has."`
-	FullPass time.Duration `env:"PRIMECLOUD_STORAGE_FULL_PASS" default:"1h" doc:"How often everything is compared with the backends."`
-	Sweep    time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
-	Settle   time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
-	Drain    time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
+	Attempt      time.Duration `env:"PRIMECLOUD_STORAGE_ATTEMPT" default:"10s" doc:"How long a call may work on a backend at most, whatever time its caller has."`
+	FullPass     time.Duration `env:"PRIMECLOUD_STORAGE_FULL_PASS" default:"1h" doc:"How often everything is compared with the backends."`
+	AbortUploads time.Duration `env:"PRIMECLOUD_STORAGE_ABORT_UPLOADS" default:"1h" doc:"How often incomplete uploads are searched for those whose time has come."`
+	Sweep        time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
+	Settle       time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
+	Drain        time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
 
 	Observe observe.Config `prefix:"PRIMECLOUD_STORAGE_"`
 }
@@ -98,6 +99,9 @@ func (c Config) Validate() error {
 	}
 	if c.Attempt < time.Second {
 		report("ATTEMPT", "must be a second or more")
+	}
+	if c.AbortUploads < time.Second {
+		report("ABORT_UPLOADS", "must be a second or more")
 	}
 	if c.FullPass < time.Second || c.Sweep < 10*time.Millisecond {
 		report("FULL_PASS", "must be a second or more, and SWEEP 10 milliseconds or more")

@@ -32,6 +32,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
+	rules "github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
@@ -159,7 +160,7 @@ func (s *Service) connectBackends() error {
 			public = b.Endpoint
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
-			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter,
+			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Users: adapter, Keys: adapter, Signer: adapter,
 		}); err != nil {
 			return err
 		}
@@ -201,6 +202,9 @@ func (s *Service) useCases() error {
 		Drifts:     drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),
 		Backends:   s.backends,
 	}
+	s.use.Lifecycle = rules.NewService(rules.Deps{
+		Buckets: s.use.Buckets, Backends: s.backends, Inventory: s.stores.Buckets, Trail: s.stores.Trail, Clock: d.Clock,
+	})
 	return nil
 }
 

@@ -53,3 +53,8 @@ func (s *Service) upkeep(ctx context.Context, _ time.Time) error {
 	}))
 	return errors.Join(failures...)
 }
+
+// abortUploads aborts the incomplete uploads whose time has come.
+func (s *Service) abortUploads(ctx context.Context, _ time.Time) error {
+	return s.use.Lifecycle.AbortUploads(ctx)
+}

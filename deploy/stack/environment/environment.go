@@ -192,6 +192,8 @@ func (e *Environment) startMinIO(ctx context.Context) error {
 	e.MinIO, err = servers.StartMinIO(ctx, servers.MinIOConfig{
 		Dir: filepath.Join(e.cfg.Dir, "minio"), Port: e.cfg.Ports.MinIO, Setting: "PRIMECLOUD_STACK_MINIO_PORT",
 		RootUser: MinIOAdmin, RootPassword: e.Secrets.Get("minio-root"), Region: Region,
+		// Uploads in parts are kept as long as storage's default rule says.
+		Env: []string{"MINIO_API_STALE_UPLOADS_EXPIRY=168h"},
 	})
 	if err != nil {
 		return err

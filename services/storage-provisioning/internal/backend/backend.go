@@ -9,6 +9,7 @@ import (
 
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 )
@@ -29,6 +30,13 @@ type Backend struct {
 type Ports struct {
 	Reader bucket.BackendReader
 	Writer bucket.BackendWriter
+	// Settings and Features are what not every bucket and not every backend has.
+	Settings bucket.BackendSettings
+	Features bucket.BackendFeatures
+
+	// Contents is what is in its buckets.
+	Contents lifecycle.Contents
+
 	Users  principal.Users
 	Keys   accesskey.Keys
 	Signer object.Signer
@@ -76,7 +84,13 @@ func (r *Registry) Ports(name string) (string, Ports, error) {
 // Backend returns a backend as buckets see it.
 func (r *Registry) Backend(name string) (bucket.Backend, error) {
 	name, ports, err := r.Ports(name)
-	return bucket.Backend{Name: name, Reader: ports.Reader, Writer: ports.Writer}, err
+	return bucket.Backend{Name: name, Reader: ports.Reader, Writer: ports.Writer, Settings: ports.Settings, Features: ports.Features}, err
+}
+
+// Contents returns a backend as lifecycle rules see it.
+func (r *Registry) Contents(name string) (lifecycle.Contents, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Contents, err
 }
 
 // Principals returns a backend as identities see it.

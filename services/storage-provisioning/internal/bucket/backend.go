@@ -49,17 +49,50 @@ type BackendReader interface {
 type BackendWriter interface {
 	// MakeBucket makes an empty bucket. One that exists, whoever made it, is ErrExists.
 	MakeBucket(ctx context.Context, name string) error
-	// MarkBucket writes the mark on it.
+	// MarkBucket writes the mark on it; tags that were there before are gone.
 	MarkBucket(ctx context.Context, name string, mark Mark) error
 	// SetVersioning sets versioning; VersioningOff is never asked for.
 	SetVersioning(ctx context.Context, name string, versioning Versioning) error
 	// SetQuota sets the hard quota; zero removes it.
 	SetQuota(ctx context.Context, name string, bytes int64) error
-	// SetLifecycle replaces all rules; none removes the configuration.
+	// SetLifecycle replaces all rules, which are those of ForBackend; none removes the
+	// configuration. A tier that is not there is ErrTierUnknown.
 	SetLifecycle(ctx context.Context, name string, rules []Rule) error
 	// RemoveBucket removes an empty bucket, never a full one: that is ErrNotEmpty. An
 	// absent one is no error.
 	RemoveBucket(ctx context.Context, name string) error
+}
+
+// BackendSettings changes settings that not every bucket has. Methods are as those of
+// BackendWriter.
+type BackendSettings interface {
+	// MakeLockedBucket is MakeBucket with object lock, and so versioning.
+	MakeLockedBucket(ctx context.Context, name string) error
+	// SetTags writes the owner's tags, and our mark again with them.
+	SetTags(ctx context.Context, name string, mark Mark, tags map[string]string) error
+	// SetRetention sets the default retention of a bucket that has the object lock; a lock
+	// without a mode removes it.
+	SetRetention(ctx context.Context, name string, lock Lock) error
+	// SetEncryption sets or removes the default encryption. A backend without a key
+	// management is ErrEncryptionUnsupported.
+	SetEncryption(ctx context.Context, name string, encryption Encryption) error
+	// SetPublic lets everybody read, or removes whatever policy the bucket has.
+	SetPublic(ctx context.Context, name string, public Public) error
+}
+
+// Features is what a backend can do for a bucket that not every backend can.
+type Features struct {
+	// Encryption says whether it can encrypt by default.
+	Encryption bool
+	// CORS says whether it keeps rules for other origins by bucket.
+	CORS bool
+	// Tiers are where rules can move objects, by name.
+	Tiers []string
+}
+
+// BackendFeatures tells what a backend can do. Errors are as those of BackendReader.
+type BackendFeatures interface {
+	Features(ctx context.Context) (Features, error)
 }
 
 // Backend is one S3 deployment, seen from here.
@@ -70,6 +103,10 @@ type Backend struct {
 	Reader BackendReader
 	// Writer acts.
 	Writer BackendWriter
+	// Settings acts on what not every bucket has.
+	Settings BackendSettings
+	// Features says what it can do.
+	Features BackendFeatures
 }
 
 // Backends finds a backend by its name.
@@ -87,6 +124,12 @@ var (
 	// ErrNotEmpty is RemoveBucket's answer when there is content.
 	ErrNotEmpty = errs.New(errs.FailedPrecondition, "BUCKET_NOT_EMPTY",
 		"the bucket still has content; delete it first, old versions and incomplete uploads included")
+	// ErrEncryptionUnsupported is SetEncryption's answer without a key management.
+	ErrEncryptionUnsupported = errs.New(errs.FailedPrecondition, "ENCRYPTION_UNSUPPORTED",
+		"this backend has no key management and cannot encrypt by default; choose another backend, or encrypt before uploading")
+	// ErrTierUnknown is the answer for a tier that the backend does not have.
+	ErrTierUnknown = errs.New(errs.FailedPrecondition, "TIER_UNKNOWN",
+		"the backend has no such tier; use one of those in its features")
 	// ErrVanished is the answer of a call on a bucket that is not there any more.
 	ErrVanished = errs.New(errs.Aborted, "BUCKET_CONFLICT",
 		"the bucket vanished from the backend while it was being changed; retry")

@@ -70,8 +70,12 @@ type Bucket struct {
 	Name string `json:"name"`
 	// CustomerReference is the owner's own; the backend does not know it.
 	CustomerReference string `json:"customer_reference,omitempty"`
+	// Labels are the owner's own; the backend does not know them. Nil for none.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Spec is what is wanted of the backend.
 	Spec Spec `json:"spec"`
+	// Stopped says that the account is not active, so that nothing is public for now.
+	Stopped bool `json:"-"`
 	// Desired says whether it is wanted at all.
 	Desired Desired `json:"desired"`
 	// State is where it stands.
@@ -104,6 +108,16 @@ func (b Bucket) Ref() reconcile.Ref {
 
 // Mark is the mark that makes a bucket on the backend this one.
 func (b Bucket) Mark() Mark { return Mark{ID: b.ID, AccountID: b.AccountID} }
+
+// Wanted is what is wanted of the backend now: the spec, without public access while the
+// account is stopped.
+func (b Bucket) Wanted() Spec {
+	want := b.Spec
+	if b.Stopped {
+		want.Public = Public{}
+	}
+	return want
+}
 
 // ETag changes with every change that the owner can see.
 func (b Bucket) ETag() string { return strconv.FormatInt(b.Version, 10) }

@@ -77,6 +77,9 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, b Bucket, 
 	if was == Deleting {
 		entry.Severity, entry.Before, entry.After = audit.Notice, entry.After, nil
 	}
+	if err := publicActOf(&entry, *j.operation, b.Spec); err != nil {
+		return err
+	}
 	if err := tx.Record.Audit(ctx, entry); err != nil {
 		return err
 	}
@@ -117,7 +120,7 @@ func (s *Service) abandon(ctx context.Context, j job, failure error) (b Bucket, 
 		if err := tx.End(ctx, j.operation.ID, outcome); err != nil {
 			return err
 		}
-		was := b.State
+		was, wanted := b.State, b.Spec
 		if err := goBack(&b, *j.operation, j.foreign); err != nil {
 			return err
 		}
@@ -142,6 +145,9 @@ func (s *Service) abandon(ctx context.Context, j job, failure error) (b Bucket, 
 			Action: Kind + "." + verbOf(was), Severity: audit.Warning, Outcome: audit.Failed,
 			Reason: operation.FailureOf(failure).Reason, Target: target(b), AccountID: b.AccountID,
 		}
+		if err := publicActOf(&entry, *j.operation, wanted); err != nil {
+			return err
+		}
 		if err := tx.Record.Audit(ctx, entry); err != nil {
 			return err
 		}
@@ -162,7 +168,7 @@ func goBack(b *Bucket, o operation.Operation, foreign bool) error {
 		if err := json.Unmarshal(o.Previous, &back); err != nil {
 			return fmt.Errorf("decode what operation %s goes back to: %w", o.ID, err)
 		}
-		b.Desired, b.Spec, b.CustomerReference, b.State = Present, back.Spec, back.CustomerReference, back.State
+		b.Desired, b.Spec, b.CustomerReference, b.Labels, b.State = Present, back.Spec, back.CustomerReference, back.Labels, back.State
 		if back.Version > 0 && !foreign {
 			b.Version = back.Version - 1 // saving it adds one
 		}

@@ -56,7 +56,7 @@ func (s *Service) converge(ctx context.Context, j *job) error {
 			return err
 		}
 		if round == 0 {
-			j.found = differences(j.bucket, observed)
+			j.found = unforeseen(j.bucket, differences(j.bucket, observed))
 		}
 		done, err := s.step(ctx, j, backend, observed)
 		if errors.Is(err, ErrVanished) {
@@ -108,7 +108,11 @@ func (s *Service) make(ctx context.Context, j *job, backend Backend) error {
 		return err
 	}
 	j.acted = true
-	if err := backend.Writer.MakeBucket(ctx, b.Name); err != nil {
+	newBucket := backend.Writer.MakeBucket
+	if b.Spec.Lock.Enabled {
+		newBucket = backend.Settings.MakeLockedBucket
+	}
+	if err := newBucket(ctx, b.Name); err != nil {
 		if errors.Is(err, ErrExists) {
 			return nil // somebody, or an earlier request of ours, was faster: look again
 		}
@@ -119,7 +123,7 @@ func (s *Service) make(ctx context.Context, j *job, backend Backend) error {
 			if err := backend.Writer.MarkBucket(ctx, b.Name, b.Mark()); err != nil {
 				return err
 			}
-			return set(ctx, *b, backend, NewSpec())
+			return set(ctx, *b, backend, fresh(*b))
 		},
 		func() error { return s.grant(ctx, j) },
 	})
@@ -135,16 +139,32 @@ func (s *Service) shape(ctx context.Context, j *job, backend Backend, have Spec)
 	})
 }
 
+// fresh is how a bucket is right after it was made and marked.
+func fresh(b Bucket) Spec {
+	return Spec{Lock: Lock{Enabled: b.Spec.Lock.Enabled}}.Normal()
+}
+
 func set(ctx context.Context, b Bucket, backend Backend, have Spec) error {
-	for _, d := range specDifferences(b.Spec, have) {
+	want, write := b.Wanted(), backend.Writer
+	for _, d := range specDifferences(want, have) {
 		var err error
 		switch d.Field {
-		case "versioning":
-			err = backend.Writer.SetVersioning(ctx, b.Name, versioningToSet(b.Spec.Versioning))
-		case "quota_bytes":
-			err = backend.Writer.SetQuota(ctx, b.Name, b.Spec.QuotaBytes)
+		case fieldVersioning:
+			err = write.SetVersioning(ctx, b.Name, versioningToSet(want.Versioning))
+		case fieldQuota:
+			err = write.SetQuota(ctx, b.Name, want.QuotaBytes)
+		case fieldRules:
+			err = write.SetLifecycle(ctx, b.Name, ForBackend(want.Lifecycle))
+		case fieldTags:
+			err = backend.Settings.SetTags(ctx, b.Name, b.Mark(), want.Tags)
+		case fieldLock:
+			err = backend.Settings.SetRetention(ctx, b.Name, want.Lock)
+		case fieldEncryption:
+			err = backend.Settings.SetEncryption(ctx, b.Name, want.Encryption)
+		case fieldPublic:
+			err = backend.Settings.SetPublic(ctx, b.Name, want.Public)
 		default:
-			err = backend.Writer.SetLifecycle(ctx, b.Name, b.Spec.Lifecycle)
+			err = fmt.Errorf("bucket: nobody sets %s", d.Field)
 		}
 		if err != nil {
 			return err

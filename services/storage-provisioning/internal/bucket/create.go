@@ -15,7 +15,11 @@ type NewBucket struct {
 	// Backend is the default one when empty.
 	Backend           string
 	CustomerReference string
-	Spec              Spec
+	// Labels are the owner's own; the backend does not know them.
+	Labels map[string]string
+	Spec   Spec
+	// CORSRules is how many rules for other origins were asked for.
+	CORSRules int
 }
 
 // Create makes a bucket. A name that exists, under whatever tenant, is ErrNameTaken.
@@ -32,6 +36,8 @@ func (s *Service) Create(ctx context.Context, in NewBucket) (Done, error) {
 		return Done{}, err
 	}
 	in.Backend = backend.Name
+	// Nobody is asked within a transaction.
+	refusal := unsupported(ctx, backend, asked{spec: in.Spec, cors: in.CORSRules})
 	window := s.Runner.Window(ctx)
 	var begun change.Begun
 	var b Bucket
@@ -40,6 +46,9 @@ func (s *Service) Create(ctx context.Context, in NewBucket) (Done, error) {
 		var err error
 		if replay, err = again(ctx, tx); err != nil || replay != nil {
 			return err
+		}
+		if refusal != nil {
+			return refusal
 		}
 		if b, err = s.reserve(ctx, tx, in); err != nil {
 			return err
@@ -65,7 +74,7 @@ func (s *Service) reserve(ctx context.Context, tx Tx, in NewBucket) (Bucket, err
 	now := s.Clock.Now()
 	b := Bucket{
 		ID: id.New("bkt", now), AccountID: in.AccountID, Backend: in.Backend, Name: in.Name,
-		CustomerReference: in.CustomerReference, Spec: in.Spec,
+		CustomerReference: in.CustomerReference, Labels: in.Labels, Spec: in.Spec,
 		Desired: Present, State: Creating, Version: 1, CreatedAt: now, UpdatedAt: now,
 	}
 	reserved, err := tx.Buckets.Reserve(ctx, b)
@@ -79,7 +88,7 @@ func (s *Service) reserve(ctx context.Context, tx Tx, in NewBucket) (Bucket, err
 	case !ok || kept.Visible() || kept.Backend != in.Backend:
 		return Bucket{}, ErrNameTaken
 	}
-	kept.CustomerReference, kept.Spec, kept.CreatedAt, kept.UpdatedAt = in.CustomerReference, in.Spec, now, now
+	kept.CustomerReference, kept.Labels, kept.Spec, kept.CreatedAt, kept.UpdatedAt = in.CustomerReference, in.Labels, in.Spec, now, now
 	kept.Desired, kept.State, kept.SightedAt = Present, Creating, time.Time{}
 	kept.Version, err = tx.Buckets.Save(ctx, kept)
 	return kept, err

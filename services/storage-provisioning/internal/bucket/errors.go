@@ -22,7 +22,25 @@ var (
 		"versioning cannot go back to off once it was on; suspend it instead")
 	// ErrFieldNotUpdatable refuses a field of the update mask.
 	ErrFieldNotUpdatable = errs.New(errs.InvalidArgument, "FIELD_NOT_UPDATABLE",
-		"only versioning, quota_bytes, lifecycle_rules and customer_reference can be changed")
+		"only versioning, quota_bytes, lifecycle_rules, customer_reference, tags, labels, object_lock, default_encryption and cors_rules can be changed so")
+	// ErrLockOnlyAtCreation refuses object lock for a bucket that was made without it.
+	ErrLockOnlyAtCreation = errs.New(errs.FailedPrecondition, "OBJECT_LOCK_ONLY_AT_CREATION",
+		"object lock can only be asked for when a bucket is made; make another and copy the objects")
+	// ErrLockIrreversible refuses to take the object lock away, or what it needs.
+	ErrLockIrreversible = errs.New(errs.FailedPrecondition, "OBJECT_LOCK_IRREVERSIBLE",
+		"object lock cannot be taken away, nor its versioning; only its default retention can change")
+	// ErrCORSUnsupported refuses rules for other origins.
+	ErrCORSUnsupported = errs.New(errs.FailedPrecondition, "CORS_UNSUPPORTED",
+		"this backend keeps no rules for other origins by bucket; leave cors_rules out")
+	// ErrPublicPrefixInvalid refuses a prefix that cannot be named exactly.
+	ErrPublicPrefixInvalid = errs.New(errs.InvalidArgument, "PUBLIC_PREFIX_INVALID",
+		"the prefix of public access must be 512 bytes of plain path at most, without *, ?, ${, empty parts, . and ..").
+		WithViolation(errs.Violation{Field: "prefix", Rule: "PUBLIC_PREFIX_INVALID", Description: "give a prefix without *, ?, ${, empty parts, . and .."})
+	// ErrRuleNotFound is for a rule that the bucket does not have.
+	ErrRuleNotFound = errs.New(errs.NotFound, "LIFECYCLE_RULE_NOT_FOUND", "the bucket has no lifecycle rule of this id")
+	// ErrRuleExists refuses a second rule of an id.
+	ErrRuleExists = errs.New(errs.AlreadyExists, "LIFECYCLE_RULE_EXISTS",
+		"the bucket has a lifecycle rule of this id; choose another id, or change that rule")
 	// ErrBackendUnknown is for a backend that is not configured.
 	ErrBackendUnknown = errs.New(errs.InvalidArgument, "BACKEND_UNKNOWN",
 		"no such backend; list the backends").WithViolation(errs.Violation{
@@ -42,4 +60,10 @@ func NotUpdatable(path string) error {
 	return ErrFieldNotUpdatable.WithViolation(errs.Violation{
 		Field: "update_mask", Rule: "FIELD_NOT_UPDATABLE", Description: "drop " + path + " from the mask",
 	})
+}
+
+// RuleNotUpdatable refuses a field of the mask of a lifecycle rule by its name.
+func RuleNotUpdatable(path string) error {
+	return errs.New(errs.InvalidArgument, "FIELD_NOT_UPDATABLE", "a lifecycle rule has no such field that can be changed").
+		WithViolation(errs.Violation{Field: "update_mask", Rule: "FIELD_NOT_UPDATABLE", Description: "drop " + path + " from the mask"})
 }

@@ -38,7 +38,7 @@ func Judge(b Bucket, o Observed) Verdict {
 		return IsMissing
 	case o.Mark == b.Mark() && b.Desired == Absent:
 		return Leftover
-	case o.Mark == b.Mark() && b.Spec.MetBy(o.Spec):
+	case o.Mark == b.Mark() && b.Wanted().MetBy(o.Spec):
 		return Agrees
 	case o.Mark == b.Mark():
 		return Differs
@@ -62,44 +62,80 @@ func differences(b Bucket, o Observed) []drift.Difference {
 		}
 		return []drift.Difference{drift.Differs("mark", "our mark", "another mark or none")}
 	case Differs:
-		return specDifferences(b.Spec, o.Spec)
+		return specDifferences(b.Wanted(), o.Spec)
 	default:
 		return nil
 	}
 }
 
+// unforeseen leaves out what differs because something else is wanted since the backend was
+// last seen as wanted: public access stops and comes back with the account.
+func unforeseen(b Bucket, found []drift.Difference) []drift.Difference {
+	if b.Generation == b.Observed {
+		return found
+	}
+	return slices.DeleteFunc(found, func(d drift.Difference) bool { return d.Field == fieldPublic })
+}
+
 func specDifferences(want, have Spec) []drift.Difference {
 	var found []drift.Difference
 	if !want.versioningMetBy(have) {
-		found = append(found, drift.Differs("versioning", string(want.Versioning), string(have.Versioning)))
+		found = append(found, drift.Differs(fieldVersioning, string(want.Versioning), string(have.Versioning)))
 	}
 	if want.QuotaBytes != have.QuotaBytes {
-		found = append(found, drift.Differs("quota_bytes", inBytes(want.QuotaBytes), inBytes(have.QuotaBytes)))
+		found = append(found, drift.Differs(fieldQuota, inBytes(want.QuotaBytes), inBytes(have.QuotaBytes)))
 	}
-	if !slices.Equal(want.Lifecycle, have.Lifecycle) {
-		found = append(found, drift.Differs("lifecycle_rules", inRules(want.Lifecycle), inRules(have.Lifecycle)))
+	if rules := ForBackend(want.Lifecycle); !slices.EqualFunc(rules, have.Lifecycle, Rule.Equal) {
+		found = append(found, drift.Differs(fieldRules, inRules(rules), inRules(have.Lifecycle)))
 	}
-	return found
+	return append(found, settingDifferences(want, have)...)
 }
 
 func inBytes(n int64) string {
 	if n == 0 {
-		return "none"
+		return none
 	}
 	return fmt.Sprintf("%d bytes", n)
 }
 
 func inRules(rules []Rule) string {
 	if len(rules) == 0 {
-		return "none"
+		return none
 	}
 	words := make([]string, 0, len(rules))
 	for _, r := range rules {
-		text := fmt.Sprintf("%s: prefix %q, expire %d, noncurrent %d", r.ID, r.Prefix, r.ExpireAfterDays, r.ExpireNoncurrentAfterDays)
-		if r.Disabled {
-			text += ", disabled"
-		}
-		words = append(words, text)
+		words = append(words, r.String())
 	}
 	return strings.Join(words, "; ")
+}
+
+// String is the rule in words, for drift and the trail.
+func (r Rule) String() string {
+	text := fmt.Sprintf("%s: prefix %q, expire %d, noncurrent %d", r.ID, r.Prefix, r.ExpireAfterDays, r.ExpireNoncurrentAfterDays)
+	for _, tag := range r.Tags {
+		text += fmt.Sprintf(", tag %q=%q", tag.Key, tag.Value)
+	}
+	for _, more := range []struct {
+		word string
+		n    int64
+	}{
+		{"larger than", r.SizeGreaterThan},
+		{"smaller than", r.SizeLessThan},
+		{"keep newer", int64(r.KeepNewer)},
+		{"abort uploads", int64(r.AbortAfterDays)},
+	} {
+		if more.n > 0 {
+			text += fmt.Sprintf(", %s %d", more.word, more.n)
+		}
+	}
+	if r.ExpireMarkers {
+		text += ", expire delete markers"
+	}
+	if r.Tier != "" {
+		text += fmt.Sprintf(", to %s after %d", r.Tier, r.TransitionAfterDays)
+	}
+	if r.Disabled {
+		text += ", disabled"
+	}
+	return text
 }

@@ -120,6 +120,14 @@ func drawSpec(t *rapid.T, label string) bucket.Spec {
 	if rapid.Bool().Draw(t, label+" rules") {
 		s.Lifecycle = []bucket.Rule{{ID: "a", ExpireAfterDays: rapid.IntRange(1, 2).Draw(t, label+" days")}}
 	}
+	if rapid.Bool().Draw(t, label+" tags") {
+		s.Tags = map[string]string{"k": rapid.SampledFrom([]string{"a", "b"}).Draw(t, label+" tag")}
+	}
+	if rapid.Bool().Draw(t, label+" lock") {
+		s.Lock = bucket.Lock{Enabled: true}
+	}
+	s.Encryption = rapid.SampledFrom([]bucket.Encryption{bucket.EncryptionNone, bucket.EncryptionSSES3}).Draw(t, label+" encryption")
+	s.Public.Read = rapid.Bool().Draw(t, label+" public")
 	return s.Normal()
 }
 

@@ -86,7 +86,7 @@ func (s *Service) List(ctx context.Context, q Query, size int32, token string) (
 		return nil, "", err
 	}
 	q.For = s.Gate.Scope(ctx)
-	binding := page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Backend, q.CustomerReference, q.For.UserID}}
+	binding := page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Backend, q.CustomerReference, q.For.UserID, inTags(q.Labels)}}
 	position, err := s.Pages.Decode(token, binding)
 	if err != nil {
 		return nil, "", err
@@ -107,7 +107,9 @@ func (s *Service) List(ctx context.Context, q Query, size int32, token string) (
 type previous struct {
 	Spec              Spec   `json:"spec"`
 	CustomerReference string `json:"customer_reference,omitempty"`
-	State             State  `json:"state"`
+	// Labels are the owner's own.
+	Labels map[string]string `json:"labels,omitempty"`
+	State  State             `json:"state"`
 	// Version is the one that its owner knows it by: with it the etag goes back too, so that
 	// the same call can be tried again.
 	Version int64 `json:"version,omitempty"`
@@ -115,7 +117,7 @@ type previous struct {
 
 // before is what an abandoned operation on the bucket goes back to.
 func before(b Bucket) previous {
-	return previous{Spec: b.Spec, CustomerReference: b.CustomerReference, State: b.State, Version: b.Version}
+	return previous{Spec: b.Spec, CustomerReference: b.CustomerReference, Labels: b.Labels, State: b.State, Version: b.Version}
 }
 
 // begin writes the T1 of a change of the bucket as it now is wanted.
@@ -129,8 +131,9 @@ func (s *Service) begin(ctx context.Context, tx Tx, b *Bucket, back *previous, w
 			return change.Begun{}, fmt.Errorf("encode what to go back to: %w", err)
 		}
 		was := *b
-		was.Spec, was.CustomerReference = back.Spec, back.CustomerReference
+		was.Spec, was.CustomerReference, was.Labels = back.Spec, back.CustomerReference, back.Labels
 		intent.Audit.Before = described(was)
+		publicAct(&intent.Audit, back.Spec, b.Spec)
 	}
 	if b.State == Deleting {
 		intent.Audit.Severity, intent.Audit.After = audit.Notice, nil
@@ -225,15 +228,3 @@ func replayed(o operation.Operation) (Done, error) {
 }
 
 func target(b Bucket) audit.Target { return audit.Target{Kind: Kind, ID: b.ID, Name: b.Name} }
-
-// described is a bucket as the audit trail shows it.
-func described(b Bucket) map[string]any {
-	rules := make([]any, 0, len(b.Spec.Lifecycle))
-	for _, r := range b.Spec.Lifecycle {
-		rules = append(rules, inRules([]Rule{r}))
-	}
-	return map[string]any{
-		"name": b.Name, "backend": b.Backend, "customer_reference": b.CustomerReference,
-		"versioning": string(b.Spec.Versioning), "quota_bytes": fmt.Sprint(b.Spec.QuotaBytes), "lifecycle_rules": rules,
-	}
-}

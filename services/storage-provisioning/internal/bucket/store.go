@@ -54,6 +54,8 @@ type Query struct {
 	For grant.Scope
 	// Backend and CustomerReference narrow the list unless empty.
 	Backend, CustomerReference string
+	// Labels narrows it to buckets that have all of them.
+	Labels map[string]string
 	// After is the last name of the page before; empty for the first page.
 	After string
 	// Limit is how many at most.

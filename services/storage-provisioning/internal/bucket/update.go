@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/audit"
@@ -17,16 +19,29 @@ type Changes struct {
 	QuotaBytes        *int64
 	Lifecycle         *[]Rule
 	CustomerReference *string
+	Tags              *map[string]string
+	Labels            *map[string]string
+	Lock              *Lock
+	Encryption        *Encryption
+	Public            *Public
+	// CORSRules is how many rules for other origins were asked for.
+	CORSRules int
+	// Rules changes the lifecycle rules as they then are; nil leaves them.
+	Rules func([]Rule) ([]Rule, error)
 }
 
 // Update changes a bucket. etag is what the caller has seen, or empty. One that changes
 // nothing, or only what the backend does not know, costs the backend nothing.
 func (s *Service) Update(ctx context.Context, accountID, name, etag string, changes Changes) (Done, error) {
 	window := s.Runner.Window(ctx)
+	refusal, err := s.refusalOf(ctx, accountID, name, changes)
+	if err != nil {
+		return Done{}, err
+	}
 	var begun change.Begun
 	var b Bucket
 	var at *Done
-	err := s.Store.InAccount(ctx, accountID, func(ctx context.Context, tx Tx) error {
+	err = s.Store.InAccount(ctx, accountID, func(ctx context.Context, tx Tx) error {
 		var err error
 		if at, err = again(ctx, tx); err != nil || at != nil {
 			return err
@@ -34,6 +49,9 @@ func (s *Service) Update(ctx context.Context, accountID, name, etag string, chan
 		was, err := s.owned(ctx, tx, accountID, name, etag)
 		if err != nil {
 			return err
+		}
+		if refusal != nil {
+			return refusal
 		}
 		if b, err = changes.apply(was); err != nil {
 			return err
@@ -100,6 +118,16 @@ func (c Changes) apply(b Bucket) (Bucket, error) {
 	if c.CustomerReference != nil {
 		b.CustomerReference = *c.CustomerReference
 	}
+	if c.Rules != nil {
+		var err error
+		if b.Spec.Lifecycle, err = c.Rules(slices.Clone(was.Lifecycle)); err != nil {
+			return Bucket{}, err
+		}
+	}
+	c.applySettings(&b)
+	if err := keepsLock(was, b.Spec); err != nil {
+		return Bucket{}, err
+	}
 	b.Spec = b.Spec.Normal()
 	if err := CheckSpec(b.Spec); err != nil {
 		return Bucket{}, err
@@ -110,9 +138,40 @@ func (c Changes) apply(b Bucket) (Bucket, error) {
 	return b, nil
 }
 
+// applySettings sets what only some buckets have.
+func (c Changes) applySettings(b *Bucket) {
+	if c.Tags != nil {
+		b.Spec.Tags = *c.Tags
+	}
+	if c.Labels != nil {
+		b.Labels = *c.Labels
+	}
+	if c.Lock != nil {
+		b.Spec.Lock = *c.Lock
+	}
+	if c.Encryption != nil {
+		b.Spec.Encryption = *c.Encryption
+	}
+	if c.Public != nil {
+		b.Spec.Public = *c.Public
+	}
+}
+
+// keepsLock refuses a change that the object lock stands in the way of.
+func keepsLock(was, now Spec) error {
+	switch {
+	case now.Lock.Enabled && !was.Lock.Enabled:
+		return ErrLockOnlyAtCreation
+	case was.Lock.Enabled && (!now.Lock.Enabled || now.Versioning != VersioningEnabled):
+		return ErrLockIrreversible
+	default:
+		return nil
+	}
+}
+
 // rename is an update that the backend has nothing to do with: it is done in T1.
 func (s *Service) rename(ctx context.Context, tx Tx, was, b Bucket) (Done, error) {
-	changed := was.CustomerReference != b.CustomerReference
+	changed := was.CustomerReference != b.CustomerReference || !maps.Equal(was.Labels, b.Labels)
 	if changed {
 		var err error
 		if b.Version, err = tx.Buckets.Save(ctx, b); err != nil {

@@ -3,6 +3,9 @@ package grpcapi
 import (
 	"cmp"
 	"context"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
@@ -14,13 +17,13 @@ type buckets struct {
 }
 
 func (s *buckets) CreateBucket(ctx context.Context, r *storagev1.CreateBucketRequest) (*storagev1.CreateBucketResponse, error) {
-	rules, err := rulesOf(r.GetLifecycleRules())
-	if err != nil {
-		return nil, err
-	}
 	done, err := s.use.Create(ctx, bucket.NewBucket{
 		AccountID: r.GetAccountId(), Name: r.GetName(), Backend: r.GetBackend(), CustomerReference: r.GetCustomerReference(),
-		Spec: bucket.Spec{Versioning: versioningOf(r.GetVersioning()), QuotaBytes: r.GetQuotaBytes(), Lifecycle: rules},
+		Labels: r.GetLabels(), CORSRules: len(r.GetCorsRules()),
+		Spec: bucket.Spec{
+			Versioning: versioningOf(r.GetVersioning()), QuotaBytes: r.GetQuotaBytes(), Lifecycle: all(r.GetLifecycleRules(), ruleOf),
+			Tags: r.GetTags(), Lock: lockOf(r.GetObjectLock()), Encryption: encryptionOf(r.GetDefaultEncryption()),
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -39,6 +42,7 @@ func (s *buckets) GetBucket(ctx context.Context, r *storagev1.GetBucketRequest) 
 func (s *buckets) ListBuckets(ctx context.Context, r *storagev1.ListBucketsRequest) (*storagev1.ListBucketsResponse, error) {
 	list, next, err := s.use.List(ctx, bucket.Query{
 		AccountID: r.GetAccountId(), Backend: r.GetBackend(), CustomerReference: r.GetCustomerReference(),
+		Labels: r.GetLabels(),
 	}, r.GetPageSize(), r.GetPageToken())
 	if err != nil {
 		return nil, err
@@ -80,29 +84,22 @@ func (s *buckets) ReconcileBucket(ctx context.Context, r *storagev1.ReconcileBuc
 // are set (AIP-134); "*" names all that can be changed.
 func changesOf(r *storagev1.UpdateBucketRequest) (bucket.Changes, error) {
 	b := r.GetBucket()
-	rules, err := rulesOf(b.GetLifecycleRules())
-	if err != nil {
-		return bucket.Changes{}, err
-	}
-	versioning, quota, reference := versioningOf(b.GetVersioning()), b.GetQuotaBytes(), b.GetCustomerReference()
 	var changes bucket.Changes
 	paths := r.GetUpdateMask().GetPaths()
 	if len(paths) == 0 {
 		paths = setFields(b)
 	}
 	for _, path := range paths {
-		switch path {
-		case "versioning":
-			changes.Versioning = &versioning
-		case "quota_bytes":
-			changes.QuotaBytes = &quota
-		case "lifecycle_rules":
-			changes.Lifecycle = &rules
-		case "customer_reference":
-			changes.CustomerReference = &reference
-		case "etag": // a precondition, which the call has
-		case "*":
-			changes = bucket.Changes{Versioning: &versioning, QuotaBytes: &quota, Lifecycle: &rules, CustomerReference: &reference}
+		// Over REST the mask names what is inside of a field; a field changes as a whole.
+		path, _, _ := strings.Cut(path, ".")
+		switch take, known := changeable[path]; {
+		case known:
+			take(b, &changes)
+		case path == "etag": // a precondition, which the call has
+		case path == "*":
+			for _, take := range changeable {
+				take(b, &changes)
+			}
 		default:
 			return bucket.Changes{}, bucket.NotUpdatable(path)
 		}
@@ -110,20 +107,30 @@ func changesOf(r *storagev1.UpdateBucketRequest) (bucket.Changes, error) {
 	return changes, nil
 }
 
+// changeable are the fields that UpdateBucket changes.
+var changeable = map[string]func(*storagev1.Bucket, *bucket.Changes){
+	"versioning":         func(b *storagev1.Bucket, c *bucket.Changes) { c.Versioning = new(versioningOf(b.GetVersioning())) },
+	"quota_bytes":        func(b *storagev1.Bucket, c *bucket.Changes) { c.QuotaBytes = new(b.GetQuotaBytes()) },
+	"lifecycle_rules":    func(b *storagev1.Bucket, c *bucket.Changes) { c.Lifecycle = new(all(b.GetLifecycleRules(), ruleOf)) },
+	"customer_reference": func(b *storagev1.Bucket, c *bucket.Changes) { c.CustomerReference = new(b.GetCustomerReference()) },
+	"tags":               func(b *storagev1.Bucket, c *bucket.Changes) { c.Tags = new(b.GetTags()) },
+	"labels":             func(b *storagev1.Bucket, c *bucket.Changes) { c.Labels = new(b.GetLabels()) },
+	"object_lock":        func(b *storagev1.Bucket, c *bucket.Changes) { c.Lock = new(lockOf(b.GetObjectLock())) },
+	"default_encryption": func(b *storagev1.Bucket, c *bucket.Changes) {
+		c.Encryption = new(encryptionOf(b.GetDefaultEncryption()))
+	},
+	"cors_rules": func(b *storagev1.Bucket, c *bucket.Changes) { c.CORSRules = len(b.GetCorsRules()) },
+}
+
+// setFields names the changeable fields that are set.
 func setFields(b *storagev1.Bucket) []string {
 	var paths []string
-	if b.GetVersioning() != storagev1.Versioning_VERSIONING_UNSPECIFIED {
-		paths = append(paths, "versioning")
-	}
-	if b.GetQuotaBytes() != 0 {
-		paths = append(paths, "quota_bytes")
-	}
-	if len(b.GetLifecycleRules()) > 0 {
-		paths = append(paths, "lifecycle_rules")
-	}
-	if b.GetCustomerReference() != "" {
-		paths = append(paths, "customer_reference")
-	}
+	b.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, _ protoreflect.Value) bool {
+		if _, known := changeable[string(field.Name())]; known {
+			paths = append(paths, string(field.Name()))
+		}
+		return true
+	})
 	return paths
 }
 
@@ -132,7 +139,9 @@ func Bucket(b bucket.Bucket) *storagev1.Bucket {
 	return &storagev1.Bucket{
 		Id: b.ID, AccountId: b.AccountID, Name: b.Name, Backend: b.Backend, CustomerReference: b.CustomerReference,
 		Versioning: versioning[b.Spec.Versioning], QuotaBytes: b.Spec.QuotaBytes, LifecycleRules: all(b.Spec.Lifecycle, rule),
-		State: bucketStates[b.State], Generation: b.Generation, ObservedGeneration: b.Observed,
+		Tags: b.Spec.Tags, Labels: b.Labels, ObjectLock: lock(b.Spec.Lock), DefaultEncryption: encryption[b.Spec.Encryption],
+		PublicAccess: public(b),
+		State:        bucketStates[b.State], Generation: b.Generation, ObservedGeneration: b.Observed,
 		Conditions: conditions(b.Conditions), Etag: b.ETag(), CreateTime: stamp(b.CreatedAt), UpdateTime: stamp(b.UpdatedAt),
 	}
 }
@@ -162,27 +171,6 @@ func versioningOf(v storagev1.Versioning) bucket.Versioning {
 	default:
 		return bucket.VersioningOff
 	}
-}
-
-func rule(r bucket.Rule) *storagev1.LifecycleRule {
-	return &storagev1.LifecycleRule{
-		Id: r.ID, Prefix: r.Prefix, Disabled: r.Disabled,
-		ExpireAfterDays: int32(r.ExpireAfterDays), ExpireNoncurrentAfterDays: int32(r.ExpireNoncurrentAfterDays),
-	}
-}
-
-func rulesOf(list []*storagev1.LifecycleRule) ([]bucket.Rule, error) {
-	rules := make([]bucket.Rule, len(list))
-	for i, r := range list {
-		if r.GetAbortIncompleteUploadAfterDays() != 0 {
-			return nil, bucket.ErrAbortUnsupported(i)
-		}
-		rules[i] = bucket.Rule{
-			ID: r.GetId(), Prefix: r.GetPrefix(), Disabled: r.GetDisabled(),
-			ExpireAfterDays: int(r.GetExpireAfterDays()), ExpireNoncurrentAfterDays: int(r.GetExpireNoncurrentAfterDays()),
-		}
-	}
-	return rules, nil
 }
 
 // all converts a list.

@@ -19,6 +19,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
@@ -27,6 +28,7 @@ import (
 // UseCases are what the methods call.
 type UseCases struct {
 	Buckets    *bucket.Service
+	Lifecycle  *lifecycle.Service
 	AccessKeys *accesskey.Service
 	Objects    *object.Service
 	Grants     *grant.Service
@@ -43,6 +45,7 @@ type UseCases struct {
 // Register puts every service of storage on the server.
 func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterBucketServiceServer(server, &buckets{use: u.Buckets})
+	storagev1.RegisterLifecycleRuleServiceServer(server, &lifecycleRules{use: u.Buckets, effects: u.Lifecycle})
 	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, fresh: u.Fresh})
 	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})

@@ -57,8 +57,14 @@ type backends struct {
 	use *backend.Registry
 }
 
-func (s *backends) ListBackends(context.Context, *storagev1.ListBackendsRequest) (*storagev1.ListBackendsResponse, error) {
-	return &storagev1.ListBackendsResponse{Backends: all(s.use.List(), func(b backend.Backend) *storagev1.Backend {
-		return &storagev1.Backend{Name: b.Name, Endpoint: b.Endpoint, Region: b.Region, Default: b.Default}
+func (s *backends) ListBackends(ctx context.Context, _ *storagev1.ListBackendsRequest) (*storagev1.ListBackendsResponse, error) {
+	return &storagev1.ListBackendsResponse{Backends: all(s.use.Offers(ctx), func(b backend.Offer) *storagev1.Backend {
+		out := &storagev1.Backend{Name: b.Name, Endpoint: b.Endpoint, Region: b.Region, Default: b.Default}
+		if b.Features != nil {
+			out.Features = &storagev1.BackendFeatures{
+				DefaultEncryption: b.Features.Encryption, BucketCors: b.Features.CORS, Tiers: b.Features.Tiers,
+			}
+		}
+		return out
 	})}, nil
 }

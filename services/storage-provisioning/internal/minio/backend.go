@@ -65,8 +65,12 @@ type Backend struct {
 var (
 	_ bucket.BackendReader = (*Backend)(nil)
 	_ bucket.BackendWriter = (*Backend)(nil)
-	_ principal.Users      = (*Backend)(nil)
-	_ accesskey.Keys       = (*Backend)(nil)
+
+	_ bucket.BackendSettings = (*Backend)(nil)
+	_ bucket.BackendFeatures = (*Backend)(nil)
+
+	_ principal.Users = (*Backend)(nil)
+	_ accesskey.Keys  = (*Backend)(nil)
 )
 
 // New checks the configuration and returns the backend. It does not call it: a MinIO that

@@ -149,6 +149,9 @@ func observeBare(ctx context.Context, c *client.Client, adm *madmin.AdminClient,
 		return err
 	}
 	_, err := c.GetBucketLifecycle(ctx, bucket)
+	if client.ToErrorResponse(err).Code == "NoSuchLifecycleConfiguration" {
+		return nil
+	}
 	return err
 }
 

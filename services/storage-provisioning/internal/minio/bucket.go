@@ -3,7 +3,6 @@ package minio
 import (
 	"context"
 	"errors"
-	"sync"
 
 	"github.com/minio/madmin-go/v3"
 	"github.com/minio/minio-go/v7"
@@ -18,89 +17,20 @@ const (
 	tagAccount = "primecloud-account"
 )
 
-// ObserveBucket returns the bucket as it is; an absent one is no error. Of the four questions
-// that it takes, the mark is asked for first, since none of the others says anything about an
-// absent bucket; the others then at the same time.
+// ObserveBucket returns the bucket as it is; an absent one is no error. One question is
+// answered with all of its settings.
 func (b *Backend) ObserveBucket(ctx context.Context, name string) (bucket.Observed, error) {
-	var observed bucket.Observed
-	err := b.cfg.Around(ctx, "minio.ObserveBucket", func(ctx context.Context) error {
-		var err error
-		observed, err = b.observe(ctx, name)
-		return err
+	observed, err := value(ctx, b, "ObserveBucket", func(ctx context.Context) (bucket.Observed, error) {
+		found, err := b.export(ctx, name)
+		if err != nil {
+			return bucket.Observed{}, err
+		}
+		return found.observed(name)
 	})
 	if errors.Is(err, errNoBucket) {
 		return bucket.Observed{}, nil
 	}
 	return observed, err
-}
-
-func (b *Backend) observe(ctx context.Context, name string) (bucket.Observed, error) {
-	observed := bucket.Observed{Exists: true, Spec: bucket.NewSpec()}
-	err := b.request(ctx, func(ctx context.Context) (err error) { observed.Mark, err = b.mark(ctx, name); return err })
-	if err != nil && !errors.Is(err, errAbsent) {
-		return bucket.Observed{}, err
-	}
-	questions := []func(context.Context) error{
-		func(ctx context.Context) (err error) {
-			observed.Spec.Versioning, err = b.versioning(ctx, name)
-			return err
-		},
-		func(ctx context.Context) (err error) { observed.Spec.QuotaBytes, err = b.quota(ctx, name); return err },
-		func(ctx context.Context) (err error) {
-			observed.Spec.Lifecycle, err = b.lifecycle(ctx, name)
-			return err
-		},
-	}
-	answers := make([]error, len(questions))
-	var wait sync.WaitGroup
-	for i, ask := range questions {
-		wait.Go(func() { answers[i] = b.request(ctx, ask) })
-	}
-	wait.Wait()
-	for _, err := range answers {
-		// That there is no bucket outweighs whatever else went wrong.
-		if errors.Is(err, errNoBucket) {
-			return bucket.Observed{}, err
-		}
-	}
-	for _, err := range answers {
-		if err != nil && !errors.Is(err, errAbsent) {
-			return bucket.Observed{}, err
-		}
-	}
-	return observed, nil
-}
-
-func (b *Backend) mark(ctx context.Context, name string) (bucket.Mark, error) {
-	found, err := b.s3.GetBucketTagging(ctx, name)
-	if err != nil {
-		return bucket.Mark{}, err
-	}
-	all := found.ToMap()
-	return bucket.Mark{ID: all[tagID], AccountID: all[tagAccount]}, nil
-}
-
-func (b *Backend) versioning(ctx context.Context, name string) (bucket.Versioning, error) {
-	found, err := b.s3.GetBucketVersioning(ctx, name)
-	switch {
-	case err != nil:
-		return bucket.VersioningOff, err
-	case found.Enabled():
-		return bucket.VersioningEnabled, nil
-	case found.Suspended():
-		return bucket.VersioningSuspended, nil
-	default:
-		return bucket.VersioningOff, nil
-	}
-}
-
-func (b *Backend) quota(ctx context.Context, name string) (int64, error) {
-	found, err := b.admin.GetBucketQuota(ctx, name)
-	if err != nil {
-		return 0, err
-	}
-	// Size is the newer field, Quota the older one.
-	return int64(max(found.Size, found.Quota)), nil //nolint:gosec // a quota above 8 EiB is not one of ours
 }
 
 // CountContent counts objects, versions, delete markers and incomplete uploads, and stops

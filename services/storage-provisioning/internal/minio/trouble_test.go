@@ -19,6 +19,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/testkit"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
@@ -59,6 +60,21 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 			_, err := b.ReviseKey(ctx, accesskey.Revision{ID: secretKey, Policy: []byte(`{}`), Enabled: true})
 			return err
 		},
+		"MakeLockedBucket": func(ctx context.Context) error { return b.MakeLockedBucket(ctx, "acme") },
+		"SetTags": func(ctx context.Context) error {
+			return b.SetTags(ctx, "acme", bucket.Mark{ID: "bkt_1", AccountID: "acc_1"}, map[string]string{"team": "red"})
+		},
+		"SetRetention": func(ctx context.Context) error {
+			return b.SetRetention(ctx, "acme", bucket.Lock{Enabled: true, Mode: bucket.Governance, Days: 1})
+		},
+		"SetEncryption": func(ctx context.Context) error { return b.SetEncryption(ctx, "acme", bucket.EncryptionSSES3) },
+		"SetPublic":     func(ctx context.Context) error { return b.SetPublic(ctx, "acme", bucket.Public{Read: true}) },
+		"ListVersions":  func(ctx context.Context) error { _, _, err := b.ListVersions(ctx, "acme", "", 10); return err },
+		"ListUploads":   func(ctx context.Context) error { _, err := b.ListUploads(ctx, "acme"); return err },
+		"AbortUpload": func(ctx context.Context) error {
+			return b.AbortUpload(ctx, "acme", lifecycle.Upload{Key: "k", ID: "u"})
+		},
+		"Features":  func(ctx context.Context) error { _, err := b.Features(ctx); return err },
 		"RemoveKey": func(ctx context.Context) error { return b.RemoveKey(ctx, secretKey) },
 		"TryKey":    func(ctx context.Context) error { return b.TryKey(ctx, secretKey, secretWord, "acme") },
 		"PresignUpload": func(ctx context.Context) error {

@@ -62,8 +62,13 @@ func (s *Buckets) Load(ctx context.Context, ref reconcile.Ref) (b bucket.Bucket,
 
 // List returns visible buckets of one page, by name.
 func (s *Buckets) List(ctx context.Context, q bucket.Query) ([]bucket.Bucket, error) {
+	labels, err := encodeLabels(q.Labels)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := s.readIn(q.AccountID).ListBuckets(ctx, db.ListBucketsParams{
-		AccountID: q.AccountID, After: q.After, Everything: q.For.All, GrantedTo: q.For.UserID, Backend: q.Backend, CustomerReference: q.CustomerReference, Count: int32(q.Limit),
+		AccountID: q.AccountID, After: q.After, Everything: q.For.All, GrantedTo: q.For.UserID, Backend: q.Backend, CustomerReference: q.CustomerReference,
+		Labels: labels, Count: int32(q.Limit),
 	})
 	if err != nil {
 		return nil, err
@@ -97,13 +102,13 @@ type bucketRows struct{ *transaction }
 
 // Reserve inserts the bucket unless its name is taken, be it by a row out of sight.
 func (r bucketRows) Reserve(ctx context.Context, b bucket.Bucket) (bool, error) {
-	rules, err := encodeRules(b.Spec.Lifecycle)
+	asked, err := encodeAsked(b)
 	if err != nil {
 		return false, err
 	}
 	n, err := r.q.ReserveBucket(ctx, db.ReserveBucketParams{
 		ID: b.ID, AccountID: b.AccountID, Backend: b.Backend, Name: b.Name, CustomerReference: b.CustomerReference,
-		Versioning: string(b.Spec.Versioning), QuotaBytes: b.Spec.QuotaBytes, Lifecycle: rules,
+		Versioning: string(b.Spec.Versioning), QuotaBytes: b.Spec.QuotaBytes, Lifecycle: asked.rules, Labels: asked.labels, Settings: asked.settings,
 		Desired: string(b.Desired), State: string(b.State), Version: b.Version, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
 	})
 	return n == 1, err
@@ -131,13 +136,13 @@ func (r bucketRows) locked(ctx context.Context, id string, err error) (bucket.Bu
 
 // Save writes the bucket with one version more than it has.
 func (r bucketRows) Save(ctx context.Context, b bucket.Bucket) (int64, error) {
-	rules, err := encodeRules(b.Spec.Lifecycle)
+	asked, err := encodeAsked(b)
 	if err != nil {
 		return 0, err
 	}
 	return r.q.SaveBucket(ctx, db.SaveBucketParams{
 		ID: b.ID, Version: b.Version + 1, CustomerReference: b.CustomerReference,
-		Versioning: string(b.Spec.Versioning), QuotaBytes: b.Spec.QuotaBytes, Lifecycle: rules,
+		Versioning: string(b.Spec.Versioning), QuotaBytes: b.Spec.QuotaBytes, Lifecycle: asked.rules, Labels: asked.labels, Settings: asked.settings,
 		Desired: string(b.Desired), State: string(b.State), Marked: b.Marked, SeenAbsentAt: orNull(b.SeenAbsentAt),
 		SeenAbsentGeneration: b.SeenAbsentGeneration, Unsure: b.Unsure, SightedAt: orNull(b.SightedAt),
 		CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
@@ -187,7 +192,7 @@ func bucketOf(row db.LoadBucketRow, err error) (bucket.Bucket, bool, error) {
 		ID: r.ID, AccountID: r.AccountID, Backend: r.Backend, Name: r.Name, CustomerReference: r.CustomerReference,
 		Spec:    bucket.Spec{Versioning: bucket.Versioning(r.Versioning), QuotaBytes: r.QuotaBytes},
 		Desired: bucket.Desired(r.Desired), State: bucket.State(r.State), Version: r.Version,
-		Generation: row.Generation, Observed: row.Observed,
+		Generation: row.Generation, Observed: row.Observed, Stopped: row.Stopped,
 		Marked: r.Marked, SeenAbsentAt: orZero(r.SeenAbsentAt), SeenAbsentGeneration: r.SeenAbsentGeneration,
 		Sighting:  change.Sighting{Unsure: r.Unsure, SightedAt: orZero(r.SightedAt)},
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
@@ -195,16 +200,12 @@ func bucketOf(row db.LoadBucketRow, err error) (bucket.Bucket, bool, error) {
 	if err := json.Unmarshal(r.Lifecycle, &b.Spec.Lifecycle); err != nil {
 		return bucket.Bucket{}, false, fmt.Errorf("decode the lifecycle rules of bucket %s: %w", r.ID, err)
 	}
+	if err := decodeSettings(r, &b); err != nil {
+		return bucket.Bucket{}, false, err
+	}
 	b.Spec = b.Spec.Normal()
 	if err := json.Unmarshal(row.Conditions, &b.Conditions); err != nil {
 		return bucket.Bucket{}, false, fmt.Errorf("decode the conditions of bucket %s: %w", r.ID, err)
 	}
 	return b, true, nil
-}
-
-func encodeRules(rules []bucket.Rule) ([]byte, error) {
-	if rules == nil {
-		return []byte("[]"), nil
-	}
-	return json.Marshal(rules)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/reconcile"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
@@ -61,7 +62,8 @@ func (r standingRows) Save(ctx context.Context, s standing.Standing, at time.Tim
 	})
 }
 
-// TouchAccess raises the generation of the account's identities. The sweep sees to them.
+// TouchAccess raises the generation of the account's identities, and of its buckets of which
+// something is public. The sweep sees to them.
 func (r standingRows) TouchAccess(ctx context.Context, accountID string, due time.Time) error {
 	rows, err := r.q.PrincipalsOf(ctx, accountID)
 	if err != nil {
@@ -69,6 +71,16 @@ func (r standingRows) TouchAccess(ctx context.Context, accountID string, due tim
 	}
 	for _, row := range rows {
 		ref := reconcile.Ref{Kind: principal.Kind, ID: row.ID, AccountID: accountID}
+		if _, err := r.resources.Touch(ctx, r.tx, ref, row.Backend, due); err != nil {
+			return err
+		}
+	}
+	buckets, err := r.q.PublicBuckets(ctx, accountID)
+	if err != nil {
+		return err
+	}
+	for _, row := range buckets {
+		ref := reconcile.Ref{Kind: bucket.Kind, ID: row.ID, AccountID: accountID}
 		if _, err := r.resources.Touch(ctx, r.tx, ref, row.Backend, due); err != nil {
 			return err
 		}

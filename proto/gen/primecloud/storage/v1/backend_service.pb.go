@@ -144,7 +144,9 @@ type Backend struct {
 	// Region to sign for.
 	Region string `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
 	// Whether it is the default.
-	Default       bool `protobuf:"varint,4,opt,name=default,proto3" json:"default,omitempty"`
+	Default bool `protobuf:"varint,4,opt,name=default,proto3" json:"default,omitempty"`
+	// What it can do for a bucket that not every backend can; absent while it does not answer.
+	Features      *BackendFeatures `protobuf:"bytes,5,opt,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -207,6 +209,77 @@ func (x *Backend) GetDefault() bool {
 	return false
 }
 
+func (x *Backend) GetFeatures() *BackendFeatures {
+	if x != nil {
+		return x.Features
+	}
+	return nil
+}
+
+// BackendFeatures is what a backend can do for a bucket that not every backend can.
+type BackendFeatures struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it can encrypt by default: it has a key management.
+	DefaultEncryption bool `protobuf:"varint,1,opt,name=default_encryption,json=defaultEncryption,proto3" json:"default_encryption,omitempty"`
+	// Whether it keeps rules for browsers of other origins for each bucket.
+	BucketCors bool `protobuf:"varint,2,opt,name=bucket_cors,json=bucketCors,proto3" json:"bucket_cors,omitempty"`
+	// The tiers that a lifecycle rule can move objects to, by name.
+	Tiers         []string `protobuf:"bytes,3,rep,name=tiers,proto3" json:"tiers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackendFeatures) Reset() {
+	*x = BackendFeatures{}
+	mi := &file_primecloud_storage_v1_backend_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackendFeatures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackendFeatures) ProtoMessage() {}
+
+func (x *BackendFeatures) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_backend_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackendFeatures.ProtoReflect.Descriptor instead.
+func (*BackendFeatures) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_backend_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BackendFeatures) GetDefaultEncryption() bool {
+	if x != nil {
+		return x.DefaultEncryption
+	}
+	return false
+}
+
+func (x *BackendFeatures) GetBucketCors() bool {
+	if x != nil {
+		return x.BucketCors
+	}
+	return false
+}
+
+func (x *BackendFeatures) GetTiers() []string {
+	if x != nil {
+		return x.Tiers
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_backend_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_backend_service_proto_rawDesc = "" +
@@ -218,12 +291,18 @@ const file_primecloud_storage_v1_backend_service_proto_rawDesc = "" +
 	"page_token\x18\x02 \x01(\tR\tpageToken\"z\n" +
 	"\x14ListBackendsResponse\x12:\n" +
 	"\bbackends\x18\x01 \x03(\v2\x1e.primecloud.storage.v1.BackendR\bbackends\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"k\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xaf\x01\n" +
 	"\aBackend\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bendpoint\x18\x02 \x01(\tR\bendpoint\x12\x16\n" +
 	"\x06region\x18\x03 \x01(\tR\x06region\x12\x18\n" +
-	"\adefault\x18\x04 \x01(\bR\adefault2\xb1\x01\n" +
+	"\adefault\x18\x04 \x01(\bR\adefault\x12B\n" +
+	"\bfeatures\x18\x05 \x01(\v2&.primecloud.storage.v1.BackendFeaturesR\bfeatures\"w\n" +
+	"\x0fBackendFeatures\x12-\n" +
+	"\x12default_encryption\x18\x01 \x01(\bR\x11defaultEncryption\x12\x1f\n" +
+	"\vbucket_cors\x18\x02 \x01(\bR\n" +
+	"bucketCors\x12\x14\n" +
+	"\x05tiers\x18\x03 \x03(\tR\x05tiers2\xb1\x01\n" +
 	"\x0eBackendService\x12\x9e\x01\n" +
 	"\fListBackends\x12*.primecloud.storage.v1.ListBackendsRequest\x1a+.primecloud.storage.v1.ListBackendsResponse\"5\xca\xf3\x18\x12\b\x02\x1a\fstorage.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/storageBackendsBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
@@ -239,21 +318,23 @@ func file_primecloud_storage_v1_backend_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_backend_service_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_backend_service_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_primecloud_storage_v1_backend_service_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_primecloud_storage_v1_backend_service_proto_goTypes = []any{
 	(*ListBackendsRequest)(nil),  // 0: primecloud.storage.v1.ListBackendsRequest
 	(*ListBackendsResponse)(nil), // 1: primecloud.storage.v1.ListBackendsResponse
 	(*Backend)(nil),              // 2: primecloud.storage.v1.Backend
+	(*BackendFeatures)(nil),      // 3: primecloud.storage.v1.BackendFeatures
 }
 var file_primecloud_storage_v1_backend_service_proto_depIdxs = []int32{
 	2, // 0: primecloud.storage.v1.ListBackendsResponse.backends:type_name -> primecloud.storage.v1.Backend
-	0, // 1: primecloud.storage.v1.BackendService.ListBackends:input_type -> primecloud.storage.v1.ListBackendsRequest
-	1, // 2: primecloud.storage.v1.BackendService.ListBackends:output_type -> primecloud.storage.v1.ListBackendsResponse
-	2, // [2:3] is the sub-list for method output_type
-	1, // [1:2] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	3, // 1: primecloud.storage.v1.Backend.features:type_name -> primecloud.storage.v1.BackendFeatures
+	0, // 2: primecloud.storage.v1.BackendService.ListBackends:input_type -> primecloud.storage.v1.ListBackendsRequest
+	1, // 3: primecloud.storage.v1.BackendService.ListBackends:output_type -> primecloud.storage.v1.ListBackendsResponse
+	3, // [3:4] is the sub-list for method output_type
+	2, // [2:3] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_backend_service_proto_init() }
@@ -267,7 +348,7 @@ func file_primecloud_storage_v1_backend_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_backend_service_proto_rawDesc), len(file_primecloud_storage_v1_backend_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

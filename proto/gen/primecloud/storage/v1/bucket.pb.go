@@ -26,6 +26,112 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// RetentionMode says who may lift a retention before its end.
+type RetentionMode int32
+
+const (
+	// Not set.
+	RetentionMode_RETENTION_MODE_UNSPECIFIED RetentionMode = 0
+	// Whoever administers the backend may; no key of a tenant.
+	RetentionMode_RETENTION_MODE_GOVERNANCE RetentionMode = 1
+	// Nobody.
+	RetentionMode_RETENTION_MODE_COMPLIANCE RetentionMode = 2
+)
+
+// Enum value maps for RetentionMode.
+var (
+	RetentionMode_name = map[int32]string{
+		0: "RETENTION_MODE_UNSPECIFIED",
+		1: "RETENTION_MODE_GOVERNANCE",
+		2: "RETENTION_MODE_COMPLIANCE",
+	}
+	RetentionMode_value = map[string]int32{
+		"RETENTION_MODE_UNSPECIFIED": 0,
+		"RETENTION_MODE_GOVERNANCE":  1,
+		"RETENTION_MODE_COMPLIANCE":  2,
+	}
+)
+
+func (x RetentionMode) Enum() *RetentionMode {
+	p := new(RetentionMode)
+	*p = x
+	return p
+}
+
+func (x RetentionMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RetentionMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_primecloud_storage_v1_bucket_proto_enumTypes[0].Descriptor()
+}
+
+func (RetentionMode) Type() protoreflect.EnumType {
+	return &file_primecloud_storage_v1_bucket_proto_enumTypes[0]
+}
+
+func (x RetentionMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RetentionMode.Descriptor instead.
+func (RetentionMode) EnumDescriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{0}
+}
+
+// DefaultEncryption says how objects are encrypted whose upload does not say.
+type DefaultEncryption int32
+
+const (
+	// Not set: none.
+	DefaultEncryption_DEFAULT_ENCRYPTION_UNSPECIFIED DefaultEncryption = 0
+	// Not at all.
+	DefaultEncryption_DEFAULT_ENCRYPTION_NONE DefaultEncryption = 1
+	// With keys that the backend keeps (SSE-S3).
+	DefaultEncryption_DEFAULT_ENCRYPTION_SSE_S3 DefaultEncryption = 2
+)
+
+// Enum value maps for DefaultEncryption.
+var (
+	DefaultEncryption_name = map[int32]string{
+		0: "DEFAULT_ENCRYPTION_UNSPECIFIED",
+		1: "DEFAULT_ENCRYPTION_NONE",
+		2: "DEFAULT_ENCRYPTION_SSE_S3",
+	}
+	DefaultEncryption_value = map[string]int32{
+		"DEFAULT_ENCRYPTION_UNSPECIFIED": 0,
+		"DEFAULT_ENCRYPTION_NONE":        1,
+		"DEFAULT_ENCRYPTION_SSE_S3":      2,
+	}
+)
+
+func (x DefaultEncryption) Enum() *DefaultEncryption {
+	p := new(DefaultEncryption)
+	*p = x
+	return p
+}
+
+func (x DefaultEncryption) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DefaultEncryption) Descriptor() protoreflect.EnumDescriptor {
+	return file_primecloud_storage_v1_bucket_proto_enumTypes[1].Descriptor()
+}
+
+func (DefaultEncryption) Type() protoreflect.EnumType {
+	return &file_primecloud_storage_v1_bucket_proto_enumTypes[1]
+}
+
+func (x DefaultEncryption) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DefaultEncryption.Descriptor instead.
+func (DefaultEncryption) EnumDescriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{1}
+}
+
 // Versioning says whether old versions of objects are kept.
 type Versioning int32
 
@@ -67,11 +173,11 @@ func (x Versioning) String() string {
 }
 
 func (Versioning) Descriptor() protoreflect.EnumDescriptor {
-	return file_primecloud_storage_v1_bucket_proto_enumTypes[0].Descriptor()
+	return file_primecloud_storage_v1_bucket_proto_enumTypes[2].Descriptor()
 }
 
 func (Versioning) Type() protoreflect.EnumType {
-	return &file_primecloud_storage_v1_bucket_proto_enumTypes[0]
+	return &file_primecloud_storage_v1_bucket_proto_enumTypes[2]
 }
 
 func (x Versioning) Number() protoreflect.EnumNumber {
@@ -80,7 +186,7 @@ func (x Versioning) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Versioning.Descriptor instead.
 func (Versioning) EnumDescriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{0}
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{2}
 }
 
 // BucketState says where a bucket stands.
@@ -132,11 +238,11 @@ func (x BucketState) String() string {
 }
 
 func (BucketState) Descriptor() protoreflect.EnumDescriptor {
-	return file_primecloud_storage_v1_bucket_proto_enumTypes[1].Descriptor()
+	return file_primecloud_storage_v1_bucket_proto_enumTypes[3].Descriptor()
 }
 
 func (BucketState) Type() protoreflect.EnumType {
-	return &file_primecloud_storage_v1_bucket_proto_enumTypes[1]
+	return &file_primecloud_storage_v1_bucket_proto_enumTypes[3]
 }
 
 func (x BucketState) Number() protoreflect.EnumNumber {
@@ -145,7 +251,7 @@ func (x BucketState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use BucketState.Descriptor instead.
 func (BucketState) EnumDescriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{1}
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{3}
 }
 
 // Bucket is a container of objects on one backend. Its name is unique in the whole backend.
@@ -182,7 +288,24 @@ type Bucket struct {
 	// When it was made.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When it last changed.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// The owner's tags on the backend's bucket, 48 at most. Keys have 1 to 128 characters,
+	// values 256 at most; keys that begin with `primecloud-` or `aws:` are not the owner's.
+	Tags map[string]string `protobuf:"bytes,20,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The owner's labels, 64 at most. They are kept here alone and cost the backend nothing;
+	// ListBuckets can filter by them.
+	Labels map[string]string `protobuf:"bytes,21,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Object lock; absent where there is none. It can only be asked for when the bucket is
+	// made, implies versioning, and cannot be taken away; its default retention may change.
+	ObjectLock *ObjectLock `protobuf:"bytes,22,opt,name=object_lock,json=objectLock,proto3" json:"object_lock,omitempty"`
+	// How objects are encrypted whose upload does not say. Only backends that say so in
+	// Backend.features have it.
+	DefaultEncryption DefaultEncryption `protobuf:"varint,23,opt,name=default_encryption,json=defaultEncryption,proto3,enum=primecloud.storage.v1.DefaultEncryption" json:"default_encryption,omitempty"`
+	// What everybody may read without a key. Changed by SetBucketPublicAccess alone.
+	PublicAccess *PublicAccess `protobuf:"bytes,24,opt,name=public_access,json=publicAccess,proto3" json:"public_access,omitempty"`
+	// Rules for browsers of other origins. A backend that cannot keep them for each bucket
+	// (see Backend.features) refuses them.
+	CorsRules     []*CorsRule `protobuf:"bytes,25,rep,name=cors_rules,json=corsRules,proto3" json:"cors_rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -322,10 +445,311 @@ func (x *Bucket) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Bucket) GetTags() map[string]string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *Bucket) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Bucket) GetObjectLock() *ObjectLock {
+	if x != nil {
+		return x.ObjectLock
+	}
+	return nil
+}
+
+func (x *Bucket) GetDefaultEncryption() DefaultEncryption {
+	if x != nil {
+		return x.DefaultEncryption
+	}
+	return DefaultEncryption_DEFAULT_ENCRYPTION_UNSPECIFIED
+}
+
+func (x *Bucket) GetPublicAccess() *PublicAccess {
+	if x != nil {
+		return x.PublicAccess
+	}
+	return nil
+}
+
+func (x *Bucket) GetCorsRules() []*CorsRule {
+	if x != nil {
+		return x.CorsRules
+	}
+	return nil
+}
+
+// ObjectLock keeps versions of objects from being removed before their time.
+type ObjectLock struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What new objects get whose upload does not say; absent for nothing.
+	DefaultRetention *DefaultRetention `protobuf:"bytes,1,opt,name=default_retention,json=defaultRetention,proto3" json:"default_retention,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ObjectLock) Reset() {
+	*x = ObjectLock{}
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObjectLock) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObjectLock) ProtoMessage() {}
+
+func (x *ObjectLock) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObjectLock.ProtoReflect.Descriptor instead.
+func (*ObjectLock) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ObjectLock) GetDefaultRetention() *DefaultRetention {
+	if x != nil {
+		return x.DefaultRetention
+	}
+	return nil
+}
+
+// DefaultRetention is how long new objects cannot be removed. One of days and years is set.
+type DefaultRetention struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who may lift it.
+	Mode RetentionMode `protobuf:"varint,1,opt,name=mode,proto3,enum=primecloud.storage.v1.RetentionMode" json:"mode,omitempty"`
+	// For so many days.
+	Days int32 `protobuf:"varint,2,opt,name=days,proto3" json:"days,omitempty"`
+	// For so many years.
+	Years         int32 `protobuf:"varint,3,opt,name=years,proto3" json:"years,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DefaultRetention) Reset() {
+	*x = DefaultRetention{}
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DefaultRetention) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DefaultRetention) ProtoMessage() {}
+
+func (x *DefaultRetention) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DefaultRetention.ProtoReflect.Descriptor instead.
+func (*DefaultRetention) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DefaultRetention) GetMode() RetentionMode {
+	if x != nil {
+		return x.Mode
+	}
+	return RetentionMode_RETENTION_MODE_UNSPECIFIED
+}
+
+func (x *DefaultRetention) GetDays() int32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+func (x *DefaultRetention) GetYears() int32 {
+	if x != nil {
+		return x.Years
+	}
+	return 0
+}
+
+// PublicAccess says what everybody may read without a key: objects whose key they know. It
+// never lets anybody list or write.
+type PublicAccess struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether there is any.
+	Read bool `protobuf:"varint,1,opt,name=read,proto3" json:"read,omitempty"`
+	// Only objects whose keys begin so; empty for all.
+	Prefix string `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Output only: it is off for now because the account is not active, and comes back as it
+	// was.
+	Stopped       bool `protobuf:"varint,3,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublicAccess) Reset() {
+	*x = PublicAccess{}
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublicAccess) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublicAccess) ProtoMessage() {}
+
+func (x *PublicAccess) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublicAccess.ProtoReflect.Descriptor instead.
+func (*PublicAccess) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PublicAccess) GetRead() bool {
+	if x != nil {
+		return x.Read
+	}
+	return false
+}
+
+func (x *PublicAccess) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *PublicAccess) GetStopped() bool {
+	if x != nil {
+		return x.Stopped
+	}
+	return false
+}
+
+// CorsRule lets pages of other origins call the bucket from a browser.
+type CorsRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Origins, such as `https://example.com`.
+	AllowedOrigins []string `protobuf:"bytes,1,rep,name=allowed_origins,json=allowedOrigins,proto3" json:"allowed_origins,omitempty"`
+	// Methods, such as `GET`.
+	AllowedMethods []string `protobuf:"bytes,2,rep,name=allowed_methods,json=allowedMethods,proto3" json:"allowed_methods,omitempty"`
+	// Request headers.
+	AllowedHeaders []string `protobuf:"bytes,3,rep,name=allowed_headers,json=allowedHeaders,proto3" json:"allowed_headers,omitempty"`
+	// Response headers that the page may see.
+	ExposeHeaders []string `protobuf:"bytes,4,rep,name=expose_headers,json=exposeHeaders,proto3" json:"expose_headers,omitempty"`
+	// How long a browser may remember the answer.
+	MaxAgeSeconds int32 `protobuf:"varint,5,opt,name=max_age_seconds,json=maxAgeSeconds,proto3" json:"max_age_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CorsRule) Reset() {
+	*x = CorsRule{}
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CorsRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CorsRule) ProtoMessage() {}
+
+func (x *CorsRule) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CorsRule.ProtoReflect.Descriptor instead.
+func (*CorsRule) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CorsRule) GetAllowedOrigins() []string {
+	if x != nil {
+		return x.AllowedOrigins
+	}
+	return nil
+}
+
+func (x *CorsRule) GetAllowedMethods() []string {
+	if x != nil {
+		return x.AllowedMethods
+	}
+	return nil
+}
+
+func (x *CorsRule) GetAllowedHeaders() []string {
+	if x != nil {
+		return x.AllowedHeaders
+	}
+	return nil
+}
+
+func (x *CorsRule) GetExposeHeaders() []string {
+	if x != nil {
+		return x.ExposeHeaders
+	}
+	return nil
+}
+
+func (x *CorsRule) GetMaxAgeSeconds() int32 {
+	if x != nil {
+		return x.MaxAgeSeconds
+	}
+	return 0
+}
+
 // LifecycleRule is one thing the backend does to objects by itself.
 type LifecycleRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, unique in the bucket, 1 to 64 characters of A-Z a-z 0-9 . _ -
+	// Id, unique in the bucket, 1 to 64 characters of A-Z a-z 0-9 . _ - . Where a request names
+	// the rule otherwise, or it is previewed, it may be left out.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Only objects whose keys begin so; empty for all.
 	Prefix string `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
@@ -333,17 +757,35 @@ type LifecycleRule struct {
 	ExpireAfterDays int32 `protobuf:"varint,3,opt,name=expire_after_days,json=expireAfterDays,proto3" json:"expire_after_days,omitempty"`
 	// Delete old versions so many days after they became old; zero for never.
 	ExpireNoncurrentAfterDays int32 `protobuf:"varint,4,opt,name=expire_noncurrent_after_days,json=expireNoncurrentAfterDays,proto3" json:"expire_noncurrent_after_days,omitempty"`
-	// Abort multipart uploads that were not completed after so many days; zero for never.
+	// Abort multipart uploads that were begun so many days ago and not completed; zero leaves
+	// it to the default rule: seven days. This action is carried out by this service, once an
+	// hour, and looks at the prefix alone.
 	AbortIncompleteUploadAfterDays int32 `protobuf:"varint,5,opt,name=abort_incomplete_upload_after_days,json=abortIncompleteUploadAfterDays,proto3" json:"abort_incomplete_upload_after_days,omitempty"`
 	// Whether the rule is kept but not applied.
-	Disabled      bool `protobuf:"varint,6,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	Disabled bool `protobuf:"varint,6,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Only objects that have all of these tags, 10 at most. Not with
+	// expire_delete_markers or abort_incomplete_upload_after_days.
+	Tags map[string]string `protobuf:"bytes,7,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Only objects of more bytes than this; zero for any. A filter by size passes over delete
+	// markers.
+	SizeGreaterThan int64 `protobuf:"varint,8,opt,name=size_greater_than,json=sizeGreaterThan,proto3" json:"size_greater_than,omitempty"`
+	// Only objects of fewer bytes than this; zero for any.
+	SizeLessThan int64 `protobuf:"varint,9,opt,name=size_less_than,json=sizeLessThan,proto3" json:"size_less_than,omitempty"`
+	// Of the old versions of an object, keep the newest so many whatever their age; zero for
+	// none. Alone it acts at once, with expire_noncurrent_after_days both must hold.
+	KeepNewerNoncurrent int32 `protobuf:"varint,10,opt,name=keep_newer_noncurrent,json=keepNewerNoncurrent,proto3" json:"keep_newer_noncurrent,omitempty"`
+	// Remove delete markers that have no versions left below them. Not with
+	// expire_after_days, which does so by itself.
+	ExpireDeleteMarkers bool `protobuf:"varint,11,opt,name=expire_delete_markers,json=expireDeleteMarkers,proto3" json:"expire_delete_markers,omitempty"`
+	// Move objects to a tier of the backend.
+	Transition    *LifecycleRule_Transition `protobuf:"bytes,12,opt,name=transition,proto3" json:"transition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LifecycleRule) Reset() {
 	*x = LifecycleRule{}
-	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[1]
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -355,7 +797,7 @@ func (x *LifecycleRule) String() string {
 func (*LifecycleRule) ProtoMessage() {}
 
 func (x *LifecycleRule) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[1]
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -368,7 +810,7 @@ func (x *LifecycleRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LifecycleRule.ProtoReflect.Descriptor instead.
 func (*LifecycleRule) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{1}
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *LifecycleRule) GetId() string {
@@ -413,11 +855,109 @@ func (x *LifecycleRule) GetDisabled() bool {
 	return false
 }
 
+func (x *LifecycleRule) GetTags() map[string]string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *LifecycleRule) GetSizeGreaterThan() int64 {
+	if x != nil {
+		return x.SizeGreaterThan
+	}
+	return 0
+}
+
+func (x *LifecycleRule) GetSizeLessThan() int64 {
+	if x != nil {
+		return x.SizeLessThan
+	}
+	return 0
+}
+
+func (x *LifecycleRule) GetKeepNewerNoncurrent() int32 {
+	if x != nil {
+		return x.KeepNewerNoncurrent
+	}
+	return 0
+}
+
+func (x *LifecycleRule) GetExpireDeleteMarkers() bool {
+	if x != nil {
+		return x.ExpireDeleteMarkers
+	}
+	return false
+}
+
+func (x *LifecycleRule) GetTransition() *LifecycleRule_Transition {
+	if x != nil {
+		return x.Transition
+	}
+	return nil
+}
+
+// Transition moves objects to a tier.
+type LifecycleRule_Transition struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// After so many days; zero for as soon as possible.
+	AfterDays int32 `protobuf:"varint,1,opt,name=after_days,json=afterDays,proto3" json:"after_days,omitempty"`
+	// Name of the tier: one of those in Backend.features.
+	Tier          string `protobuf:"bytes,2,opt,name=tier,proto3" json:"tier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LifecycleRule_Transition) Reset() {
+	*x = LifecycleRule_Transition{}
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LifecycleRule_Transition) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LifecycleRule_Transition) ProtoMessage() {}
+
+func (x *LifecycleRule_Transition) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_bucket_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LifecycleRule_Transition.ProtoReflect.Descriptor instead.
+func (*LifecycleRule_Transition) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_bucket_proto_rawDescGZIP(), []int{5, 1}
+}
+
+func (x *LifecycleRule_Transition) GetAfterDays() int32 {
+	if x != nil {
+		return x.AfterDays
+	}
+	return 0
+}
+
+func (x *LifecycleRule_Transition) GetTier() string {
+	if x != nil {
+		return x.Tier
+	}
+	return ""
+}
+
 var File_primecloud_storage_v1_bucket_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_bucket_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/bucket.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'primecloud/operation/v1/operation.proto\"\xc1\x05\n" +
+	"\"primecloud/storage/v1/bucket.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'primecloud/operation/v1/operation.proto\"\xad\n" +
+	"\n" +
 	"\x06Bucket\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -444,14 +984,73 @@ const file_primecloud_storage_v1_bucket_proto_rawDesc = "" +
 	"\vcreate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\xdc\x02\n" +
-	"\rLifecycleRule\x12-\n" +
-	"\x02id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[A-Za-z0-9._-]{1,64}$R\x02id\x12 \n" +
+	"updateTime\x12E\n" +
+	"\x04tags\x18\x14 \x03(\v2'.primecloud.storage.v1.Bucket.TagsEntryB\b\xbaH\x05\x9a\x01\x02\x100R\x04tags\x12t\n" +
+	"\x06labels\x18\x15 \x03(\v2).primecloud.storage.v1.Bucket.LabelsEntryB1\xbaH.\x9a\x01+\x10@\" r\x1e2\x1c^[a-z0-9][a-z0-9._/-]{0,62}$*\x05r\x03\x18\x80\x01R\x06labels\x12B\n" +
+	"\vobject_lock\x18\x16 \x01(\v2!.primecloud.storage.v1.ObjectLockR\n" +
+	"objectLock\x12a\n" +
+	"\x12default_encryption\x18\x17 \x01(\x0e2(.primecloud.storage.v1.DefaultEncryptionB\b\xbaH\x05\x82\x01\x02\x10\x01R\x11defaultEncryption\x12H\n" +
+	"\rpublic_access\x18\x18 \x01(\v2#.primecloud.storage.v1.PublicAccessR\fpublicAccess\x12H\n" +
+	"\n" +
+	"cors_rules\x18\x19 \x03(\v2\x1f.primecloud.storage.v1.CorsRuleB\b\xbaH\x05\x92\x01\x02\x10dR\tcorsRules\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"b\n" +
+	"\n" +
+	"ObjectLock\x12T\n" +
+	"\x11default_retention\x18\x01 \x01(\v2'.primecloud.storage.v1.DefaultRetentionR\x10defaultRetention\"\x98\x01\n" +
+	"\x10DefaultRetention\x12B\n" +
+	"\x04mode\x18\x01 \x01(\x0e2$.primecloud.storage.v1.RetentionModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04mode\x12\x1f\n" +
+	"\x04days\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00R\x04days\x12\x1f\n" +
+	"\x05years\x18\x03 \x01(\x05B\t\xbaH\x06\x1a\x04\x18d(\x00R\x05years\"T\n" +
+	"\fPublicAccess\x12\x12\n" +
+	"\x04read\x18\x01 \x01(\bR\x04read\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12\x18\n" +
+	"\astopped\x18\x03 \x01(\bR\astopped\"\x85\x02\n" +
+	"\bCorsRule\x121\n" +
+	"\x0fallowed_origins\x18\x01 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10dR\x0eallowedOrigins\x121\n" +
+	"\x0fallowed_methods\x18\x02 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\n" +
+	"R\x0eallowedMethods\x121\n" +
+	"\x0fallowed_headers\x18\x03 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10dR\x0eallowedHeaders\x12/\n" +
+	"\x0eexpose_headers\x18\x04 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10dR\rexposeHeaders\x12/\n" +
+	"\x0fmax_age_seconds\x18\x05 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\rmaxAgeSeconds\"\xe8\x06\n" +
+	"\rLifecycleRule\x120\n" +
+	"\x02id\x18\x01 \x01(\tB \xbaH\x1d\xd8\x01\x01r\x182\x16^[A-Za-z0-9._-]{1,64}$R\x02id\x12 \n" +
 	"\x06prefix\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\x06prefix\x127\n" +
 	"\x11expire_after_days\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00R\x0fexpireAfterDays\x12L\n" +
 	"\x1cexpire_noncurrent_after_days\x18\x04 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00R\x19expireNoncurrentAfterDays\x12W\n" +
 	"\"abort_incomplete_upload_after_days\x18\x05 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00R\x1eabortIncompleteUploadAfterDays\x12\x1a\n" +
-	"\bdisabled\x18\x06 \x01(\bR\bdisabled*n\n" +
+	"\bdisabled\x18\x06 \x01(\bR\bdisabled\x12L\n" +
+	"\x04tags\x18\a \x03(\v2..primecloud.storage.v1.LifecycleRule.TagsEntryB\b\xbaH\x05\x9a\x01\x02\x10\n" +
+	"R\x04tags\x123\n" +
+	"\x11size_greater_than\x18\b \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x0fsizeGreaterThan\x12-\n" +
+	"\x0esize_less_than\x18\t \x01(\x03B\a\xbaH\x04\"\x02(\x00R\fsizeLessThan\x12>\n" +
+	"\x15keep_newer_noncurrent\x18\n" +
+	" \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\x90N(\x00R\x13keepNewerNoncurrent\x122\n" +
+	"\x15expire_delete_markers\x18\v \x01(\bR\x13expireDeleteMarkers\x12O\n" +
+	"\n" +
+	"transition\x18\f \x01(\v2/.primecloud.storage.v1.LifecycleRule.TransitionR\n" +
+	"transition\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aW\n" +
+	"\n" +
+	"Transition\x12*\n" +
+	"\n" +
+	"after_days\x18\x01 \x01(\x05B\v\xbaH\b\x1a\x06\x18\x94\x9d\x02(\x00R\tafterDays\x12\x1d\n" +
+	"\x04tier\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04tier*m\n" +
+	"\rRetentionMode\x12\x1e\n" +
+	"\x1aRETENTION_MODE_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19RETENTION_MODE_GOVERNANCE\x10\x01\x12\x1d\n" +
+	"\x19RETENTION_MODE_COMPLIANCE\x10\x02*s\n" +
+	"\x11DefaultEncryption\x12\"\n" +
+	"\x1eDEFAULT_ENCRYPTION_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17DEFAULT_ENCRYPTION_NONE\x10\x01\x12\x1d\n" +
+	"\x19DEFAULT_ENCRYPTION_SSE_S3\x10\x02*n\n" +
 	"\n" +
 	"Versioning\x12\x1a\n" +
 	"\x16VERSIONING_UNSPECIFIED\x10\x00\x12\x12\n" +
@@ -478,28 +1077,48 @@ func file_primecloud_storage_v1_bucket_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_bucket_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_bucket_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_primecloud_storage_v1_bucket_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_primecloud_storage_v1_bucket_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_primecloud_storage_v1_bucket_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_primecloud_storage_v1_bucket_proto_goTypes = []any{
-	(Versioning)(0),               // 0: primecloud.storage.v1.Versioning
-	(BucketState)(0),              // 1: primecloud.storage.v1.BucketState
-	(*Bucket)(nil),                // 2: primecloud.storage.v1.Bucket
-	(*LifecycleRule)(nil),         // 3: primecloud.storage.v1.LifecycleRule
-	(*v1.Condition)(nil),          // 4: primecloud.operation.v1.Condition
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(RetentionMode)(0),               // 0: primecloud.storage.v1.RetentionMode
+	(DefaultEncryption)(0),           // 1: primecloud.storage.v1.DefaultEncryption
+	(Versioning)(0),                  // 2: primecloud.storage.v1.Versioning
+	(BucketState)(0),                 // 3: primecloud.storage.v1.BucketState
+	(*Bucket)(nil),                   // 4: primecloud.storage.v1.Bucket
+	(*ObjectLock)(nil),               // 5: primecloud.storage.v1.ObjectLock
+	(*DefaultRetention)(nil),         // 6: primecloud.storage.v1.DefaultRetention
+	(*PublicAccess)(nil),             // 7: primecloud.storage.v1.PublicAccess
+	(*CorsRule)(nil),                 // 8: primecloud.storage.v1.CorsRule
+	(*LifecycleRule)(nil),            // 9: primecloud.storage.v1.LifecycleRule
+	nil,                              // 10: primecloud.storage.v1.Bucket.TagsEntry
+	nil,                              // 11: primecloud.storage.v1.Bucket.LabelsEntry
+	nil,                              // 12: primecloud.storage.v1.LifecycleRule.TagsEntry
+	(*LifecycleRule_Transition)(nil), // 13: primecloud.storage.v1.LifecycleRule.Transition
+	(*v1.Condition)(nil),             // 14: primecloud.operation.v1.Condition
+	(*timestamppb.Timestamp)(nil),    // 15: google.protobuf.Timestamp
 }
 var file_primecloud_storage_v1_bucket_proto_depIdxs = []int32{
-	0, // 0: primecloud.storage.v1.Bucket.versioning:type_name -> primecloud.storage.v1.Versioning
-	3, // 1: primecloud.storage.v1.Bucket.lifecycle_rules:type_name -> primecloud.storage.v1.LifecycleRule
-	1, // 2: primecloud.storage.v1.Bucket.state:type_name -> primecloud.storage.v1.BucketState
-	4, // 3: primecloud.storage.v1.Bucket.conditions:type_name -> primecloud.operation.v1.Condition
-	5, // 4: primecloud.storage.v1.Bucket.create_time:type_name -> google.protobuf.Timestamp
-	5, // 5: primecloud.storage.v1.Bucket.update_time:type_name -> google.protobuf.Timestamp
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	2,  // 0: primecloud.storage.v1.Bucket.versioning:type_name -> primecloud.storage.v1.Versioning
+	9,  // 1: primecloud.storage.v1.Bucket.lifecycle_rules:type_name -> primecloud.storage.v1.LifecycleRule
+	3,  // 2: primecloud.storage.v1.Bucket.state:type_name -> primecloud.storage.v1.BucketState
+	14, // 3: primecloud.storage.v1.Bucket.conditions:type_name -> primecloud.operation.v1.Condition
+	15, // 4: primecloud.storage.v1.Bucket.create_time:type_name -> google.protobuf.Timestamp
+	15, // 5: primecloud.storage.v1.Bucket.update_time:type_name -> google.protobuf.Timestamp
+	10, // 6: primecloud.storage.v1.Bucket.tags:type_name -> primecloud.storage.v1.Bucket.TagsEntry
+	11, // 7: primecloud.storage.v1.Bucket.labels:type_name -> primecloud.storage.v1.Bucket.LabelsEntry
+	5,  // 8: primecloud.storage.v1.Bucket.object_lock:type_name -> primecloud.storage.v1.ObjectLock
+	1,  // 9: primecloud.storage.v1.Bucket.default_encryption:type_name -> primecloud.storage.v1.DefaultEncryption
+	7,  // 10: primecloud.storage.v1.Bucket.public_access:type_name -> primecloud.storage.v1.PublicAccess
+	8,  // 11: primecloud.storage.v1.Bucket.cors_rules:type_name -> primecloud.storage.v1.CorsRule
+	6,  // 12: primecloud.storage.v1.ObjectLock.default_retention:type_name -> primecloud.storage.v1.DefaultRetention
+	0,  // 13: primecloud.storage.v1.DefaultRetention.mode:type_name -> primecloud.storage.v1.RetentionMode
+	12, // 14: primecloud.storage.v1.LifecycleRule.tags:type_name -> primecloud.storage.v1.LifecycleRule.TagsEntry
+	13, // 15: primecloud.storage.v1.LifecycleRule.transition:type_name -> primecloud.storage.v1.LifecycleRule.Transition
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_bucket_proto_init() }
@@ -512,8 +1131,8 @@ func file_primecloud_storage_v1_bucket_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_bucket_proto_rawDesc), len(file_primecloud_storage_v1_bucket_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   2,
+			NumEnums:      4,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -42,8 +42,18 @@ type CreateBucketRequest struct {
 	QuotaBytes int64 `protobuf:"varint,6,opt,name=quota_bytes,json=quotaBytes,proto3" json:"quota_bytes,omitempty"`
 	// Rules that the backend applies by itself.
 	LifecycleRules []*LifecycleRule `protobuf:"bytes,7,rep,name=lifecycle_rules,json=lifecycleRules,proto3" json:"lifecycle_rules,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The owner's tags on the backend's bucket; see Bucket.
+	Tags map[string]string `protobuf:"bytes,20,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The owner's labels; see Bucket.
+	Labels map[string]string `protobuf:"bytes,21,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Object lock, which can be had now or never. Versioning comes with it.
+	ObjectLock *ObjectLock `protobuf:"bytes,22,opt,name=object_lock,json=objectLock,proto3" json:"object_lock,omitempty"`
+	// How objects are encrypted whose upload does not say.
+	DefaultEncryption DefaultEncryption `protobuf:"varint,23,opt,name=default_encryption,json=defaultEncryption,proto3,enum=primecloud.storage.v1.DefaultEncryption" json:"default_encryption,omitempty"`
+	// Rules for browsers of other origins.
+	CorsRules     []*CorsRule `protobuf:"bytes,25,rep,name=cors_rules,json=corsRules,proto3" json:"cors_rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateBucketRequest) Reset() {
@@ -121,6 +131,41 @@ func (x *CreateBucketRequest) GetQuotaBytes() int64 {
 func (x *CreateBucketRequest) GetLifecycleRules() []*LifecycleRule {
 	if x != nil {
 		return x.LifecycleRules
+	}
+	return nil
+}
+
+func (x *CreateBucketRequest) GetTags() map[string]string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *CreateBucketRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *CreateBucketRequest) GetObjectLock() *ObjectLock {
+	if x != nil {
+		return x.ObjectLock
+	}
+	return nil
+}
+
+func (x *CreateBucketRequest) GetDefaultEncryption() DefaultEncryption {
+	if x != nil {
+		return x.DefaultEncryption
+	}
+	return DefaultEncryption_DEFAULT_ENCRYPTION_UNSPECIFIED
+}
+
+func (x *CreateBucketRequest) GetCorsRules() []*CorsRule {
+	if x != nil {
+		return x.CorsRules
 	}
 	return nil
 }
@@ -285,8 +330,10 @@ type ListBucketsRequest struct {
 	Backend string `protobuf:"bytes,4,opt,name=backend,proto3" json:"backend,omitempty"`
 	// Only buckets with this customer reference.
 	CustomerReference string `protobuf:"bytes,5,opt,name=customer_reference,json=customerReference,proto3" json:"customer_reference,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Only buckets that have all of these labels; over REST `labels[key]=value`.
+	Labels        map[string]string `protobuf:"bytes,20,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListBucketsRequest) Reset() {
@@ -352,6 +399,13 @@ func (x *ListBucketsRequest) GetCustomerReference() string {
 		return x.CustomerReference
 	}
 	return ""
+}
+
+func (x *ListBucketsRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
 }
 
 // ListBucketsResponse is one page.
@@ -538,6 +592,136 @@ func (x *UpdateBucketResponse) GetBucket() *Bucket {
 	return nil
 }
 
+// SetBucketPublicAccessRequest says what everybody may read.
+type SetBucketPublicAccessRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Whether everybody may read objects whose key they know.
+	Read bool `protobuf:"varint,3,opt,name=read,proto3" json:"read,omitempty"`
+	// Only objects whose keys begin so; empty for all. It must not hold `*`, `?` or `${`,
+	// which the backend takes for a pattern.
+	Prefix string `protobuf:"bytes,4,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// The etag that the caller has seen; ABORTED when the bucket changed since. Over REST
+	// the If-Match header.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBucketPublicAccessRequest) Reset() {
+	*x = SetBucketPublicAccessRequest{}
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBucketPublicAccessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBucketPublicAccessRequest) ProtoMessage() {}
+
+func (x *SetBucketPublicAccessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBucketPublicAccessRequest.ProtoReflect.Descriptor instead.
+func (*SetBucketPublicAccessRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SetBucketPublicAccessRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *SetBucketPublicAccessRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *SetBucketPublicAccessRequest) GetRead() bool {
+	if x != nil {
+		return x.Read
+	}
+	return false
+}
+
+func (x *SetBucketPublicAccessRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *SetBucketPublicAccessRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// SetBucketPublicAccessResponse is the changed bucket.
+type SetBucketPublicAccessResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The bucket.
+	Bucket        *Bucket `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBucketPublicAccessResponse) Reset() {
+	*x = SetBucketPublicAccessResponse{}
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBucketPublicAccessResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBucketPublicAccessResponse) ProtoMessage() {}
+
+func (x *SetBucketPublicAccessResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBucketPublicAccessResponse.ProtoReflect.Descriptor instead.
+func (*SetBucketPublicAccessResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SetBucketPublicAccessResponse) GetBucket() *Bucket {
+	if x != nil {
+		return x.Bucket
+	}
+	return nil
+}
+
 // DeleteBucketRequest removes a bucket.
 type DeleteBucketRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -553,7 +737,7 @@ type DeleteBucketRequest struct {
 
 func (x *DeleteBucketRequest) Reset() {
 	*x = DeleteBucketRequest{}
-	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[8]
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -565,7 +749,7 @@ func (x *DeleteBucketRequest) String() string {
 func (*DeleteBucketRequest) ProtoMessage() {}
 
 func (x *DeleteBucketRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[8]
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -578,7 +762,7 @@ func (x *DeleteBucketRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteBucketRequest.ProtoReflect.Descriptor instead.
 func (*DeleteBucketRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{8}
+	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DeleteBucketRequest) GetAccountId() string {
@@ -611,7 +795,7 @@ type DeleteBucketResponse struct {
 
 func (x *DeleteBucketResponse) Reset() {
 	*x = DeleteBucketResponse{}
-	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[9]
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -623,7 +807,7 @@ func (x *DeleteBucketResponse) String() string {
 func (*DeleteBucketResponse) ProtoMessage() {}
 
 func (x *DeleteBucketResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[9]
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -636,7 +820,7 @@ func (x *DeleteBucketResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteBucketResponse.ProtoReflect.Descriptor instead.
 func (*DeleteBucketResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{9}
+	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{11}
 }
 
 // ReconcileBucketRequest names a bucket.
@@ -652,7 +836,7 @@ type ReconcileBucketRequest struct {
 
 func (x *ReconcileBucketRequest) Reset() {
 	*x = ReconcileBucketRequest{}
-	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[10]
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +848,7 @@ func (x *ReconcileBucketRequest) String() string {
 func (*ReconcileBucketRequest) ProtoMessage() {}
 
 func (x *ReconcileBucketRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[10]
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +861,7 @@ func (x *ReconcileBucketRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconcileBucketRequest.ProtoReflect.Descriptor instead.
 func (*ReconcileBucketRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{10}
+	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReconcileBucketRequest) GetAccountId() string {
@@ -705,7 +889,7 @@ type ReconcileBucketResponse struct {
 
 func (x *ReconcileBucketResponse) Reset() {
 	*x = ReconcileBucketResponse{}
-	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[11]
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +901,7 @@ func (x *ReconcileBucketResponse) String() string {
 func (*ReconcileBucketResponse) ProtoMessage() {}
 
 func (x *ReconcileBucketResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[11]
+	mi := &file_primecloud_storage_v1_bucket_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +914,7 @@ func (x *ReconcileBucketResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReconcileBucketResponse.ProtoReflect.Descriptor instead.
 func (*ReconcileBucketResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{11}
+	return file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReconcileBucketResponse) GetBucket() *Bucket {
@@ -744,7 +928,7 @@ var File_primecloud_storage_v1_bucket_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_bucket_service_proto_rawDesc = "" +
 	"\n" +
-	"*primecloud/storage/v1/bucket_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a#primecloud/options/v1/options.proto\x1a\"primecloud/storage/v1/bucket.proto\"\x89\x03\n" +
+	"*primecloud/storage/v1/bucket_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a#primecloud/options/v1/options.proto\x1a\"primecloud/storage/v1/bucket.proto\"\xc6\a\n" +
 	"\x13CreateBucketRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1e\n" +
@@ -757,7 +941,20 @@ const file_primecloud_storage_v1_bucket_service_proto_rawDesc = "" +
 	"versioning\x12(\n" +
 	"\vquota_bytes\x18\x06 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\n" +
 	"quotaBytes\x12W\n" +
-	"\x0flifecycle_rules\x18\a \x03(\v2$.primecloud.storage.v1.LifecycleRuleB\b\xbaH\x05\x92\x01\x02\x10dR\x0elifecycleRules\"M\n" +
+	"\x0flifecycle_rules\x18\a \x03(\v2$.primecloud.storage.v1.LifecycleRuleB\b\xbaH\x05\x92\x01\x02\x10dR\x0elifecycleRules\x12R\n" +
+	"\x04tags\x18\x14 \x03(\v24.primecloud.storage.v1.CreateBucketRequest.TagsEntryB\b\xbaH\x05\x9a\x01\x02\x100R\x04tags\x12\x81\x01\n" +
+	"\x06labels\x18\x15 \x03(\v26.primecloud.storage.v1.CreateBucketRequest.LabelsEntryB1\xbaH.\x9a\x01+\x10@\" r\x1e2\x1c^[a-z0-9][a-z0-9._/-]{0,62}$*\x05r\x03\x18\x80\x01R\x06labels\x12B\n" +
+	"\vobject_lock\x18\x16 \x01(\v2!.primecloud.storage.v1.ObjectLockR\n" +
+	"objectLock\x12a\n" +
+	"\x12default_encryption\x18\x17 \x01(\x0e2(.primecloud.storage.v1.DefaultEncryptionB\b\xbaH\x05\x82\x01\x02\x10\x01R\x11defaultEncryption\x12H\n" +
+	"\n" +
+	"cors_rules\x18\x19 \x03(\v2\x1f.primecloud.storage.v1.CorsRuleB\b\xbaH\x05\x92\x01\x02\x10dR\tcorsRules\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"M\n" +
 	"\x14CreateBucketResponse\x125\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"[\n" +
 	"\x10GetBucketRequest\x12&\n" +
@@ -765,7 +962,7 @@ const file_primecloud_storage_v1_bucket_service_proto_rawDesc = "" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
 	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\"J\n" +
 	"\x11GetBucketResponse\x125\n" +
-	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\xe7\x01\n" +
+	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\xfb\x02\n" +
 	"\x12ListBucketsRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12$\n" +
@@ -773,7 +970,11 @@ const file_primecloud_storage_v1_bucket_service_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12!\n" +
 	"\abackend\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\abackend\x127\n" +
-	"\x12customer_reference\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11customerReference\"v\n" +
+	"\x12customer_reference\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11customerReference\x12W\n" +
+	"\x06labels\x18\x14 \x03(\v25.primecloud.storage.v1.ListBucketsRequest.LabelsEntryB\b\xbaH\x05\x9a\x01\x02\x10@R\x06labels\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"v\n" +
 	"\x13ListBucketsResponse\x127\n" +
 	"\abuckets\x18\x01 \x03(\v2\x1d.primecloud.storage.v1.BucketR\abuckets\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf7\x01\n" +
@@ -787,6 +988,15 @@ const file_primecloud_storage_v1_bucket_service_proto_rawDesc = "" +
 	"updateMask\x12\x12\n" +
 	"\x04etag\x18\x05 \x01(\tR\x04etag\"M\n" +
 	"\x14UpdateBucketResponse\x125\n" +
+	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\xb1\x01\n" +
+	"\x1cSetBucketPublicAccessRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x12\n" +
+	"\x04read\x18\x03 \x01(\bR\x04read\x12 \n" +
+	"\x06prefix\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\x04R\x06prefix\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"V\n" +
+	"\x1dSetBucketPublicAccessResponse\x125\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"r\n" +
 	"\x13DeleteBucketRequest\x12&\n" +
 	"\n" +
@@ -799,12 +1009,13 @@ const file_primecloud_storage_v1_bucket_service_proto_rawDesc = "" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
 	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\"P\n" +
 	"\x17ReconcileBucketResponse\x125\n" +
-	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket2\xa5\t\n" +
+	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket2\x87\v\n" +
 	"\rBucketService\x12\xbb\x01\n" +
 	"\fCreateBucket\x12*.primecloud.storage.v1.CreateBucketRequest\x1a+.primecloud.storage.v1.CreateBucketResponse\"R\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02.:\x01*b\x06bucket\"!/v1/accounts/{account_id}/buckets\x12\xbb\x01\n" +
 	"\tGetBucket\x12'.primecloud.storage.v1.GetBucketRequest\x1a(.primecloud.storage.v1.GetBucketResponse\"[\xca\xf3\x18\x19\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x024b\x06bucket\x12*/v1/accounts/{account_id}/buckets/{bucket}\x12\xb0\x01\n" +
 	"\vListBuckets\x12).primecloud.storage.v1.ListBucketsRequest\x1a*.primecloud.storage.v1.ListBucketsResponse\"J\xca\xf3\x18\x19\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/buckets\x12\xce\x01\n" +
-	"\fUpdateBucket\x12*.primecloud.storage.v1.UpdateBucketRequest\x1a+.primecloud.storage.v1.UpdateBucketResponse\"e\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02A:\x06bucketb\x06bucket2//v1/accounts/{account_id}/buckets/{bucket_name}\x12\xb9\x01\n" +
+	"\fUpdateBucket\x12*.primecloud.storage.v1.UpdateBucketRequest\x1a+.primecloud.storage.v1.UpdateBucketResponse\"e\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02A:\x06bucketb\x06bucket2//v1/accounts/{account_id}/buckets/{bucket_name}\x12\xdf\x01\n" +
+	"\x15SetBucketPublicAccess\x123.primecloud.storage.v1.SetBucketPublicAccessRequest\x1a4.primecloud.storage.v1.SetBucketPublicAccessResponse\"[\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02G:\x01*b\x06bucket\":/v1/accounts/{account_id}/buckets/{bucket}:setPublicAccess\x12\xb9\x01\n" +
 	"\fDeleteBucket\x12*.primecloud.storage.v1.DeleteBucketRequest\x1a+.primecloud.storage.v1.DeleteBucketResponse\"P\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02,**/v1/accounts/{account_id}/buckets/{bucket}\x12\xd7\x01\n" +
 	"\x0fReconcileBucket\x12-.primecloud.storage.v1.ReconcileBucketRequest\x1a..primecloud.storage.v1.ReconcileBucketResponse\"e\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02A:\x01*b\x06bucket\"4/v1/accounts/{account_id}/buckets/{bucket}:reconcileBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
@@ -820,52 +1031,69 @@ func file_primecloud_storage_v1_bucket_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_bucket_service_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_bucket_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_primecloud_storage_v1_bucket_service_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_primecloud_storage_v1_bucket_service_proto_goTypes = []any{
-	(*CreateBucketRequest)(nil),     // 0: primecloud.storage.v1.CreateBucketRequest
-	(*CreateBucketResponse)(nil),    // 1: primecloud.storage.v1.CreateBucketResponse
-	(*GetBucketRequest)(nil),        // 2: primecloud.storage.v1.GetBucketRequest
-	(*GetBucketResponse)(nil),       // 3: primecloud.storage.v1.GetBucketResponse
-	(*ListBucketsRequest)(nil),      // 4: primecloud.storage.v1.ListBucketsRequest
-	(*ListBucketsResponse)(nil),     // 5: primecloud.storage.v1.ListBucketsResponse
-	(*UpdateBucketRequest)(nil),     // 6: primecloud.storage.v1.UpdateBucketRequest
-	(*UpdateBucketResponse)(nil),    // 7: primecloud.storage.v1.UpdateBucketResponse
-	(*DeleteBucketRequest)(nil),     // 8: primecloud.storage.v1.DeleteBucketRequest
-	(*DeleteBucketResponse)(nil),    // 9: primecloud.storage.v1.DeleteBucketResponse
-	(*ReconcileBucketRequest)(nil),  // 10: primecloud.storage.v1.ReconcileBucketRequest
-	(*ReconcileBucketResponse)(nil), // 11: primecloud.storage.v1.ReconcileBucketResponse
-	(Versioning)(0),                 // 12: primecloud.storage.v1.Versioning
-	(*LifecycleRule)(nil),           // 13: primecloud.storage.v1.LifecycleRule
-	(*Bucket)(nil),                  // 14: primecloud.storage.v1.Bucket
-	(*fieldmaskpb.FieldMask)(nil),   // 15: google.protobuf.FieldMask
+	(*CreateBucketRequest)(nil),           // 0: primecloud.storage.v1.CreateBucketRequest
+	(*CreateBucketResponse)(nil),          // 1: primecloud.storage.v1.CreateBucketResponse
+	(*GetBucketRequest)(nil),              // 2: primecloud.storage.v1.GetBucketRequest
+	(*GetBucketResponse)(nil),             // 3: primecloud.storage.v1.GetBucketResponse
+	(*ListBucketsRequest)(nil),            // 4: primecloud.storage.v1.ListBucketsRequest
+	(*ListBucketsResponse)(nil),           // 5: primecloud.storage.v1.ListBucketsResponse
+	(*UpdateBucketRequest)(nil),           // 6: primecloud.storage.v1.UpdateBucketRequest
+	(*UpdateBucketResponse)(nil),          // 7: primecloud.storage.v1.UpdateBucketResponse
+	(*SetBucketPublicAccessRequest)(nil),  // 8: primecloud.storage.v1.SetBucketPublicAccessRequest
+	(*SetBucketPublicAccessResponse)(nil), // 9: primecloud.storage.v1.SetBucketPublicAccessResponse
+	(*DeleteBucketRequest)(nil),           // 10: primecloud.storage.v1.DeleteBucketRequest
+	(*DeleteBucketResponse)(nil),          // 11: primecloud.storage.v1.DeleteBucketResponse
+	(*ReconcileBucketRequest)(nil),        // 12: primecloud.storage.v1.ReconcileBucketRequest
+	(*ReconcileBucketResponse)(nil),       // 13: primecloud.storage.v1.ReconcileBucketResponse
+	nil,                                   // 14: primecloud.storage.v1.CreateBucketRequest.TagsEntry
+	nil,                                   // 15: primecloud.storage.v1.CreateBucketRequest.LabelsEntry
+	nil,                                   // 16: primecloud.storage.v1.ListBucketsRequest.LabelsEntry
+	(Versioning)(0),                       // 17: primecloud.storage.v1.Versioning
+	(*LifecycleRule)(nil),                 // 18: primecloud.storage.v1.LifecycleRule
+	(*ObjectLock)(nil),                    // 19: primecloud.storage.v1.ObjectLock
+	(DefaultEncryption)(0),                // 20: primecloud.storage.v1.DefaultEncryption
+	(*CorsRule)(nil),                      // 21: primecloud.storage.v1.CorsRule
+	(*Bucket)(nil),                        // 22: primecloud.storage.v1.Bucket
+	(*fieldmaskpb.FieldMask)(nil),         // 23: google.protobuf.FieldMask
 }
 var file_primecloud_storage_v1_bucket_service_proto_depIdxs = []int32{
-	12, // 0: primecloud.storage.v1.CreateBucketRequest.versioning:type_name -> primecloud.storage.v1.Versioning
-	13, // 1: primecloud.storage.v1.CreateBucketRequest.lifecycle_rules:type_name -> primecloud.storage.v1.LifecycleRule
-	14, // 2: primecloud.storage.v1.CreateBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
-	14, // 3: primecloud.storage.v1.GetBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
-	14, // 4: primecloud.storage.v1.ListBucketsResponse.buckets:type_name -> primecloud.storage.v1.Bucket
-	14, // 5: primecloud.storage.v1.UpdateBucketRequest.bucket:type_name -> primecloud.storage.v1.Bucket
-	15, // 6: primecloud.storage.v1.UpdateBucketRequest.update_mask:type_name -> google.protobuf.FieldMask
-	14, // 7: primecloud.storage.v1.UpdateBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
-	14, // 8: primecloud.storage.v1.ReconcileBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
-	0,  // 9: primecloud.storage.v1.BucketService.CreateBucket:input_type -> primecloud.storage.v1.CreateBucketRequest
-	2,  // 10: primecloud.storage.v1.BucketService.GetBucket:input_type -> primecloud.storage.v1.GetBucketRequest
-	4,  // 11: primecloud.storage.v1.BucketService.ListBuckets:input_type -> primecloud.storage.v1.ListBucketsRequest
-	6,  // 12: primecloud.storage.v1.BucketService.UpdateBucket:input_type -> primecloud.storage.v1.UpdateBucketRequest
-	8,  // 13: primecloud.storage.v1.BucketService.DeleteBucket:input_type -> primecloud.storage.v1.DeleteBucketRequest
-	10, // 14: primecloud.storage.v1.BucketService.ReconcileBucket:input_type -> primecloud.storage.v1.ReconcileBucketRequest
-	1,  // 15: primecloud.storage.v1.BucketService.CreateBucket:output_type -> primecloud.storage.v1.CreateBucketResponse
-	3,  // 16: primecloud.storage.v1.BucketService.GetBucket:output_type -> primecloud.storage.v1.GetBucketResponse
-	5,  // 17: primecloud.storage.v1.BucketService.ListBuckets:output_type -> primecloud.storage.v1.ListBucketsResponse
-	7,  // 18: primecloud.storage.v1.BucketService.UpdateBucket:output_type -> primecloud.storage.v1.UpdateBucketResponse
-	9,  // 19: primecloud.storage.v1.BucketService.DeleteBucket:output_type -> primecloud.storage.v1.DeleteBucketResponse
-	11, // 20: primecloud.storage.v1.BucketService.ReconcileBucket:output_type -> primecloud.storage.v1.ReconcileBucketResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	17, // 0: primecloud.storage.v1.CreateBucketRequest.versioning:type_name -> primecloud.storage.v1.Versioning
+	18, // 1: primecloud.storage.v1.CreateBucketRequest.lifecycle_rules:type_name -> primecloud.storage.v1.LifecycleRule
+	14, // 2: primecloud.storage.v1.CreateBucketRequest.tags:type_name -> primecloud.storage.v1.CreateBucketRequest.TagsEntry
+	15, // 3: primecloud.storage.v1.CreateBucketRequest.labels:type_name -> primecloud.storage.v1.CreateBucketRequest.LabelsEntry
+	19, // 4: primecloud.storage.v1.CreateBucketRequest.object_lock:type_name -> primecloud.storage.v1.ObjectLock
+	20, // 5: primecloud.storage.v1.CreateBucketRequest.default_encryption:type_name -> primecloud.storage.v1.DefaultEncryption
+	21, // 6: primecloud.storage.v1.CreateBucketRequest.cors_rules:type_name -> primecloud.storage.v1.CorsRule
+	22, // 7: primecloud.storage.v1.CreateBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
+	22, // 8: primecloud.storage.v1.GetBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
+	16, // 9: primecloud.storage.v1.ListBucketsRequest.labels:type_name -> primecloud.storage.v1.ListBucketsRequest.LabelsEntry
+	22, // 10: primecloud.storage.v1.ListBucketsResponse.buckets:type_name -> primecloud.storage.v1.Bucket
+	22, // 11: primecloud.storage.v1.UpdateBucketRequest.bucket:type_name -> primecloud.storage.v1.Bucket
+	23, // 12: primecloud.storage.v1.UpdateBucketRequest.update_mask:type_name -> google.protobuf.FieldMask
+	22, // 13: primecloud.storage.v1.UpdateBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
+	22, // 14: primecloud.storage.v1.SetBucketPublicAccessResponse.bucket:type_name -> primecloud.storage.v1.Bucket
+	22, // 15: primecloud.storage.v1.ReconcileBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
+	0,  // 16: primecloud.storage.v1.BucketService.CreateBucket:input_type -> primecloud.storage.v1.CreateBucketRequest
+	2,  // 17: primecloud.storage.v1.BucketService.GetBucket:input_type -> primecloud.storage.v1.GetBucketRequest
+	4,  // 18: primecloud.storage.v1.BucketService.ListBuckets:input_type -> primecloud.storage.v1.ListBucketsRequest
+	6,  // 19: primecloud.storage.v1.BucketService.UpdateBucket:input_type -> primecloud.storage.v1.UpdateBucketRequest
+	8,  // 20: primecloud.storage.v1.BucketService.SetBucketPublicAccess:input_type -> primecloud.storage.v1.SetBucketPublicAccessRequest
+	10, // 21: primecloud.storage.v1.BucketService.DeleteBucket:input_type -> primecloud.storage.v1.DeleteBucketRequest
+	12, // 22: primecloud.storage.v1.BucketService.ReconcileBucket:input_type -> primecloud.storage.v1.ReconcileBucketRequest
+	1,  // 23: primecloud.storage.v1.BucketService.CreateBucket:output_type -> primecloud.storage.v1.CreateBucketResponse
+	3,  // 24: primecloud.storage.v1.BucketService.GetBucket:output_type -> primecloud.storage.v1.GetBucketResponse
+	5,  // 25: primecloud.storage.v1.BucketService.ListBuckets:output_type -> primecloud.storage.v1.ListBucketsResponse
+	7,  // 26: primecloud.storage.v1.BucketService.UpdateBucket:output_type -> primecloud.storage.v1.UpdateBucketResponse
+	9,  // 27: primecloud.storage.v1.BucketService.SetBucketPublicAccess:output_type -> primecloud.storage.v1.SetBucketPublicAccessResponse
+	11, // 28: primecloud.storage.v1.BucketService.DeleteBucket:output_type -> primecloud.storage.v1.DeleteBucketResponse
+	13, // 29: primecloud.storage.v1.BucketService.ReconcileBucket:output_type -> primecloud.storage.v1.ReconcileBucketResponse
+	23, // [23:30] is the sub-list for method output_type
+	16, // [16:23] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_bucket_service_proto_init() }
@@ -880,7 +1108,7 @@ func file_primecloud_storage_v1_bucket_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_bucket_service_proto_rawDesc), len(file_primecloud_storage_v1_bucket_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

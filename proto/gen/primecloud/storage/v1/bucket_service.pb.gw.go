@@ -285,6 +285,67 @@ func local_request_BucketService_UpdateBucket_0(ctx context.Context, marshaler r
 	return msg, metadata, err
 }
 
+func request_BucketService_SetBucketPublicAccess_0(ctx context.Context, marshaler runtime.Marshaler, client BucketServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq SetBucketPublicAccessRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["account_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "account_id")
+	}
+	protoReq.AccountId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "account_id", err)
+	}
+	val, ok = pathParams["bucket"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "bucket")
+	}
+	protoReq.Bucket, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "bucket", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.SetBucketPublicAccess(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_BucketService_SetBucketPublicAccess_0(ctx context.Context, marshaler runtime.Marshaler, server BucketServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq SetBucketPublicAccessRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["account_id"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "account_id")
+	}
+	protoReq.AccountId, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "account_id", err)
+	}
+	val, ok = pathParams["bucket"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "bucket")
+	}
+	protoReq.Bucket, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "bucket", err)
+	}
+	msg, err := server.SetBucketPublicAccess(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 var filter_BucketService_DeleteBucket_0 = &utilities.DoubleArray{Encoding: map[string]int{"account_id": 0, "bucket": 1}, Base: []int{1, 1, 2, 0, 0}, Check: []int{0, 1, 1, 2, 3}}
 
 func request_BucketService_DeleteBucket_0(ctx context.Context, marshaler runtime.Marshaler, client BucketServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
@@ -501,6 +562,26 @@ func RegisterBucketServiceHandlerServer(ctx context.Context, mux *runtime.ServeM
 		}
 		forward_BucketService_UpdateBucket_0(annotatedContext, mux, outboundMarshaler, w, req, response_BucketService_UpdateBucket_0{resp.(*UpdateBucketResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_BucketService_SetBucketPublicAccess_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/primecloud.storage.v1.BucketService/SetBucketPublicAccess", runtime.WithHTTPPathPattern("/v1/accounts/{account_id}/buckets/{bucket}:setPublicAccess"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_BucketService_SetBucketPublicAccess_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_BucketService_SetBucketPublicAccess_0(annotatedContext, mux, outboundMarshaler, w, req, response_BucketService_SetBucketPublicAccess_0{resp.(*SetBucketPublicAccessResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodDelete, pattern_BucketService_DeleteBucket_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -649,6 +730,23 @@ func RegisterBucketServiceHandlerClient(ctx context.Context, mux *runtime.ServeM
 		}
 		forward_BucketService_UpdateBucket_0(annotatedContext, mux, outboundMarshaler, w, req, response_BucketService_UpdateBucket_0{resp.(*UpdateBucketResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_BucketService_SetBucketPublicAccess_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/primecloud.storage.v1.BucketService/SetBucketPublicAccess", runtime.WithHTTPPathPattern("/v1/accounts/{account_id}/buckets/{bucket}:setPublicAccess"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_BucketService_SetBucketPublicAccess_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_BucketService_SetBucketPublicAccess_0(annotatedContext, mux, outboundMarshaler, w, req, response_BucketService_SetBucketPublicAccess_0{resp.(*SetBucketPublicAccessResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodDelete, pattern_BucketService_DeleteBucket_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -713,6 +811,15 @@ func (m response_BucketService_UpdateBucket_0) XXX_ResponseBody() interface{} {
 	return response.Bucket
 }
 
+type response_BucketService_SetBucketPublicAccess_0 struct {
+	*SetBucketPublicAccessResponse
+}
+
+func (m response_BucketService_SetBucketPublicAccess_0) XXX_ResponseBody() interface{} {
+	response := m.SetBucketPublicAccessResponse
+	return response.Bucket
+}
+
 type response_BucketService_ReconcileBucket_0 struct {
 	*ReconcileBucketResponse
 }
@@ -723,19 +830,21 @@ func (m response_BucketService_ReconcileBucket_0) XXX_ResponseBody() interface{}
 }
 
 var (
-	pattern_BucketService_CreateBucket_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "accounts", "account_id", "buckets"}, ""))
-	pattern_BucketService_GetBucket_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "accounts", "account_id", "buckets", "bucket"}, ""))
-	pattern_BucketService_ListBuckets_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "accounts", "account_id", "buckets"}, ""))
-	pattern_BucketService_UpdateBucket_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "accounts", "account_id", "buckets", "bucket_name"}, ""))
-	pattern_BucketService_DeleteBucket_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "accounts", "account_id", "buckets", "bucket"}, ""))
-	pattern_BucketService_ReconcileBucket_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "accounts", "account_id", "buckets", "bucket"}, "reconcile"))
+	pattern_BucketService_CreateBucket_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "accounts", "account_id", "buckets"}, ""))
+	pattern_BucketService_GetBucket_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "accounts", "account_id", "buckets", "bucket"}, ""))
+	pattern_BucketService_ListBuckets_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "accounts", "account_id", "buckets"}, ""))
+	pattern_BucketService_UpdateBucket_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "accounts", "account_id", "buckets", "bucket_name"}, ""))
+	pattern_BucketService_SetBucketPublicAccess_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "accounts", "account_id", "buckets", "bucket"}, "setPublicAccess"))
+	pattern_BucketService_DeleteBucket_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "accounts", "account_id", "buckets", "bucket"}, ""))
+	pattern_BucketService_ReconcileBucket_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3, 1, 0, 4, 1, 5, 4}, []string{"v1", "accounts", "account_id", "buckets", "bucket"}, "reconcile"))
 )
 
 var (
-	forward_BucketService_CreateBucket_0    = runtime.ForwardResponseMessage
-	forward_BucketService_GetBucket_0       = runtime.ForwardResponseMessage
-	forward_BucketService_ListBuckets_0     = runtime.ForwardResponseMessage
-	forward_BucketService_UpdateBucket_0    = runtime.ForwardResponseMessage
-	forward_BucketService_DeleteBucket_0    = runtime.ForwardResponseMessage
-	forward_BucketService_ReconcileBucket_0 = runtime.ForwardResponseMessage
+	forward_BucketService_CreateBucket_0          = runtime.ForwardResponseMessage
+	forward_BucketService_GetBucket_0             = runtime.ForwardResponseMessage
+	forward_BucketService_ListBuckets_0           = runtime.ForwardResponseMessage
+	forward_BucketService_UpdateBucket_0          = runtime.ForwardResponseMessage
+	forward_BucketService_SetBucketPublicAccess_0 = runtime.ForwardResponseMessage
+	forward_BucketService_DeleteBucket_0          = runtime.ForwardResponseMessage
+	forward_BucketService_ReconcileBucket_0       = runtime.ForwardResponseMessage
 )

@@ -19,12 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	BucketService_CreateBucket_FullMethodName    = "/primecloud.storage.v1.BucketService/CreateBucket"
-	BucketService_GetBucket_FullMethodName       = "/primecloud.storage.v1.BucketService/GetBucket"
-	BucketService_ListBuckets_FullMethodName     = "/primecloud.storage.v1.BucketService/ListBuckets"
-	BucketService_UpdateBucket_FullMethodName    = "/primecloud.storage.v1.BucketService/UpdateBucket"
-	BucketService_DeleteBucket_FullMethodName    = "/primecloud.storage.v1.BucketService/DeleteBucket"
-	BucketService_ReconcileBucket_FullMethodName = "/primecloud.storage.v1.BucketService/ReconcileBucket"
+	BucketService_CreateBucket_FullMethodName          = "/primecloud.storage.v1.BucketService/CreateBucket"
+	BucketService_GetBucket_FullMethodName             = "/primecloud.storage.v1.BucketService/GetBucket"
+	BucketService_ListBuckets_FullMethodName           = "/primecloud.storage.v1.BucketService/ListBuckets"
+	BucketService_UpdateBucket_FullMethodName          = "/primecloud.storage.v1.BucketService/UpdateBucket"
+	BucketService_SetBucketPublicAccess_FullMethodName = "/primecloud.storage.v1.BucketService/SetBucketPublicAccess"
+	BucketService_DeleteBucket_FullMethodName          = "/primecloud.storage.v1.BucketService/DeleteBucket"
+	BucketService_ReconcileBucket_FullMethodName       = "/primecloud.storage.v1.BucketService/ReconcileBucket"
 )
 
 // BucketServiceClient is the client API for BucketService service.
@@ -44,8 +45,13 @@ type BucketServiceClient interface {
 	// granted to them.
 	ListBuckets(ctx context.Context, in *ListBucketsRequest, opts ...grpc.CallOption) (*ListBucketsResponse, error)
 	// UpdateBucket changes the fields that the mask names: versioning, quota_bytes,
-	// lifecycle_rules, customer_reference.
+	// lifecycle_rules, customer_reference, tags, labels, object_lock, default_encryption,
+	// cors_rules.
 	UpdateBucket(ctx context.Context, in *UpdateBucketRequest, opts ...grpc.CallOption) (*UpdateBucketResponse, error)
+	// SetBucketPublicAccess says what everybody may read of the bucket without a key, or that
+	// it is nothing. It stands in the account's trail by itself, opening as a warning. Persons
+	// alone may, no API key.
+	SetBucketPublicAccess(ctx context.Context, in *SetBucketPublicAccessRequest, opts ...grpc.CallOption) (*SetBucketPublicAccessResponse, error)
 	// DeleteBucket removes an empty bucket. Old versions count as content.
 	DeleteBucket(ctx context.Context, in *DeleteBucketRequest, opts ...grpc.CallOption) (*DeleteBucketResponse, error)
 	// ReconcileBucket compares the bucket with the backend now, repairs what is ours, and
@@ -101,6 +107,16 @@ func (c *bucketServiceClient) UpdateBucket(ctx context.Context, in *UpdateBucket
 	return out, nil
 }
 
+func (c *bucketServiceClient) SetBucketPublicAccess(ctx context.Context, in *SetBucketPublicAccessRequest, opts ...grpc.CallOption) (*SetBucketPublicAccessResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetBucketPublicAccessResponse)
+	err := c.cc.Invoke(ctx, BucketService_SetBucketPublicAccess_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *bucketServiceClient) DeleteBucket(ctx context.Context, in *DeleteBucketRequest, opts ...grpc.CallOption) (*DeleteBucketResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteBucketResponse)
@@ -138,8 +154,13 @@ type BucketServiceServer interface {
 	// granted to them.
 	ListBuckets(context.Context, *ListBucketsRequest) (*ListBucketsResponse, error)
 	// UpdateBucket changes the fields that the mask names: versioning, quota_bytes,
-	// lifecycle_rules, customer_reference.
+	// lifecycle_rules, customer_reference, tags, labels, object_lock, default_encryption,
+	// cors_rules.
 	UpdateBucket(context.Context, *UpdateBucketRequest) (*UpdateBucketResponse, error)
+	// SetBucketPublicAccess says what everybody may read of the bucket without a key, or that
+	// it is nothing. It stands in the account's trail by itself, opening as a warning. Persons
+	// alone may, no API key.
+	SetBucketPublicAccess(context.Context, *SetBucketPublicAccessRequest) (*SetBucketPublicAccessResponse, error)
 	// DeleteBucket removes an empty bucket. Old versions count as content.
 	DeleteBucket(context.Context, *DeleteBucketRequest) (*DeleteBucketResponse, error)
 	// ReconcileBucket compares the bucket with the backend now, repairs what is ours, and
@@ -166,6 +187,9 @@ func (UnimplementedBucketServiceServer) ListBuckets(context.Context, *ListBucket
 }
 func (UnimplementedBucketServiceServer) UpdateBucket(context.Context, *UpdateBucketRequest) (*UpdateBucketResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateBucket not implemented")
+}
+func (UnimplementedBucketServiceServer) SetBucketPublicAccess(context.Context, *SetBucketPublicAccessRequest) (*SetBucketPublicAccessResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetBucketPublicAccess not implemented")
 }
 func (UnimplementedBucketServiceServer) DeleteBucket(context.Context, *DeleteBucketRequest) (*DeleteBucketResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteBucket not implemented")
@@ -266,6 +290,24 @@ func _BucketService_UpdateBucket_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BucketService_SetBucketPublicAccess_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetBucketPublicAccessRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BucketServiceServer).SetBucketPublicAccess(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BucketService_SetBucketPublicAccess_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BucketServiceServer).SetBucketPublicAccess(ctx, req.(*SetBucketPublicAccessRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _BucketService_DeleteBucket_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DeleteBucketRequest)
 	if err := dec(in); err != nil {
@@ -324,6 +366,10 @@ var BucketService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateBucket",
 			Handler:    _BucketService_UpdateBucket_Handler,
+		},
+		{
+			MethodName: "SetBucketPublicAccess",
+			Handler:    _BucketService_SetBucketPublicAccess_Handler,
 		},
 		{
 			MethodName: "DeleteBucket",

@@ -78,6 +78,28 @@ const (
 	// Seen in the trail: the membership that an invitation made has changed since, so that its
 	// grants were not applied. Set them by hand if they are still meant.
 	ErrorReason_ERROR_REASON_MEMBERSHIP_CHANGED ErrorReason = 23
+	// A setting cannot be kept so by any backend; see the violations. Change the request.
+	ErrorReason_ERROR_REASON_BUCKET_SETTING_INVALID ErrorReason = 30
+	// Object lock can only be asked for when a bucket is made. Make another bucket with it and
+	// copy the objects.
+	ErrorReason_ERROR_REASON_OBJECT_LOCK_ONLY_AT_CREATION ErrorReason = 31
+	// Object lock cannot be taken away, nor its versioning. Leave both as they are.
+	ErrorReason_ERROR_REASON_OBJECT_LOCK_IRREVERSIBLE ErrorReason = 32
+	// The backend has no key management, so it cannot encrypt by default. Choose a backend
+	// whose features say that it can, or encrypt before uploading.
+	ErrorReason_ERROR_REASON_ENCRYPTION_UNSUPPORTED ErrorReason = 33
+	// The backend keeps no rules for other origins by bucket. Leave them out: ask the operator
+	// which origins the whole backend answers.
+	ErrorReason_ERROR_REASON_CORS_UNSUPPORTED ErrorReason = 34
+	// The prefix cannot be named exactly in the backend's policy. Use one without `*`, `?` and
+	// `${`.
+	ErrorReason_ERROR_REASON_PUBLIC_PREFIX_INVALID ErrorReason = 35
+	// The backend has no such tier. Use one of those in its features.
+	ErrorReason_ERROR_REASON_TIER_UNKNOWN ErrorReason = 36
+	// The bucket has no rule of this id. List the rules.
+	ErrorReason_ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND ErrorReason = 37
+	// The bucket has a rule of this id already. Choose another id, or change that one.
+	ErrorReason_ERROR_REASON_LIFECYCLE_RULE_EXISTS ErrorReason = 38
 	// No such finding, or no longer kept. List the findings.
 	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
 	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
@@ -114,38 +136,56 @@ var (
 		21: "ERROR_REASON_BUCKET_GRANT_TOO_LOW",
 		22: "ERROR_REASON_ACCESS_LEVEL_UNKNOWN",
 		23: "ERROR_REASON_MEMBERSHIP_CHANGED",
+		30: "ERROR_REASON_BUCKET_SETTING_INVALID",
+		31: "ERROR_REASON_OBJECT_LOCK_ONLY_AT_CREATION",
+		32: "ERROR_REASON_OBJECT_LOCK_IRREVERSIBLE",
+		33: "ERROR_REASON_ENCRYPTION_UNSUPPORTED",
+		34: "ERROR_REASON_CORS_UNSUPPORTED",
+		35: "ERROR_REASON_PUBLIC_PREFIX_INVALID",
+		36: "ERROR_REASON_TIER_UNKNOWN",
+		37: "ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND",
+		38: "ERROR_REASON_LIFECYCLE_RULE_EXISTS",
 		90: "ERROR_REASON_DRIFT_NOT_FOUND",
 		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
 		92: "ERROR_REASON_DRIFT_REPAIRED",
 	}
 	ErrorReason_value = map[string]int32{
-		"ERROR_REASON_UNSPECIFIED":               0,
-		"ERROR_REASON_BUCKET_NAME_INVALID":       1,
-		"ERROR_REASON_BUCKET_NAME_TAKEN":         2,
-		"ERROR_REASON_BUCKET_NOT_FOUND":          3,
-		"ERROR_REASON_BUCKET_NOT_EMPTY":          4,
-		"ERROR_REASON_BUCKET_DELETING":           5,
-		"ERROR_REASON_BUCKET_CONFLICT":           6,
-		"ERROR_REASON_BACKEND_UNKNOWN":           7,
-		"ERROR_REASON_BACKEND_UNAVAILABLE":       8,
-		"ERROR_REASON_BACKEND_REJECTED":          9,
-		"ERROR_REASON_LIFECYCLE_RULE_INVALID":    10,
-		"ERROR_REASON_VERSIONING_IRREVERSIBLE":   11,
-		"ERROR_REASON_FIELD_NOT_UPDATABLE":       12,
-		"ERROR_REASON_ACCESS_KEY_NOT_FOUND":      13,
-		"ERROR_REASON_GRANT_INVALID":             14,
-		"ERROR_REASON_EXPIRE_TIME_INVALID":       15,
-		"ERROR_REASON_SECRET_GONE":               16,
-		"ERROR_REASON_OBJECT_KEY_INVALID":        17,
-		"ERROR_REASON_OPERATION_NOT_FOUND":       18,
-		"ERROR_REASON_BUCKET_GRANT_NOT_FOUND":    19,
-		"ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND": 20,
-		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":      21,
-		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":      22,
-		"ERROR_REASON_MEMBERSHIP_CHANGED":        23,
-		"ERROR_REASON_DRIFT_NOT_FOUND":           90,
-		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":      91,
-		"ERROR_REASON_DRIFT_REPAIRED":            92,
+		"ERROR_REASON_UNSPECIFIED":                  0,
+		"ERROR_REASON_BUCKET_NAME_INVALID":          1,
+		"ERROR_REASON_BUCKET_NAME_TAKEN":            2,
+		"ERROR_REASON_BUCKET_NOT_FOUND":             3,
+		"ERROR_REASON_BUCKET_NOT_EMPTY":             4,
+		"ERROR_REASON_BUCKET_DELETING":              5,
+		"ERROR_REASON_BUCKET_CONFLICT":              6,
+		"ERROR_REASON_BACKEND_UNKNOWN":              7,
+		"ERROR_REASON_BACKEND_UNAVAILABLE":          8,
+		"ERROR_REASON_BACKEND_REJECTED":             9,
+		"ERROR_REASON_LIFECYCLE_RULE_INVALID":       10,
+		"ERROR_REASON_VERSIONING_IRREVERSIBLE":      11,
+		"ERROR_REASON_FIELD_NOT_UPDATABLE":          12,
+		"ERROR_REASON_ACCESS_KEY_NOT_FOUND":         13,
+		"ERROR_REASON_GRANT_INVALID":                14,
+		"ERROR_REASON_EXPIRE_TIME_INVALID":          15,
+		"ERROR_REASON_SECRET_GONE":                  16,
+		"ERROR_REASON_OBJECT_KEY_INVALID":           17,
+		"ERROR_REASON_OPERATION_NOT_FOUND":          18,
+		"ERROR_REASON_BUCKET_GRANT_NOT_FOUND":       19,
+		"ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND":    20,
+		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":         21,
+		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":         22,
+		"ERROR_REASON_MEMBERSHIP_CHANGED":           23,
+		"ERROR_REASON_BUCKET_SETTING_INVALID":       30,
+		"ERROR_REASON_OBJECT_LOCK_ONLY_AT_CREATION": 31,
+		"ERROR_REASON_OBJECT_LOCK_IRREVERSIBLE":     32,
+		"ERROR_REASON_ENCRYPTION_UNSUPPORTED":       33,
+		"ERROR_REASON_CORS_UNSUPPORTED":             34,
+		"ERROR_REASON_PUBLIC_PREFIX_INVALID":        35,
+		"ERROR_REASON_TIER_UNKNOWN":                 36,
+		"ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND":     37,
+		"ERROR_REASON_LIFECYCLE_RULE_EXISTS":        38,
+		"ERROR_REASON_DRIFT_NOT_FOUND":              90,
+		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":         91,
+		"ERROR_REASON_DRIFT_REPAIRED":               92,
 	}
 )
 
@@ -180,7 +220,8 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xeb\a\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xd4\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -206,7 +247,16 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"&ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND\x10\x14\x12%\n" +
 	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12%\n" +
 	"!ERROR_REASON_ACCESS_LEVEL_UNKNOWN\x10\x16\x12#\n" +
-	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12 \n" +
+	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12'\n" +
+	"#ERROR_REASON_BUCKET_SETTING_INVALID\x10\x1e\x12-\n" +
+	")ERROR_REASON_OBJECT_LOCK_ONLY_AT_CREATION\x10\x1f\x12)\n" +
+	"%ERROR_REASON_OBJECT_LOCK_IRREVERSIBLE\x10 \x12'\n" +
+	"#ERROR_REASON_ENCRYPTION_UNSUPPORTED\x10!\x12!\n" +
+	"\x1dERROR_REASON_CORS_UNSUPPORTED\x10\"\x12&\n" +
+	"\"ERROR_REASON_PUBLIC_PREFIX_INVALID\x10#\x12\x1d\n" +
+	"\x19ERROR_REASON_TIER_UNKNOWN\x10$\x12)\n" +
+	"%ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND\x10%\x12&\n" +
+	"\"ERROR_REASON_LIFECYCLE_RULE_EXISTS\x10&\x12 \n" +
 	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
 	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
 	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"

@@ -11,8 +11,9 @@ import (
 )
 
 const getBucket = `-- name: GetBucket :one
-select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, coalesce(m.generation, 0)::bigint as generation,
-    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
+    exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
 where bucket.account_id = $1 and bucket.name = $2 and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
 `
@@ -27,6 +28,7 @@ type GetBucketRow struct {
 	Generation int64
 	Observed   int64
 	Conditions []byte
+	Stopped    bool
 }
 
 func (q *Queries) GetBucket(ctx context.Context, arg GetBucketParams) (GetBucketRow, error) {
@@ -51,25 +53,30 @@ func (q *Queries) GetBucket(ctx context.Context, arg GetBucketParams) (GetBucket
 		&i.Bucket.SightedAt,
 		&i.Bucket.CreatedAt,
 		&i.Bucket.UpdatedAt,
+		&i.Bucket.Labels,
+		&i.Bucket.Settings,
 		&i.Generation,
 		&i.Observed,
 		&i.Conditions,
+		&i.Stopped,
 	)
 	return i, err
 }
 
 const listBuckets = `-- name: ListBuckets :many
-select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, coalesce(m.generation, 0)::bigint as generation,
-    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
+    exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
 where bucket.account_id = $1 and bucket.name > $2
   and ($3::boolean or exists (
     select from bucket_grant where bucket_grant.bucket_id = bucket.id and bucket_grant.user_id = $4))
   and ($5 = '' or bucket.backend = $5)
   and ($6 = '' or bucket.customer_reference = $6)
+  and bucket.labels @> $7
   and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
 order by bucket.name
-limit $7
+limit $8
 `
 
 type ListBucketsParams struct {
@@ -79,6 +86,7 @@ type ListBucketsParams struct {
 	GrantedTo         string
 	Backend           interface{}
 	CustomerReference interface{}
+	Labels            []byte
 	Count             int32
 }
 
@@ -87,6 +95,7 @@ type ListBucketsRow struct {
 	Generation int64
 	Observed   int64
 	Conditions []byte
+	Stopped    bool
 }
 
 func (q *Queries) ListBuckets(ctx context.Context, arg ListBucketsParams) ([]ListBucketsRow, error) {
@@ -97,6 +106,7 @@ func (q *Queries) ListBuckets(ctx context.Context, arg ListBucketsParams) ([]Lis
 		arg.GrantedTo,
 		arg.Backend,
 		arg.CustomerReference,
+		arg.Labels,
 		arg.Count,
 	)
 	if err != nil {
@@ -125,9 +135,12 @@ func (q *Queries) ListBuckets(ctx context.Context, arg ListBucketsParams) ([]Lis
 			&i.Bucket.SightedAt,
 			&i.Bucket.CreatedAt,
 			&i.Bucket.UpdatedAt,
+			&i.Bucket.Labels,
+			&i.Bucket.Settings,
 			&i.Generation,
 			&i.Observed,
 			&i.Conditions,
+			&i.Stopped,
 		); err != nil {
 			return nil, err
 		}
@@ -140,8 +153,9 @@ func (q *Queries) ListBuckets(ctx context.Context, arg ListBucketsParams) ([]Lis
 }
 
 const loadBucket = `-- name: LoadBucket :one
-select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, coalesce(m.generation, 0)::bigint as generation,
-    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
+    exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
 where bucket.id = $1
 `
@@ -151,6 +165,7 @@ type LoadBucketRow struct {
 	Generation int64
 	Observed   int64
 	Conditions []byte
+	Stopped    bool
 }
 
 func (q *Queries) LoadBucket(ctx context.Context, id string) (LoadBucketRow, error) {
@@ -175,9 +190,12 @@ func (q *Queries) LoadBucket(ctx context.Context, id string) (LoadBucketRow, err
 		&i.Bucket.SightedAt,
 		&i.Bucket.CreatedAt,
 		&i.Bucket.UpdatedAt,
+		&i.Bucket.Labels,
+		&i.Bucket.Settings,
 		&i.Generation,
 		&i.Observed,
 		&i.Conditions,
+		&i.Stopped,
 	)
 	return i, err
 }
@@ -239,6 +257,36 @@ func (q *Queries) NoteBucket(ctx context.Context, arg NoteBucketParams) error {
 	return err
 }
 
+const publicBuckets = `-- name: PublicBuckets :many
+select id, backend from bucket where account_id = $1 and settings ? 'public_access' order by id
+`
+
+type PublicBucketsRow struct {
+	ID      string
+	Backend string
+}
+
+// Buckets of which something is public: what an account's standing stops and brings back.
+func (q *Queries) PublicBuckets(ctx context.Context, accountID string) ([]PublicBucketsRow, error) {
+	rows, err := q.db.Query(ctx, publicBuckets, accountID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PublicBucketsRow
+	for rows.Next() {
+		var i PublicBucketsRow
+		if err := rows.Scan(&i.ID, &i.Backend); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const reachableBuckets = `-- name: ReachableBuckets :many
 select name from bucket
 where account_id = $1 and backend = $2 and (desired = 'PRESENT' or state = 'DELETING') and state <> 'CONFLICT'
@@ -281,9 +329,9 @@ func (q *Queries) RemoveBucket(ctx context.Context, id string) error {
 
 const reserveBucket = `-- name: ReserveBucket :execrows
 insert into bucket (id, account_id, backend, name, customer_reference, versioning, quota_bytes, lifecycle, desired, state,
-    version, marked, seen_absent_at, seen_absent_generation, unsure, sighted_at, created_at, updated_at)
+    version, marked, seen_absent_at, seen_absent_generation, unsure, sighted_at, created_at, updated_at, labels, settings)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-    $11, false, null, 0, false, null, $12, $13)
+    $11, false, null, 0, false, null, $12, $13, $14, $15)
 on conflict do nothing
 `
 
@@ -301,6 +349,8 @@ type ReserveBucketParams struct {
 	Version           int64
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
+	Labels            []byte
+	Settings          []byte
 }
 
 func (q *Queries) ReserveBucket(ctx context.Context, arg ReserveBucketParams) (int64, error) {
@@ -318,6 +368,8 @@ func (q *Queries) ReserveBucket(ctx context.Context, arg ReserveBucketParams) (i
 		arg.Version,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.Labels,
+		arg.Settings,
 	)
 	if err != nil {
 		return 0, err
@@ -354,8 +406,8 @@ update bucket
 set customer_reference = $1, versioning = $2, quota_bytes = $3, lifecycle = $4,
     desired = $5, state = $6, version = $7, marked = $8, seen_absent_at = $9,
     seen_absent_generation = $10, unsure = $11, sighted_at = $12,
-    created_at = $13, updated_at = $14
-where id = $15
+    created_at = $13, updated_at = $14, labels = $15, settings = $16
+where id = $17
 returning version
 `
 
@@ -374,6 +426,8 @@ type SaveBucketParams struct {
 	SightedAt            *time.Time
 	CreatedAt            time.Time
 	UpdatedAt            time.Time
+	Labels               []byte
+	Settings             []byte
 	ID                   string
 }
 
@@ -393,11 +447,59 @@ func (q *Queries) SaveBucket(ctx context.Context, arg SaveBucketParams) (int64, 
 		arg.SightedAt,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.Labels,
+		arg.Settings,
 		arg.ID,
 	)
 	var version int64
 	err := row.Scan(&version)
 	return version, err
+}
+
+const standingBuckets = `-- name: StandingBuckets :many
+select id, account_id, backend, name, lifecycle from bucket
+where desired = 'PRESENT' and state = 'READY' and id > $1
+order by id
+limit $2
+`
+
+type StandingBucketsParams struct {
+	After string
+	Count int32
+}
+
+type StandingBucketsRow struct {
+	ID        string
+	AccountID string
+	Backend   string
+	Name      string
+	Lifecycle []byte
+}
+
+func (q *Queries) StandingBuckets(ctx context.Context, arg StandingBucketsParams) ([]StandingBucketsRow, error) {
+	rows, err := q.db.Query(ctx, standingBuckets, arg.After, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []StandingBucketsRow
+	for rows.Next() {
+		var i StandingBucketsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.Backend,
+			&i.Name,
+			&i.Lifecycle,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const wakeAllResources = `-- name: WakeAllResources :execrows

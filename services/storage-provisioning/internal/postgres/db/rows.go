@@ -64,6 +64,8 @@ type Bucket struct {
 	SightedAt            *time.Time
 	CreatedAt            time.Time
 	UpdatedAt            time.Time
+	Labels               []byte
+	Settings             []byte
 }
 
 type BucketGrant struct {

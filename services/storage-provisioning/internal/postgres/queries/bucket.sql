@@ -1,8 +1,8 @@
 -- name: ReserveBucket :execrows
 insert into bucket (id, account_id, backend, name, customer_reference, versioning, quota_bytes, lifecycle, desired, state,
-    version, marked, seen_absent_at, seen_absent_generation, unsure, sighted_at, created_at, updated_at)
+    version, marked, seen_absent_at, seen_absent_generation, unsure, sighted_at, created_at, updated_at, labels, settings)
 values (@id, @account_id, @backend, @name, @customer_reference, @versioning, @quota_bytes, @lifecycle, @desired, @state,
-    @version, false, null, 0, false, null, @created_at, @updated_at)
+    @version, false, null, 0, false, null, @created_at, @updated_at, @labels, @settings)
 on conflict do nothing;
 
 -- The row is locked by a statement of its own: one that waits for the lock would go on with what it had read of the
@@ -15,25 +15,29 @@ select id from bucket where id = @id for no key update;
 
 -- name: GetBucket :one
 select sqlc.embed(bucket), coalesce(m.generation, 0)::bigint as generation,
-    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
+    exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
 where bucket.account_id = @account_id and bucket.name = @name and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING');
 
 -- name: LoadBucket :one
 select sqlc.embed(bucket), coalesce(m.generation, 0)::bigint as generation,
-    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
+    exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
 where bucket.id = @id;
 
 -- name: ListBuckets :many
 select sqlc.embed(bucket), coalesce(m.generation, 0)::bigint as generation,
-    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
+    exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
 where bucket.account_id = @account_id and bucket.name > @after
   and (@everything::boolean or exists (
     select from bucket_grant where bucket_grant.bucket_id = bucket.id and bucket_grant.user_id = @granted_to))
   and (@backend = '' or bucket.backend = @backend)
   and (@customer_reference = '' or bucket.customer_reference = @customer_reference)
+  and bucket.labels @> @labels
   and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
 order by bucket.name
 limit @count;
@@ -43,7 +47,7 @@ update bucket
 set customer_reference = @customer_reference, versioning = @versioning, quota_bytes = @quota_bytes, lifecycle = @lifecycle,
     desired = @desired, state = @state, version = @version, marked = @marked, seen_absent_at = @seen_absent_at,
     seen_absent_generation = @seen_absent_generation, unsure = @unsure, sighted_at = @sighted_at,
-    created_at = @created_at, updated_at = @updated_at
+    created_at = @created_at, updated_at = @updated_at, labels = @labels, settings = @settings
 where id = @id
 returning version;
 
@@ -66,3 +70,13 @@ select name from bucket where backend = @backend;
 
 -- name: WakeAllResources :execrows
 update managed_resource set due_at = @at where (due_at is null or due_at > @at) and updated_at < @since;
+
+-- Buckets of which something is public: what an account's standing stops and brings back.
+-- name: PublicBuckets :many
+select id, backend from bucket where account_id = @account_id and settings ? 'public_access' order by id;
+
+-- name: StandingBuckets :many
+select id, account_id, backend, name, lifecycle from bucket
+where desired = 'PRESENT' and state = 'READY' and id > @after
+order by id
+limit @count;
