@@ -21,6 +21,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 )
 
 // leaseGrace is how much longer than a call's attempt one of the reconciler may take.
@@ -75,6 +76,7 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 		Interval: c.Sweep, LeaseTTL: c.Attempt + leaseGrace,
 		Handlers: map[string]reconcile.Handler{
 			bucket.Kind: s.use.Buckets.Handle, principal.Kind: s.use.Principals.Handle, accesskey.Kind: s.use.AccessKeys.Handle,
+			purge.Kind: s.use.Purges.Handle,
 		},
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 )
 
 // Name is the process's long name.
@@ -156,7 +157,7 @@ func (s *Service) connectBackends() error {
 			public = b.Endpoint
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
-			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter,
+			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter, Contents: adapter,
 		}); err != nil {
 			return err
 		}
@@ -181,10 +182,15 @@ func (s *Service) useCases() error {
 		return err
 	}
 	gate := grant.NewGate(s.stores.Grants)
+	buckets := bucket.NewService(bucket.Deps{
+		Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
+		Gate: gate, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
+	})
 	s.use = grpcapi.UseCases{
-		Buckets: bucket.NewService(bucket.Deps{
-			Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
-			Gate: gate, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
+		Buckets: buckets,
+		Purges: purge.NewService(purge.Deps{
+			Store: s.stores.Purges, Buckets: buckets, Backends: s.backends, Principals: principals, Pages: pages, Clock: d.Clock,
+			Grace: s.config.PurgeGrace, Retry: s.config.PurgeRetry, Wake: wake,
 		}),
 		AccessKeys: accesskey.NewService(accesskey.Deps{
 			Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,

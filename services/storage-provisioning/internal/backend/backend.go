@@ -11,6 +11,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 )
 
 // Backend is one deployment, as clients see it.
@@ -32,6 +33,8 @@ type Ports struct {
 	Users  principal.Users
 	Keys   accesskey.Keys
 	Signer object.Signer
+	// Contents is what is in buckets, for purges.
+	Contents purge.Contents
 }
 
 // Registry is the configured backends.
@@ -95,4 +98,10 @@ func (r *Registry) Keys(name string) (accesskey.Keys, error) {
 func (r *Registry) Signer(name string) (object.Signer, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Signer, err
+}
+
+// Contents returns a backend as purges see it.
+func (r *Registry) Contents(name string) (purge.Contents, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Contents, err
 }

@@ -78,6 +78,22 @@ const (
 	// Seen in the trail: the membership that an invitation made has changed since, so that its
 	// grants were not applied. Set them by hand if they are still meant.
 	ErrorReason_ERROR_REASON_MEMBERSHIP_CHANGED ErrorReason = 23
+	// The bucket is being purged. Cancel the purge first, or wait for its end.
+	ErrorReason_ERROR_REASON_BUCKET_PURGING ErrorReason = 40
+	// No such purge in the account. Check the id, or list the purges.
+	ErrorReason_ERROR_REASON_BUCKET_PURGE_NOT_FOUND ErrorReason = 41
+	// The confirmation is not the name of the bucket. Send the name of the bucket that is to be
+	// removed with all its content.
+	ErrorReason_ERROR_REASON_BUCKET_PURGE_UNCONFIRMED ErrorReason = 42
+	// The purge is over, or its last step is under way, so that it cannot be cancelled. Read it
+	// to see how it ended.
+	ErrorReason_ERROR_REASON_BUCKET_PURGE_ENDED ErrorReason = 43
+	// Seen in a purge: objects are under retention or legal hold. Wait until that ends, or
+	// cancel the purge; it goes on by itself.
+	ErrorReason_ERROR_REASON_OBJECTS_LOCKED ErrorReason = 44
+	// The purge belongs to the removal of a closed account and cannot be cancelled. Ask the
+	// platform's support.
+	ErrorReason_ERROR_REASON_ACCOUNT_REMOVAL_BEGUN ErrorReason = 45
 )
 
 // Enum value maps for ErrorReason.
@@ -107,6 +123,12 @@ var (
 		21: "ERROR_REASON_BUCKET_GRANT_TOO_LOW",
 		22: "ERROR_REASON_ACCESS_LEVEL_UNKNOWN",
 		23: "ERROR_REASON_MEMBERSHIP_CHANGED",
+		40: "ERROR_REASON_BUCKET_PURGING",
+		41: "ERROR_REASON_BUCKET_PURGE_NOT_FOUND",
+		42: "ERROR_REASON_BUCKET_PURGE_UNCONFIRMED",
+		43: "ERROR_REASON_BUCKET_PURGE_ENDED",
+		44: "ERROR_REASON_OBJECTS_LOCKED",
+		45: "ERROR_REASON_ACCOUNT_REMOVAL_BEGUN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -133,6 +155,12 @@ var (
 		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":      21,
 		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":      22,
 		"ERROR_REASON_MEMBERSHIP_CHANGED":        23,
+		"ERROR_REASON_BUCKET_PURGING":            40,
+		"ERROR_REASON_BUCKET_PURGE_NOT_FOUND":    41,
+		"ERROR_REASON_BUCKET_PURGE_UNCONFIRMED":  42,
+		"ERROR_REASON_BUCKET_PURGE_ENDED":        43,
+		"ERROR_REASON_OBJECTS_LOCKED":            44,
+		"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN":     45,
 	}
 )
 
@@ -167,7 +195,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x81\a\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xe4\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -193,7 +221,13 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"&ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND\x10\x14\x12%\n" +
 	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12%\n" +
 	"!ERROR_REASON_ACCESS_LEVEL_UNKNOWN\x10\x16\x12#\n" +
-	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12\x1f\n" +
+	"\x1bERROR_REASON_BUCKET_PURGING\x10(\x12'\n" +
+	"#ERROR_REASON_BUCKET_PURGE_NOT_FOUND\x10)\x12)\n" +
+	"%ERROR_REASON_BUCKET_PURGE_UNCONFIRMED\x10*\x12#\n" +
+	"\x1fERROR_REASON_BUCKET_PURGE_ENDED\x10+\x12\x1f\n" +
+	"\x1bERROR_REASON_OBJECTS_LOCKED\x10,\x12&\n" +
+	"\"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN\x10-BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once
