@@ -66,6 +66,7 @@ type Stores struct {
 	AccessKeys *AccessKeys
 	Grants     *Grants
 	Purges     *Purges
+	Standings  *Standings
 	Trail      *Trail
 	Drifts     *Drifts
 	Operations *Operations
@@ -81,7 +82,8 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{Config: c, resources: pgreconcile.New(c.DB, c.Clock)}
 	return &Stores{
-		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Purges: &Purges{b}, Trail: &Trail{b},
+		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
+		Standings: &Standings{b}, Purges: &Purges{b},
 		Drifts: &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}
