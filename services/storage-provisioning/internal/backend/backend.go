@@ -32,7 +32,9 @@ type Ports struct {
 	Writer bucket.BackendWriter
 	Users  principal.Users
 	Keys   accesskey.Keys
-	Signer object.Signer
+	// Removals removes identities.
+	Removals principal.Removals
+	Signer   object.Signer
 	// Contents is what is in buckets, for purges.
 	Contents purge.Contents
 }
@@ -85,7 +87,7 @@ func (r *Registry) Backend(name string) (bucket.Backend, error) {
 // Principals returns a backend as identities see it.
 func (r *Registry) Principals(name string) (principal.Backend, error) {
 	name, ports, err := r.Ports(name)
-	return principal.Backend{Name: name, Users: ports.Users, Keys: ports.Keys}, err
+	return principal.Backend{Name: name, Users: ports.Users, Keys: ports.Keys, Removals: ports.Removals}, err
 }
 
 // Keys returns a backend as access keys see it.

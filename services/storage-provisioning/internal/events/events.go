@@ -22,6 +22,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 )
 
 // Noun is what storage publishes under.
@@ -68,6 +69,8 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return grpcapi.AccessKeyChanged(s), nil
 	case grant.Grant:
 		return &storagev1.BucketGrantChanged{BucketGrant: grpcapi.BucketGrant(s)}, nil
+	case removal.Removal:
+		return &storagev1.AccountRemovalChanged{AccountRemoval: grpcapi.AccountRemoval(s)}, nil
 	case purge.Purge:
 		return &storagev1.BucketPurgeChanged{BucketPurge: grpcapi.BucketPurge(s)}, nil
 	default:

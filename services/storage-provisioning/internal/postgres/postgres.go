@@ -66,6 +66,7 @@ type Stores struct {
 	AccessKeys *AccessKeys
 	Grants     *Grants
 	Purges     *Purges
+	Removals   *Removals
 	Standings  *Standings
 	Trail      *Trail
 	Drifts     *Drifts
@@ -83,7 +84,7 @@ func New(c Config) *Stores {
 	b := &base{Config: c, resources: pgreconcile.New(c.DB, c.Clock)}
 	return &Stores{
 		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
-		Standings: &Standings{b}, Purges: &Purges{b},
+		Standings: &Standings{b}, Purges: &Purges{b}, Removals: &Removals{b},
 		Drifts: &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}

@@ -236,11 +236,59 @@ func (x *BucketPurgeChanged) GetBucketPurge() *BucketPurge {
 	return nil
 }
 
+// AccountRemovalChanged is the payload of
+// primecloud.storage.account_removal.{created,started,completed}.v1. It carries the deletion
+// record and not the exit manifest.
+type AccountRemovalChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The removal after the change.
+	AccountRemoval *AccountRemoval `protobuf:"bytes,1,opt,name=account_removal,json=accountRemoval,proto3" json:"account_removal,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AccountRemovalChanged) Reset() {
+	*x = AccountRemovalChanged{}
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountRemovalChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountRemovalChanged) ProtoMessage() {}
+
+func (x *AccountRemovalChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountRemovalChanged.ProtoReflect.Descriptor instead.
+func (*AccountRemovalChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AccountRemovalChanged) GetAccountRemoval() *AccountRemoval {
+	if x != nil {
+		return x.AccountRemoval
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\x1a(primecloud/storage/v1/bucket_purge.proto\"F\n" +
+	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a+primecloud/storage/v1/account_removal.proto\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\x1a(primecloud/storage/v1/bucket_purge.proto\"F\n" +
 	"\rBucketChanged\x125\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\x85\x01\n" +
 	"\x10AccessKeyChanged\x12\x1d\n" +
@@ -252,7 +300,9 @@ const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\x12BucketGrantChanged\x12E\n" +
 	"\fbucket_grant\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketGrantR\vbucketGrant\"[\n" +
 	"\x12BucketPurgeChanged\x12E\n" +
-	"\fbucket_purge\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketPurgeR\vbucketPurgeBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\fbucket_purge\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketPurgeR\vbucketPurge\"g\n" +
+	"\x15AccountRemovalChanged\x12N\n" +
+	"\x0faccount_removal\x18\x01 \x01(\v2%.primecloud.storage.v1.AccountRemovalR\x0eaccountRemovalBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_events_proto_rawDescOnce sync.Once
@@ -266,25 +316,28 @@ func file_primecloud_storage_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_events_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_primecloud_storage_v1_events_proto_goTypes = []any{
-	(*BucketChanged)(nil),      // 0: primecloud.storage.v1.BucketChanged
-	(*AccessKeyChanged)(nil),   // 1: primecloud.storage.v1.AccessKeyChanged
-	(*BucketGrantChanged)(nil), // 2: primecloud.storage.v1.BucketGrantChanged
-	(*BucketPurgeChanged)(nil), // 3: primecloud.storage.v1.BucketPurgeChanged
-	(*Bucket)(nil),             // 4: primecloud.storage.v1.Bucket
-	(*BucketGrant)(nil),        // 5: primecloud.storage.v1.BucketGrant
-	(*BucketPurge)(nil),        // 6: primecloud.storage.v1.BucketPurge
+	(*BucketChanged)(nil),         // 0: primecloud.storage.v1.BucketChanged
+	(*AccessKeyChanged)(nil),      // 1: primecloud.storage.v1.AccessKeyChanged
+	(*BucketGrantChanged)(nil),    // 2: primecloud.storage.v1.BucketGrantChanged
+	(*BucketPurgeChanged)(nil),    // 3: primecloud.storage.v1.BucketPurgeChanged
+	(*AccountRemovalChanged)(nil), // 4: primecloud.storage.v1.AccountRemovalChanged
+	(*Bucket)(nil),                // 5: primecloud.storage.v1.Bucket
+	(*BucketGrant)(nil),           // 6: primecloud.storage.v1.BucketGrant
+	(*BucketPurge)(nil),           // 7: primecloud.storage.v1.BucketPurge
+	(*AccountRemoval)(nil),        // 8: primecloud.storage.v1.AccountRemoval
 }
 var file_primecloud_storage_v1_events_proto_depIdxs = []int32{
-	4, // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
-	5, // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
-	6, // 2: primecloud.storage.v1.BucketPurgeChanged.bucket_purge:type_name -> primecloud.storage.v1.BucketPurge
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	5, // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
+	6, // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
+	7, // 2: primecloud.storage.v1.BucketPurgeChanged.bucket_purge:type_name -> primecloud.storage.v1.BucketPurge
+	8, // 3: primecloud.storage.v1.AccountRemovalChanged.account_removal:type_name -> primecloud.storage.v1.AccountRemoval
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_events_proto_init() }
@@ -292,6 +345,7 @@ func file_primecloud_storage_v1_events_proto_init() {
 	if File_primecloud_storage_v1_events_proto != nil {
 		return
 	}
+	file_primecloud_storage_v1_account_removal_proto_init()
 	file_primecloud_storage_v1_bucket_proto_init()
 	file_primecloud_storage_v1_bucket_grant_proto_init()
 	file_primecloud_storage_v1_bucket_purge_proto_init()
@@ -301,7 +355,7 @@ func file_primecloud_storage_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_events_proto_rawDesc), len(file_primecloud_storage_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -37,6 +37,22 @@ type AccountMember struct {
 	HeardAt   time.Time
 }
 
+type AccountRemoval struct {
+	ID           string
+	AccountID    string
+	State        string
+	ExitManifest []byte
+	Deletion     []byte
+	Keys         int64
+	Identities   int64
+	Reason       string
+	Message      string
+	Version      int64
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	EndedAt      *time.Time
+}
+
 type AccountStanding struct {
 	AccountID     string
 	State         string

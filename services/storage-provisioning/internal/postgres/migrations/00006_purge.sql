@@ -49,3 +49,28 @@ alter table bucket_purge force row level security;
 create policy tenant on bucket_purge using (
     account_id = nullif(current_setting('app.account_id', true), '')
     or current_setting('app.scope', true) = 'system');
+
+-- The removal of all that a closed account had. It stays for good: exit manifest and deletion record are in it.
+create table account_removal (
+    id            text primary key,
+    account_id    text        not null constraint account_removal_account unique,
+    state         text        not null check (state in ('COUNTING', 'REMOVING', 'DONE')),
+    -- What the account had; null until all is counted.
+    exit_manifest jsonb,
+    -- What was removed; null until all of it is.
+    deletion      jsonb,
+    -- How many keys and identities were removed so far.
+    keys          bigint      not null,
+    identities    bigint      not null,
+    reason        text        not null,
+    message       text        not null,
+    version       bigint      not null,
+    created_at    timestamptz not null,
+    updated_at    timestamptz not null,
+    ended_at      timestamptz
+);
+alter table account_removal enable row level security;
+alter table account_removal force row level security;
+create policy tenant on account_removal using (
+    account_id = nullif(current_setting('app.account_id', true), '')
+    or current_setting('app.scope', true) = 'system');
