@@ -21,6 +21,8 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 )
 
 // leaseGrace is how much longer than a call's attempt one of the reconciler may take.
@@ -83,6 +85,7 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 		Interval: c.Sweep, LeaseTTL: c.Attempt + leaseGrace, Observe: b.metrics.attempt,
 		Handlers: map[string]reconcile.Handler{
 			bucket.Kind: s.use.Buckets.Handle, principal.Kind: s.use.Principals.Handle, accesskey.Kind: s.use.AccessKeys.Handle,
+			purge.Kind: s.use.Purges.Handle, removal.Kind: s.use.Removals.Handle,
 		},
 	})
 	if err != nil {
@@ -173,14 +176,21 @@ func (b *background) hearOfMembers(ctx context.Context) error {
 	})
 }
 
-// hearOfAccounts follows where accounts stand.
+// hearOfAccounts follows where accounts stand. What was closed before this version of the
+// service could remove anything comes first; upkeep tries that again.
 func (b *background) hearOfAccounts(ctx context.Context) error {
+	if err := b.service.use.Removals.BeginMissed(ctx); err != nil && ctx.Err() == nil {
+		b.service.deps.Telemetry.Logger.WarnContext(ctx, "removals that were missed are begun later", "error", err)
+	}
 	return b.conn.Consume(ctx, bus.Consumer{
 		Name: accountConsumer, Noun: events.Identity, Subjects: events.AccountSubjects(), DB: b.service.db,
 		// An event that fails by itself contradicts itself, and does so for ever.
 		MaxFailures: 3,
 		Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
-			return events.HearOfAccount(ctx, b.service.standings, b.service.stores.Standings.In(tx), e)
+			if err := events.HearOfAccount(ctx, b.service.standings, b.service.stores.Standings.In(tx), e); err != nil {
+				return err
+			}
+			return b.service.use.Removals.Begin(ctx, b.service.stores.Removals.In(tx), e.AccountID)
 		},
 	})
 }

@@ -51,6 +51,13 @@ type Config struct {
 	Sweep        time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
 	Settle       time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
 	Drain        time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
+	Attempt      time.Duration `env:"PRIMECLOUD_STORAGE_ATTEMPT" default:"10s" doc:"How long a call may work on a backend at most, whatever time its caller has."`
+	FullPass     time.Duration `env:"PRIMECLOUD_STORAGE_FULL_PASS" default:"1h" doc:"How often everything is compared with the backends."`
+	Sweep        time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
+	Settle       time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
+	PurgeGrace   time.Duration `env:"PRIMECLOUD_STORAGE_PURGE_GRACE" default:"24h" doc:"How long a purge of a bucket waits before it removes anything, so that it can be undone; zero to begin at once."`
+	PurgeRetry   time.Duration `env:"PRIMECLOUD_STORAGE_PURGE_RETRY" default:"5m" doc:"How soon a purge tries again that something blocks, such as retention of an object."`
+	Drain        time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
 
 	Observe observe.Config `prefix:"PRIMECLOUD_STORAGE_"`
 }
@@ -105,6 +112,9 @@ func (c Config) Validate() error {
 	}
 	if c.FullPass < time.Second || c.Sweep < 10*time.Millisecond {
 		report("FULL_PASS", "must be a second or more, and SWEEP 10 milliseconds or more")
+	}
+	if c.PurgeGrace < 0 || c.PurgeRetry < time.Second {
+		report("PURGE_GRACE", "must not be negative, and PURGE_RETRY a second or more")
 	}
 	if _, err := c.backends(); err != nil {
 		problems = append(problems, err)

@@ -39,6 +39,8 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
@@ -160,7 +162,8 @@ func (s *Service) connectBackends() error {
 			public = b.Endpoint
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
-			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Users: adapter, Keys: adapter, Signer: adapter,
+			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Purges: adapter,
+			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter,
 		}); err != nil {
 			return err
 		}
@@ -185,16 +188,23 @@ func (s *Service) useCases() error {
 		return err
 	}
 	gate := grant.NewGate(s.stores.Grants)
+	buckets := bucket.NewService(bucket.Deps{
+		Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
+		Gate: gate, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
+	})
 	s.standings = standing.NewService(d.Clock)
+	keys := accesskey.NewService(accesskey.Deps{
+		Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,
+		Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
+	})
+	purges := purge.NewService(purge.Deps{
+		Store: s.stores.Purges, Buckets: buckets, Backends: s.backends, Principals: principals, Pages: pages, Clock: d.Clock,
+		Grace: s.config.PurgeGrace, Retry: s.config.PurgeRetry, Wake: wake,
+	})
 	s.use = grpcapi.UseCases{
-		Buckets: bucket.NewService(bucket.Deps{
-			Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
-			Gate: gate, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
-		}),
-		AccessKeys: accesskey.NewService(accesskey.Deps{
-			Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,
-			Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
-		}),
+		Buckets: buckets,
+		Purges:  purges, Removals: s.removals(pages, purges, keys, principals),
+		AccessKeys: keys,
 		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
 		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
 		Principals: principals,
@@ -206,6 +216,25 @@ func (s *Service) useCases() error {
 		Buckets: s.use.Buckets, Backends: s.backends, Inventory: s.stores.Buckets, Trail: s.stores.Trail, Clock: d.Clock,
 	})
 	return nil
+}
+
+// removals makes the use cases of removals.
+func (s *Service) removals(
+	pages *page.Codec, purges *purge.Service, keys *accesskey.Service, principals *principal.Service,
+) *removal.Service {
+	return removal.NewService(removal.Deps{
+		Store: s.stores.Removals, Purges: purges, Keys: keyDeleter{keys}, Identities: principals, Pages: pages,
+		Clock: s.deps.Clock, Wake: func(ref reconcile.Ref) { s.bg.loop.Wake(ref) },
+	})
+}
+
+// keyDeleter deletes access keys for removals.
+type keyDeleter struct{ keys *accesskey.Service }
+
+// DeleteKey deletes a key, whatever its owner has last seen of it.
+func (d keyDeleter) DeleteKey(ctx context.Context, accountID, id string) error {
+	_, err := d.keys.Delete(ctx, accountID, id, "")
+	return err
 }
 
 // Register puts storage's services on a server.

@@ -128,6 +128,8 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.RegisterAccessKeyServiceHandlerClient(ctx, e.mux, storagev1.NewAccessKeyServiceClient(storage)),
 		storagev1.RegisterBackendServiceHandlerClient(ctx, e.mux, storagev1.NewBackendServiceClient(storage)),
 		storagev1.RegisterBucketGrantServiceHandlerClient(ctx, e.mux, storagev1.NewBucketGrantServiceClient(storage)),
+		storagev1.RegisterAccountRemovalServiceHandlerClient(ctx, e.mux, storagev1.NewAccountRemovalServiceClient(storage)),
+		storagev1.RegisterBucketPurgeServiceHandlerClient(ctx, e.mux, storagev1.NewBucketPurgeServiceClient(storage)),
 		storagev1.RegisterDriftServiceHandlerClient(ctx, e.mux, storagev1.NewDriftServiceClient(storage)),
 		storagev1.RegisterLifecycleRuleServiceHandlerClient(ctx, e.mux, storagev1.NewLifecycleRuleServiceClient(storage)),
 		storagev1.RegisterObjectServiceHandlerClient(ctx, e.mux, storagev1.NewObjectServiceClient(storage)),

@@ -12,6 +12,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 )
 
 // Backend is one deployment, as clients see it.
@@ -34,12 +35,16 @@ type Ports struct {
 	Settings bucket.BackendSettings
 	Features bucket.BackendFeatures
 
-	// Contents is what is in its buckets.
+	// Contents is what is in its buckets, as lifecycle rules see it.
 	Contents lifecycle.Contents
 
-	Users  principal.Users
-	Keys   accesskey.Keys
-	Signer object.Signer
+	Users principal.Users
+	Keys  accesskey.Keys
+	// Removals removes identities.
+	Removals principal.Removals
+	Signer   object.Signer
+	// Purges empties its buckets.
+	Purges purge.Contents
 }
 
 // Registry is the configured backends.
@@ -96,7 +101,7 @@ func (r *Registry) Contents(name string) (lifecycle.Contents, error) {
 // Principals returns a backend as identities see it.
 func (r *Registry) Principals(name string) (principal.Backend, error) {
 	name, ports, err := r.Ports(name)
-	return principal.Backend{Name: name, Users: ports.Users, Keys: ports.Keys}, err
+	return principal.Backend{Name: name, Users: ports.Users, Keys: ports.Keys, Removals: ports.Removals}, err
 }
 
 // Keys returns a backend as access keys see it.
@@ -109,4 +114,10 @@ func (r *Registry) Keys(name string) (accesskey.Keys, error) {
 func (r *Registry) Signer(name string) (object.Signer, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Signer, err
+}
+
+// Purges returns a backend as purges see it.
+func (r *Registry) Purges(name string) (purge.Contents, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Purges, err
 }

@@ -41,7 +41,8 @@ type State string
 
 // The states. A create goes Creating, Ready; an update Ready, Updating, Ready; a delete
 // Ready, Deleting, Vanishing, gone. An abandoned create goes to Vanishing, an abandoned
-// update or delete back to where it was.
+// update or delete back to where it was. A purge goes Ready, Purging, and from there back to
+// Ready when it is cancelled, or on like a delete.
 const (
 	// Creating is being made.
 	Creating State = "CREATING"
@@ -54,6 +55,8 @@ const (
 	// Vanishing is not there for its owner any more; only the name is reserved, until
 	// the backend was seen without it.
 	Vanishing State = "VANISHING"
+	// Purging is out of reach for keys, and is being emptied or is about to be. See purge.go.
+	Purging State = "PURGING"
 	// Conflict has something that is not ours in its place on the backend.
 	Conflict State = "CONFLICT"
 )
@@ -129,5 +132,5 @@ func (b Bucket) Visible() bool { return b.Desired == Present || b.State == Delet
 // Reachable says whether the account's keys may reach the bucket: it is the owner's, and
 // what stands on the backend under its name is known to be ours.
 func (b Bucket) Reachable() bool {
-	return b.Visible() && b.State != Conflict && (b.Marked || !b.SeenAbsentAt.IsZero())
+	return b.Visible() && b.State != Conflict && b.State != Purging && (b.Marked || !b.SeenAbsentAt.IsZero())
 }

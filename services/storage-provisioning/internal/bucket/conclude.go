@@ -31,7 +31,7 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 		next := s.sighted(&b, j)
 		was := now.State
 		if b.Desired == Present {
-			b.State, b.Marked, b.SeenAbsentAt, b.SeenAbsentGeneration = Ready, true, time.Time{}, 0
+			b.State, b.Marked, b.SeenAbsentAt, b.SeenAbsentGeneration = settledState(was), true, time.Time{}, 0
 		} else {
 			b.State = Vanishing
 		}
@@ -136,7 +136,7 @@ func (s *Service) abandon(ctx context.Context, j job, failure error) (b Bucket, 
 		if err := s.recordDrift(ctx, tx, was, b, j); err != nil {
 			return err
 		}
-		if was == Creating || j.foreign {
+		if was == Creating || j.foreign || b.State == Purging {
 			if err := s.accessChanged(ctx, tx, b); err != nil {
 				return err
 			}
@@ -173,7 +173,7 @@ func goBack(b *Bucket, o operation.Operation, foreign bool) error {
 			b.Version = back.Version - 1 // saving it adds one
 		}
 	}
-	if foreign {
+	if foreign && b.State != Purging {
 		b.State = Conflict
 	}
 	return nil
@@ -193,7 +193,7 @@ func (s *Service) clash(ctx context.Context, j job) error {
 			}
 			return tx.Buckets.Remove(ctx, b.ID)
 		}
-		if was != Conflict {
+		if was != Conflict && was != Purging {
 			b.State, b.UpdatedAt = Conflict, s.Clock.Now()
 			if _, err := tx.Buckets.Save(ctx, b); err != nil {
 				return err

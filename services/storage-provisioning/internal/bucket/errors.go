@@ -11,6 +11,9 @@ var (
 	ErrNotFound = errs.New(errs.NotFound, "BUCKET_NOT_FOUND", "the account has no bucket of this name")
 	// ErrDeleting refuses to change a bucket on its way out.
 	ErrDeleting = errs.New(errs.FailedPrecondition, "BUCKET_DELETING", "the bucket is being removed")
+	// ErrPurging refuses to change or use a bucket that is being purged.
+	ErrPurging = errs.New(errs.FailedPrecondition, "BUCKET_PURGING",
+		"the bucket is being purged; cancel the purge first, or wait for its end")
 	// ErrConflict says that something that is not ours stands in the bucket's place.
 	ErrConflict = errs.New(errs.FailedPrecondition, "BUCKET_CONFLICT",
 		"what stands on the backend under this name does not carry our mark; an operator must look at it")

@@ -97,6 +97,9 @@ func (s *Service) owned(ctx context.Context, tx Tx, accountID, name, etag string
 		}
 		return Bucket{}, err
 	}
+	if b.State == Purging {
+		return Bucket{}, ErrPurging
+	}
 	if etag != "" && etag != b.ETag() {
 		return Bucket{}, ErrETagMismatch
 	}

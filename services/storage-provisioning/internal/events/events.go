@@ -21,6 +21,8 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 )
 
 // Noun is what storage publishes under.
@@ -67,6 +69,10 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return grpcapi.AccessKeyChanged(s), nil
 	case grant.Grant:
 		return &storagev1.BucketGrantChanged{BucketGrant: grpcapi.BucketGrant(s)}, nil
+	case removal.Removal:
+		return &storagev1.AccountRemovalChanged{AccountRemoval: grpcapi.AccountRemoval(s)}, nil
+	case purge.Purge:
+		return &storagev1.BucketPurgeChanged{BucketPurge: grpcapi.BucketPurge(s)}, nil
 	default:
 		return nil, fmt.Errorf("no event is known for %T", snapshot)
 	}

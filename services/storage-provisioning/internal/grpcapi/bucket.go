@@ -153,6 +153,7 @@ var bucketStates = map[bucket.State]storagev1.BucketState{
 	bucket.Deleting: storagev1.BucketState_BUCKET_STATE_DELETING,
 	// The last thing an event tells of a bucket.
 	bucket.Vanishing: storagev1.BucketState_BUCKET_STATE_DELETING,
+	bucket.Purging:   storagev1.BucketState_BUCKET_STATE_PURGING,
 	bucket.Conflict:  storagev1.BucketState_BUCKET_STATE_CONFLICT,
 }
 

@@ -23,6 +23,8 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 )
 
 // UseCases are what the methods call.
@@ -32,6 +34,8 @@ type UseCases struct {
 	AccessKeys *accesskey.Service
 	Objects    *object.Service
 	Grants     *grant.Service
+	Purges     *purge.Service
+	Removals   *removal.Service
 	// Principals is for the reconciler; no method calls it.
 	Principals *principal.Service
 	Operations *operationview.Service
@@ -49,6 +53,8 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, fresh: u.Fresh})
 	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})
+	storagev1.RegisterBucketPurgeServiceServer(server, &bucketPurges{use: u.Purges})
+	storagev1.RegisterAccountRemovalServiceServer(server, &accountRemovals{use: u.Removals})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})
 	storagev1.RegisterPlatformDriftServiceServer(server, &platformDrifts{use: u.Drifts})

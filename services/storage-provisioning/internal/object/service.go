@@ -157,6 +157,8 @@ func (s *Service) find(ctx context.Context, in NewURL, act grant.Act) (place, er
 		return place{}, bucket.ErrNotFound
 	case b.State == bucket.Deleting:
 		return place{}, bucket.ErrDeleting
+	case b.State == bucket.Purging:
+		return place{}, bucket.ErrPurging
 	case !b.Reachable():
 		return place{}, bucket.ErrConflict
 	}

@@ -55,6 +55,11 @@ func (r principalRows) Apply(ctx context.Context, id, hash string, settleAt time
 	return r.q.ApplyPrincipal(ctx, db.ApplyPrincipalParams{ID: id, Applied: hash, SettleAt: orNull(settleAt)})
 }
 
+// Remove removes an identity.
+func (r principalRows) Remove(ctx context.Context, id string) error {
+	return r.q.RemovePrincipal(ctx, id)
+}
+
 // sealed is one column of an identity: where it is stored, and its value in the clear.
 type sealed struct {
 	column string

@@ -93,6 +93,8 @@ type Backend struct {
 	Users Users
 	// Keys keeps keys.
 	Keys Keys
+	// Removals removes what an identity is made of.
+	Removals Removals
 }
 
 // Backends finds a backend by its name.

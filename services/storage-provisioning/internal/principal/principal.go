@@ -9,7 +9,7 @@
 //
 // Guarantees: the policy names exactly the buckets that are the account's own; the
 // backend is written only where it differs; two processes never write one identity at
-// once. It never removes an identity.
+// once. It removes an identity only with all else of a closed account.
 package principal
 
 import (

@@ -40,6 +40,8 @@ type Rows interface {
 	// Apply records the hash of the policy that the backend has, and when to look again;
 	// zero for not at all.
 	Apply(ctx context.Context, id, hash string, settleAt time.Time) error
+	// Remove removes an identity.
+	Remove(ctx context.Context, id string) error
 }
 
 // Store keeps identities.

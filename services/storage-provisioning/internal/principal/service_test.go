@@ -41,6 +41,11 @@ func (r *record) Apply(_ context.Context, _, hash string, settleAt time.Time) er
 	return nil
 }
 
+func (r *record) Remove(context.Context, string) error {
+	r.has = principal.Principal{}
+	return nil
+}
+
 func (r *record) Principals(string) (principal.Backend, error) {
 	return principal.Backend{Users: r}, nil
 }

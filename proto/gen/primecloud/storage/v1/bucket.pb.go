@@ -205,6 +205,9 @@ const (
 	BucketState_BUCKET_STATE_DELETING BucketState = 4
 	// Something on the backend stands in the way; see the conditions.
 	BucketState_BUCKET_STATE_CONFLICT BucketState = 5
+	// Being purged: out of reach for keys, and being emptied once the time of grace is over.
+	// Cancelling the purge brings it back.
+	BucketState_BUCKET_STATE_PURGING BucketState = 6
 )
 
 // Enum value maps for BucketState.
@@ -216,6 +219,7 @@ var (
 		3: "BUCKET_STATE_UPDATING",
 		4: "BUCKET_STATE_DELETING",
 		5: "BUCKET_STATE_CONFLICT",
+		6: "BUCKET_STATE_PURGING",
 	}
 	BucketState_value = map[string]int32{
 		"BUCKET_STATE_UNSPECIFIED": 0,
@@ -224,6 +228,7 @@ var (
 		"BUCKET_STATE_UPDATING":    3,
 		"BUCKET_STATE_DELETING":    4,
 		"BUCKET_STATE_CONFLICT":    5,
+		"BUCKET_STATE_PURGING":     6,
 	}
 )
 
@@ -1056,14 +1061,15 @@ const file_primecloud_storage_v1_bucket_proto_rawDesc = "" +
 	"\x16VERSIONING_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eVERSIONING_OFF\x10\x01\x12\x16\n" +
 	"\x12VERSIONING_ENABLED\x10\x02\x12\x18\n" +
-	"\x14VERSIONING_SUSPENDED\x10\x03*\xaf\x01\n" +
+	"\x14VERSIONING_SUSPENDED\x10\x03*\xc9\x01\n" +
 	"\vBucketState\x12\x1c\n" +
 	"\x18BUCKET_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15BUCKET_STATE_CREATING\x10\x01\x12\x16\n" +
 	"\x12BUCKET_STATE_READY\x10\x02\x12\x19\n" +
 	"\x15BUCKET_STATE_UPDATING\x10\x03\x12\x19\n" +
 	"\x15BUCKET_STATE_DELETING\x10\x04\x12\x19\n" +
-	"\x15BUCKET_STATE_CONFLICT\x10\x05BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x15BUCKET_STATE_CONFLICT\x10\x05\x12\x18\n" +
+	"\x14BUCKET_STATE_PURGING\x10\x06BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_bucket_proto_rawDescOnce sync.Once

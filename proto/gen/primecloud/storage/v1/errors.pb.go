@@ -100,6 +100,25 @@ const (
 	ErrorReason_ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND ErrorReason = 37
 	// The bucket has a rule of this id already. Choose another id, or change that one.
 	ErrorReason_ERROR_REASON_LIFECYCLE_RULE_EXISTS ErrorReason = 38
+	// The bucket is being purged. Cancel the purge first, or wait for its end.
+	ErrorReason_ERROR_REASON_BUCKET_PURGING ErrorReason = 40
+	// No such purge in the account. Check the id, or list the purges.
+	ErrorReason_ERROR_REASON_BUCKET_PURGE_NOT_FOUND ErrorReason = 41
+	// The confirmation is not the name of the bucket. Send the name of the bucket that is to be
+	// removed with all its content.
+	ErrorReason_ERROR_REASON_BUCKET_PURGE_UNCONFIRMED ErrorReason = 42
+	// The purge is over, or its last step is under way, so that it cannot be cancelled. Read it
+	// to see how it ended.
+	ErrorReason_ERROR_REASON_BUCKET_PURGE_ENDED ErrorReason = 43
+	// Seen in a purge: objects are under retention or legal hold. Wait until that ends, or
+	// cancel the purge; it goes on by itself.
+	ErrorReason_ERROR_REASON_OBJECTS_LOCKED ErrorReason = 44
+	// The purge belongs to the removal of a closed account and cannot be cancelled. Ask the
+	// platform's support.
+	ErrorReason_ERROR_REASON_ACCOUNT_REMOVAL_BEGUN ErrorReason = 45
+	// Storage removes nothing of the account: it is not closed, or storage has not heard of it
+	// yet. Check the id.
+	ErrorReason_ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND ErrorReason = 46
 	// No such finding, or no longer kept. List the findings.
 	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
 	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
@@ -145,6 +164,13 @@ var (
 		36: "ERROR_REASON_TIER_UNKNOWN",
 		37: "ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND",
 		38: "ERROR_REASON_LIFECYCLE_RULE_EXISTS",
+		40: "ERROR_REASON_BUCKET_PURGING",
+		41: "ERROR_REASON_BUCKET_PURGE_NOT_FOUND",
+		42: "ERROR_REASON_BUCKET_PURGE_UNCONFIRMED",
+		43: "ERROR_REASON_BUCKET_PURGE_ENDED",
+		44: "ERROR_REASON_OBJECTS_LOCKED",
+		45: "ERROR_REASON_ACCOUNT_REMOVAL_BEGUN",
+		46: "ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND",
 		90: "ERROR_REASON_DRIFT_NOT_FOUND",
 		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
 		92: "ERROR_REASON_DRIFT_REPAIRED",
@@ -183,6 +209,13 @@ var (
 		"ERROR_REASON_TIER_UNKNOWN":                 36,
 		"ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND":     37,
 		"ERROR_REASON_LIFECYCLE_RULE_EXISTS":        38,
+		"ERROR_REASON_BUCKET_PURGING":               40,
+		"ERROR_REASON_BUCKET_PURGE_NOT_FOUND":       41,
+		"ERROR_REASON_BUCKET_PURGE_UNCONFIRMED":     42,
+		"ERROR_REASON_BUCKET_PURGE_ENDED":           43,
+		"ERROR_REASON_OBJECTS_LOCKED":               44,
+		"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN":        45,
+		"ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND":    46,
 		"ERROR_REASON_DRIFT_NOT_FOUND":              90,
 		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":         91,
 		"ERROR_REASON_DRIFT_REPAIRED":               92,
@@ -220,8 +253,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xd4\n" +
-	"\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xe3\f\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -256,7 +288,14 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\"ERROR_REASON_PUBLIC_PREFIX_INVALID\x10#\x12\x1d\n" +
 	"\x19ERROR_REASON_TIER_UNKNOWN\x10$\x12)\n" +
 	"%ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND\x10%\x12&\n" +
-	"\"ERROR_REASON_LIFECYCLE_RULE_EXISTS\x10&\x12 \n" +
+	"\"ERROR_REASON_LIFECYCLE_RULE_EXISTS\x10&\x12\x1f\n" +
+	"\x1bERROR_REASON_BUCKET_PURGING\x10(\x12'\n" +
+	"#ERROR_REASON_BUCKET_PURGE_NOT_FOUND\x10)\x12)\n" +
+	"%ERROR_REASON_BUCKET_PURGE_UNCONFIRMED\x10*\x12#\n" +
+	"\x1fERROR_REASON_BUCKET_PURGE_ENDED\x10+\x12\x1f\n" +
+	"\x1bERROR_REASON_OBJECTS_LOCKED\x10,\x12&\n" +
+	"\"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN\x10-\x12*\n" +
+	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12 \n" +
 	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
 	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
 	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"

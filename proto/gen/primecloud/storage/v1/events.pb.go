@@ -189,11 +189,106 @@ func (x *BucketGrantChanged) GetBucketGrant() *BucketGrant {
 	return nil
 }
 
+// BucketPurgeChanged is the payload of
+// primecloud.storage.bucket_purge.{created,started,cancelled,completed}.v1.
+type BucketPurgeChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The purge after the change.
+	BucketPurge   *BucketPurge `protobuf:"bytes,1,opt,name=bucket_purge,json=bucketPurge,proto3" json:"bucket_purge,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BucketPurgeChanged) Reset() {
+	*x = BucketPurgeChanged{}
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BucketPurgeChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BucketPurgeChanged) ProtoMessage() {}
+
+func (x *BucketPurgeChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BucketPurgeChanged.ProtoReflect.Descriptor instead.
+func (*BucketPurgeChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BucketPurgeChanged) GetBucketPurge() *BucketPurge {
+	if x != nil {
+		return x.BucketPurge
+	}
+	return nil
+}
+
+// AccountRemovalChanged is the payload of
+// primecloud.storage.account_removal.{created,started,completed}.v1. It carries the deletion
+// record and not the exit manifest.
+type AccountRemovalChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The removal after the change.
+	AccountRemoval *AccountRemoval `protobuf:"bytes,1,opt,name=account_removal,json=accountRemoval,proto3" json:"account_removal,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AccountRemovalChanged) Reset() {
+	*x = AccountRemovalChanged{}
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountRemovalChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountRemovalChanged) ProtoMessage() {}
+
+func (x *AccountRemovalChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountRemovalChanged.ProtoReflect.Descriptor instead.
+func (*AccountRemovalChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AccountRemovalChanged) GetAccountRemoval() *AccountRemoval {
+	if x != nil {
+		return x.AccountRemoval
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\"F\n" +
+	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a+primecloud/storage/v1/account_removal.proto\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\x1a(primecloud/storage/v1/bucket_purge.proto\"F\n" +
 	"\rBucketChanged\x125\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\x85\x01\n" +
 	"\x10AccessKeyChanged\x12\x1d\n" +
@@ -203,7 +298,11 @@ const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12\x18\n" +
 	"\abackend\x18\x04 \x01(\tR\abackend\"[\n" +
 	"\x12BucketGrantChanged\x12E\n" +
-	"\fbucket_grant\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketGrantR\vbucketGrantBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\fbucket_grant\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketGrantR\vbucketGrant\"[\n" +
+	"\x12BucketPurgeChanged\x12E\n" +
+	"\fbucket_purge\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketPurgeR\vbucketPurge\"g\n" +
+	"\x15AccountRemovalChanged\x12N\n" +
+	"\x0faccount_removal\x18\x01 \x01(\v2%.primecloud.storage.v1.AccountRemovalR\x0eaccountRemovalBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_events_proto_rawDescOnce sync.Once
@@ -217,22 +316,28 @@ func file_primecloud_storage_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_events_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_primecloud_storage_v1_events_proto_goTypes = []any{
-	(*BucketChanged)(nil),      // 0: primecloud.storage.v1.BucketChanged
-	(*AccessKeyChanged)(nil),   // 1: primecloud.storage.v1.AccessKeyChanged
-	(*BucketGrantChanged)(nil), // 2: primecloud.storage.v1.BucketGrantChanged
-	(*Bucket)(nil),             // 3: primecloud.storage.v1.Bucket
-	(*BucketGrant)(nil),        // 4: primecloud.storage.v1.BucketGrant
+	(*BucketChanged)(nil),         // 0: primecloud.storage.v1.BucketChanged
+	(*AccessKeyChanged)(nil),      // 1: primecloud.storage.v1.AccessKeyChanged
+	(*BucketGrantChanged)(nil),    // 2: primecloud.storage.v1.BucketGrantChanged
+	(*BucketPurgeChanged)(nil),    // 3: primecloud.storage.v1.BucketPurgeChanged
+	(*AccountRemovalChanged)(nil), // 4: primecloud.storage.v1.AccountRemovalChanged
+	(*Bucket)(nil),                // 5: primecloud.storage.v1.Bucket
+	(*BucketGrant)(nil),           // 6: primecloud.storage.v1.BucketGrant
+	(*BucketPurge)(nil),           // 7: primecloud.storage.v1.BucketPurge
+	(*AccountRemoval)(nil),        // 8: primecloud.storage.v1.AccountRemoval
 }
 var file_primecloud_storage_v1_events_proto_depIdxs = []int32{
-	3, // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
-	4, // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	5, // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
+	6, // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
+	7, // 2: primecloud.storage.v1.BucketPurgeChanged.bucket_purge:type_name -> primecloud.storage.v1.BucketPurge
+	8, // 3: primecloud.storage.v1.AccountRemovalChanged.account_removal:type_name -> primecloud.storage.v1.AccountRemoval
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_events_proto_init() }
@@ -240,15 +345,17 @@ func file_primecloud_storage_v1_events_proto_init() {
 	if File_primecloud_storage_v1_events_proto != nil {
 		return
 	}
+	file_primecloud_storage_v1_account_removal_proto_init()
 	file_primecloud_storage_v1_bucket_proto_init()
 	file_primecloud_storage_v1_bucket_grant_proto_init()
+	file_primecloud_storage_v1_bucket_purge_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_events_proto_rawDesc), len(file_primecloud_storage_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

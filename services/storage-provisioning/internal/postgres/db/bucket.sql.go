@@ -289,7 +289,7 @@ func (q *Queries) PublicBuckets(ctx context.Context, accountID string) ([]Public
 
 const reachableBuckets = `-- name: ReachableBuckets :many
 select name from bucket
-where account_id = $1 and backend = $2 and (desired = 'PRESENT' or state = 'DELETING') and state <> 'CONFLICT'
+where account_id = $1 and backend = $2 and (desired = 'PRESENT' or state = 'DELETING') and state not in ('CONFLICT', 'PURGING')
   and (marked or seen_absent_at is not null)
 `
 

@@ -37,6 +37,22 @@ type AccountMember struct {
 	HeardAt   time.Time
 }
 
+type AccountRemoval struct {
+	ID           string
+	AccountID    string
+	State        string
+	ExitManifest []byte
+	Deletion     []byte
+	Keys         int64
+	Identities   int64
+	Reason       string
+	Message      string
+	Version      int64
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	EndedAt      *time.Time
+}
+
 type AccountStanding struct {
 	AccountID     string
 	State         string
@@ -78,6 +94,35 @@ type BucketGrant struct {
 	Version           int64
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
+}
+
+type BucketPurge struct {
+	ID             string
+	AccountID      string
+	BucketID       string
+	Bucket         string
+	Backend        string
+	State          string
+	RequestedBy    string
+	AccountClosed  bool
+	BeginsAt       *time.Time
+	Counted        bool
+	CountedTo      []byte
+	FoundEntries   int64
+	FoundObjects   int64
+	FoundBytes     int64
+	RemovedEntries int64
+	RemovedBytes   int64
+	RemovedUploads int64
+	PassedTo       []byte
+	Locked         int64
+	LastStep       bool
+	Reason         string
+	Message        string
+	Version        int64
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	EndedAt        *time.Time
 }
 
 // Where a backend was found to differ from what is recorded.

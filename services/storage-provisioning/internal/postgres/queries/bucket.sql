@@ -62,7 +62,7 @@ delete from bucket where id = @id;
 
 -- name: ReachableBuckets :many
 select name from bucket
-where account_id = @account_id and backend = @backend and (desired = 'PRESENT' or state = 'DELETING') and state <> 'CONFLICT'
+where account_id = @account_id and backend = @backend and (desired = 'PRESENT' or state = 'DELETING') and state not in ('CONFLICT', 'PURGING')
   and (marked or seen_absent_at is not null);
 
 -- name: ReservedNames :many
