@@ -96,6 +96,7 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 		jobs.Add(b.jobs, b.wake),
 		b.jobs.Schedule("full_pass", c.FullPass, s.fullPass),
 		b.jobs.Schedule("upkeep", upkeepEvery, s.upkeep),
+		b.jobs.Schedule("measure_usage", c.QuotaMeasure, s.use.Quotas.Measure),
 	)
 }
 

@@ -38,6 +38,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
@@ -159,7 +160,7 @@ func (s *Service) connectBackends() error {
 			public = b.Endpoint
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
-			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter,
+			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter, Meter: adapter,
 		}); err != nil {
 			return err
 		}
@@ -185,16 +186,21 @@ func (s *Service) useCases() error {
 	}
 	gate := grant.NewGate(s.stores.Grants)
 	s.standings = standing.NewService(d.Clock)
+	quotas := quota.NewService(quota.Deps{
+		Store: s.stores.Quotas, Measures: s.stores.Usages, Meters: s.backends, Standing: s.standings, Access: principals,
+		Pages: pages, Clock: d.Clock, Logger: d.Telemetry.Logger, Settings: s.config.quotaSettings(),
+	})
 	s.use = grpcapi.UseCases{
 		Buckets: bucket.NewService(bucket.Deps{
 			Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
-			Gate: gate, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
+			Gate: gate, Quota: quotas, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
 		}),
 		AccessKeys: accesskey.NewService(accesskey.Deps{
-			Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,
+			Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals, Quota: quotas,
 			Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
 		}),
-		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
+		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Quota: quotas, Trail: s.stores.Trail}),
+		Quotas:     quotas,
 		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
 		Principals: principals,
 		Operations: operationview.NewService(s.stores.Operations, pages),

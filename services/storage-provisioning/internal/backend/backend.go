@@ -11,6 +11,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // Backend is one deployment, as clients see it.
@@ -32,6 +33,7 @@ type Ports struct {
 	Users  principal.Users
 	Keys   accesskey.Keys
 	Signer object.Signer
+	Meter  quota.Meter
 }
 
 // Registry is the configured backends.
@@ -95,4 +97,19 @@ func (r *Registry) Keys(name string) (accesskey.Keys, error) {
 func (r *Registry) Signer(name string) (object.Signer, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Signer, err
+}
+
+// MeterNames returns the names of all backends, for a pass over them.
+func (r *Registry) MeterNames() []string {
+	names := make([]string, len(r.order))
+	for i, b := range r.order {
+		names[i] = b.Name
+	}
+	return names
+}
+
+// Meter returns a backend as quotas see it.
+func (r *Registry) Meter(name string) (quota.Meter, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Meter, err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // Noun is what storage publishes under.
@@ -67,6 +68,10 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return grpcapi.AccessKeyChanged(s), nil
 	case grant.Grant:
 		return &storagev1.BucketGrantChanged{BucketGrant: grpcapi.BucketGrant(s)}, nil
+	case quota.Told:
+		return grpcapi.QuotaChanged(s), nil
+	case quota.Request:
+		return &storagev1.QuotaRequestChanged{QuotaRequest: grpcapi.QuotaRequest(s)}, nil
 	default:
 		return nil, fmt.Errorf("no event is known for %T", snapshot)
 	}

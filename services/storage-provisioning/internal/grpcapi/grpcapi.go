@@ -22,6 +22,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // UseCases are what the methods call.
@@ -30,6 +31,7 @@ type UseCases struct {
 	AccessKeys *accesskey.Service
 	Objects    *object.Service
 	Grants     *grant.Service
+	Quotas     *quota.Service
 	// Principals is for the reconciler; no method calls it.
 	Principals *principal.Service
 	Operations *operationview.Service
@@ -46,6 +48,8 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, fresh: u.Fresh})
 	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})
+	storagev1.RegisterQuotaServiceServer(server, &quotas{use: u.Quotas})
+	storagev1.RegisterPlatformQuotaServiceServer(server, &platformQuotas{use: u.Quotas})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})
 	storagev1.RegisterBackendServiceServer(server, &backends{use: u.Backends})

@@ -78,6 +78,20 @@ const (
 	// Seen in the trail: the membership that an invitation made has changed since, so that its
 	// grants were not applied. Set them by hand if they are still meant.
 	ErrorReason_ERROR_REASON_MEMBERSHIP_CHANGED ErrorReason = 23
+	// A hard limit of the account is reached; the metadata says which (`limit`), how much is
+	// used (`used`) and, for storage, reserved (`reserved`). Delete something, or ask for more
+	// with CreateQuotaRequest.
+	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 80
+	// The limits contradict each other; see the violations. Change them.
+	ErrorReason_ERROR_REASON_QUOTA_INVALID ErrorReason = 81
+	// The account has no such quota request. Check the id.
+	ErrorReason_ERROR_REASON_QUOTA_REQUEST_NOT_FOUND ErrorReason = 82
+	// The quota request was decided or withdrawn already. Make a new one if it is still meant.
+	ErrorReason_ERROR_REASON_QUOTA_REQUEST_CLOSED ErrorReason = 83
+	// The account has an open quota request. Wait for its answer, or withdraw it.
+	ErrorReason_ERROR_REASON_QUOTA_REQUEST_OPEN ErrorReason = 84
+	// The quota request asks for no more than there is; see the violations. Ask for more.
+	ErrorReason_ERROR_REASON_QUOTA_REQUEST_INVALID ErrorReason = 85
 )
 
 // Enum value maps for ErrorReason.
@@ -107,6 +121,12 @@ var (
 		21: "ERROR_REASON_BUCKET_GRANT_TOO_LOW",
 		22: "ERROR_REASON_ACCESS_LEVEL_UNKNOWN",
 		23: "ERROR_REASON_MEMBERSHIP_CHANGED",
+		80: "ERROR_REASON_QUOTA_EXCEEDED",
+		81: "ERROR_REASON_QUOTA_INVALID",
+		82: "ERROR_REASON_QUOTA_REQUEST_NOT_FOUND",
+		83: "ERROR_REASON_QUOTA_REQUEST_CLOSED",
+		84: "ERROR_REASON_QUOTA_REQUEST_OPEN",
+		85: "ERROR_REASON_QUOTA_REQUEST_INVALID",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -133,6 +153,12 @@ var (
 		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":      21,
 		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":      22,
 		"ERROR_REASON_MEMBERSHIP_CHANGED":        23,
+		"ERROR_REASON_QUOTA_EXCEEDED":            80,
+		"ERROR_REASON_QUOTA_INVALID":             81,
+		"ERROR_REASON_QUOTA_REQUEST_NOT_FOUND":   82,
+		"ERROR_REASON_QUOTA_REQUEST_CLOSED":      83,
+		"ERROR_REASON_QUOTA_REQUEST_OPEN":        84,
+		"ERROR_REASON_QUOTA_REQUEST_INVALID":     85,
 	}
 )
 
@@ -167,7 +193,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x81\a\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xe0\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -193,7 +219,13 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"&ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND\x10\x14\x12%\n" +
 	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12%\n" +
 	"!ERROR_REASON_ACCESS_LEVEL_UNKNOWN\x10\x16\x12#\n" +
-	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12\x1f\n" +
+	"\x1bERROR_REASON_QUOTA_EXCEEDED\x10P\x12\x1e\n" +
+	"\x1aERROR_REASON_QUOTA_INVALID\x10Q\x12(\n" +
+	"$ERROR_REASON_QUOTA_REQUEST_NOT_FOUND\x10R\x12%\n" +
+	"!ERROR_REASON_QUOTA_REQUEST_CLOSED\x10S\x12#\n" +
+	"\x1fERROR_REASON_QUOTA_REQUEST_OPEN\x10T\x12&\n" +
+	"\"ERROR_REASON_QUOTA_REQUEST_INVALID\x10UBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once
