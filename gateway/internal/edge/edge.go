@@ -84,6 +84,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
 		storagev1.File_primecloud_storage_v1_platform_quota_service_proto,
 		storagev1.File_primecloud_storage_v1_quota_service_proto,
+		storagev1.File_primecloud_storage_v1_platform_drift_service_proto,
 	}
 	var services []protoreflect.ServiceDescriptor
 	for _, file := range files {
@@ -134,6 +135,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.RegisterOperationServiceHandlerClient(ctx, e.mux, storagev1.NewOperationServiceClient(storage)),
 		storagev1.RegisterPlatformQuotaServiceHandlerClient(ctx, e.mux, storagev1.NewPlatformQuotaServiceClient(storage)),
 		storagev1.RegisterQuotaServiceHandlerClient(ctx, e.mux, storagev1.NewQuotaServiceClient(storage)),
+		storagev1.RegisterPlatformDriftServiceHandlerClient(ctx, e.mux, storagev1.NewPlatformDriftServiceClient(storage)),
 		// The mux tries the routes registered last first, and buckets are read most.
 		storagev1.RegisterBucketServiceHandlerClient(ctx, e.mux, storagev1.NewBucketServiceClient(storage)),
 	)

@@ -78,9 +78,9 @@ const (
 	// Seen in the trail: the membership that an invitation made has changed since, so that its
 	// grants were not applied. Set them by hand if they are still meant.
 	ErrorReason_ERROR_REASON_MEMBERSHIP_CHANGED ErrorReason = 23
-	// A hard limit of the account is reached; the metadata says which (`limit`), how much is
-	// used (`used`) and, for storage, reserved (`reserved`). Delete something, or ask for more
-	// with CreateQuotaRequest.
+	// A hard limit of the account is reached; the metadata says of what (`kind`), the limit
+	// (`limit`), how much is used (`used`) and, for storage, reserved (`reserved`); external
+	// people are told the kind alone. Delete something, or ask for more with CreateQuotaRequest.
 	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 80
 	// The limits contradict each other; see the violations. Change them.
 	ErrorReason_ERROR_REASON_QUOTA_INVALID ErrorReason = 81
@@ -92,6 +92,13 @@ const (
 	ErrorReason_ERROR_REASON_QUOTA_REQUEST_OPEN ErrorReason = 84
 	// The quota request asks for no more than there is; see the violations. Ask for more.
 	ErrorReason_ERROR_REASON_QUOTA_REQUEST_INVALID ErrorReason = 85
+	// No such finding, or no longer kept. List the findings.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
+	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
+	// ignore it.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_REPAIRABLE ErrorReason = 91
+	// The finding does not stand any more. Nothing is to be done.
+	ErrorReason_ERROR_REASON_DRIFT_REPAIRED ErrorReason = 92
 )
 
 // Enum value maps for ErrorReason.
@@ -127,6 +134,9 @@ var (
 		83: "ERROR_REASON_QUOTA_REQUEST_CLOSED",
 		84: "ERROR_REASON_QUOTA_REQUEST_OPEN",
 		85: "ERROR_REASON_QUOTA_REQUEST_INVALID",
+		90: "ERROR_REASON_DRIFT_NOT_FOUND",
+		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
+		92: "ERROR_REASON_DRIFT_REPAIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -159,6 +169,9 @@ var (
 		"ERROR_REASON_QUOTA_REQUEST_CLOSED":      83,
 		"ERROR_REASON_QUOTA_REQUEST_OPEN":        84,
 		"ERROR_REASON_QUOTA_REQUEST_INVALID":     85,
+		"ERROR_REASON_DRIFT_NOT_FOUND":           90,
+		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":      91,
+		"ERROR_REASON_DRIFT_REPAIRED":            92,
 	}
 )
 
@@ -193,7 +206,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xe0\b\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xca\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -225,7 +238,10 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"$ERROR_REASON_QUOTA_REQUEST_NOT_FOUND\x10R\x12%\n" +
 	"!ERROR_REASON_QUOTA_REQUEST_CLOSED\x10S\x12#\n" +
 	"\x1fERROR_REASON_QUOTA_REQUEST_OPEN\x10T\x12&\n" +
-	"\"ERROR_REASON_QUOTA_REQUEST_INVALID\x10UBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\"ERROR_REASON_QUOTA_REQUEST_INVALID\x10U\x12 \n" +
+	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
+	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
+	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once
