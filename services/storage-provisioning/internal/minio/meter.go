@@ -12,9 +12,6 @@ import (
 
 var _ quota.Meter = (*Backend)(nil)
 
-// stretchVersions is about how many versions one call counts: a second or two.
-const stretchVersions = 20000
-
 // ReportUsage returns what the server's scanner says of all buckets.
 func (b *Backend) ReportUsage(ctx context.Context) (map[string]quota.Size, error) {
 	return value(ctx, b, "ReportUsage", func(ctx context.Context) (map[string]quota.Size, error) {
@@ -44,7 +41,7 @@ func (b *Backend) TallyBucket(ctx context.Context, bucket, after string, expecte
 			switch {
 			case v.Err != nil:
 				return quota.Stretch{}, v.Err
-			case seen >= stretchVersions && v.Key != last:
+			case seen >= b.cfg.Stretch && v.Key != last:
 				s.Next = last
 				return s, nil
 			}

@@ -167,7 +167,7 @@ func (r reservations) Reserved(ctx context.Context, bucketID, key string) (int64
 // Reserve reserves for an object.
 func (r reservations) Reserve(ctx context.Context, v quota.Reservation) error {
 	return r.q.Reserve(ctx, db.ReserveParams{
-		BucketID: v.BucketID, Key: v.Key, AccountID: v.AccountID, Bytes: v.Bytes, ReservedAt: v.At, ExpireAt: v.ExpireAt,
+		BucketID: v.BucketID, Key: v.Key, Bytes: v.Bytes, ReservedAt: v.At, ExpireAt: v.ExpireAt,
 	})
 }
 

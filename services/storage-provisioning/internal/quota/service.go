@@ -173,7 +173,7 @@ func (s *Service) limit(ctx context.Context, tx Tx, q Quota, limits Limits, reas
 		return View{}, false, err
 	}
 	after := described(q)
-	after["note"] = reason
+	after["reason"] = reason
 	if err := tx.Record.Audit(ctx, entry(q, "update", described(was), after)); err != nil {
 		return View{}, false, err
 	}

@@ -589,29 +589,29 @@ func (q *Queries) QuotaStates(ctx context.Context) ([]AccountQuota, error) {
 
 const reserve = `-- name: Reserve :exec
 insert into upload_reservation (bucket_id, key, account_id, bytes, reserved_at, expire_at)
-values ($1, $2, $3, $4, $5, $6)
+select b.id, $1::text, b.account_id, $2::bigint, $3::timestamptz, $4::timestamptz
+from bucket b where b.id = $5
 on conflict (bucket_id, key) do update
 set bytes = greatest(upload_reservation.bytes, excluded.bytes), reserved_at = excluded.reserved_at,
     expire_at = greatest(upload_reservation.expire_at, excluded.expire_at)
 `
 
 type ReserveParams struct {
-	BucketID   string
 	Key        string
-	AccountID  string
 	Bytes      int64
 	ReservedAt time.Time
 	ExpireAt   time.Time
+	BucketID   string
 }
 
+// A bucket that has just gone takes no uploads.
 func (q *Queries) Reserve(ctx context.Context, arg ReserveParams) error {
 	_, err := q.db.Exec(ctx, reserve,
-		arg.BucketID,
 		arg.Key,
-		arg.AccountID,
 		arg.Bytes,
 		arg.ReservedAt,
 		arg.ExpireAt,
+		arg.BucketID,
 	)
 	return err
 }

@@ -43,9 +43,11 @@ select count(*) from access_key where account_id = @account_id and (desired = 'P
 -- name: ReservedFor :one
 select coalesce(max(bytes), 0)::bigint from upload_reservation where bucket_id = @bucket_id and key = @key;
 
+-- A bucket that has just gone takes no uploads.
 -- name: Reserve :exec
 insert into upload_reservation (bucket_id, key, account_id, bytes, reserved_at, expire_at)
-values (@bucket_id, @key, @account_id, @bytes, @reserved_at, @expire_at)
+select b.id, @key::text, b.account_id, @bytes::bigint, @reserved_at::timestamptz, @expire_at::timestamptz
+from bucket b where b.id = @bucket_id
 on conflict (bucket_id, key) do update
 set bytes = greatest(upload_reservation.bytes, excluded.bytes), reserved_at = excluded.reserved_at,
     expire_at = greatest(upload_reservation.expire_at, excluded.expire_at);
