@@ -104,6 +104,7 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 		b.jobs.Schedule("full_pass", c.FullPass, s.fullPass),
 		b.jobs.Schedule("upkeep", upkeepEvery, s.upkeep),
 		b.jobs.Schedule("abort_uploads", c.AbortUploads, s.abortUploads),
+		b.jobs.Schedule("measure_usage", c.QuotaMeasure, s.use.Quotas.Measure),
 	)
 }
 

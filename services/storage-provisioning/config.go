@@ -10,6 +10,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/observe"
 	"github.com/primecloud/primecloud/pkg/page"
 	"github.com/primecloud/primecloud/pkg/pki"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // Config is what an operator sets.
@@ -51,13 +52,20 @@ type Config struct {
 	Sweep        time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
 	Settle       time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
 	Drain        time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
-	Attempt      time.Duration `env:"PRIMECLOUD_STORAGE_ATTEMPT" default:"10s" doc:"How long a call may work on a backend at most, whatever time its caller has."`
-	FullPass     time.Duration `env:"PRIMECLOUD_STORAGE_FULL_PASS" default:"1h" doc:"How often everything is compared with the backends."`
-	Sweep        time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
-	Settle       time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
 	PurgeGrace   time.Duration `env:"PRIMECLOUD_STORAGE_PURGE_GRACE" default:"24h" doc:"How long a purge of a bucket waits before it removes anything, so that it can be undone; zero to begin at once."`
 	PurgeRetry   time.Duration `env:"PRIMECLOUD_STORAGE_PURGE_RETRY" default:"5m" doc:"How soon a purge tries again that something blocks, such as retention of an object."`
-	Drain        time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
+
+	QuotaStorageSoft    int64         `env:"PRIMECLOUD_STORAGE_QUOTA_STORAGE_SOFT" default:"0" doc:"Bytes from which an account without limits of its own is told; 0 for no such limit."`
+	QuotaStorageHard    int64         `env:"PRIMECLOUD_STORAGE_QUOTA_STORAGE_HARD" default:"0" doc:"Bytes that such an account may store; 0 for no such limit."`
+	QuotaBucketsSoft    int64         `env:"PRIMECLOUD_STORAGE_QUOTA_BUCKETS_SOFT" default:"0" doc:"Buckets from which such an account is told; 0 for no such limit."`
+	QuotaBucketsHard    int64         `env:"PRIMECLOUD_STORAGE_QUOTA_BUCKETS_HARD" default:"0" doc:"Buckets that such an account may have; 0 for no such limit."`
+	QuotaAccessKeysSoft int64         `env:"PRIMECLOUD_STORAGE_QUOTA_ACCESS_KEYS_SOFT" default:"0" doc:"Access keys from which such an account is told; 0 for no such limit."`
+	QuotaAccessKeysHard int64         `env:"PRIMECLOUD_STORAGE_QUOTA_ACCESS_KEYS_HARD" default:"0" doc:"Access keys that such an account may have; 0 for no such limit."`
+	QuotaMeasure        time.Duration `env:"PRIMECLOUD_STORAGE_QUOTA_MEASURE" default:"10s" doc:"How often usage is measured; an account near its limit is counted at this pace."`
+	QuotaCount          time.Duration `env:"PRIMECLOUD_STORAGE_QUOTA_COUNT" default:"6h" doc:"How often every bucket is counted at least, however far its account is from a limit."`
+	QuotaIngest         int64         `env:"PRIMECLOUD_STORAGE_QUOTA_INGEST" default:"104857600" doc:"Bytes per second that one account is taken to write at most: it is counted again before it could reach its limit at this rate."`
+	QuotaResume         int64         `env:"PRIMECLOUD_STORAGE_QUOTA_RESUME" default:"95" doc:"Once writes were stopped they come back below so many hundredths of the limit."`
+	QuotaUpload         int64         `env:"PRIMECLOUD_STORAGE_QUOTA_UPLOAD" default:"67108864" doc:"Bytes that are reserved for an upload by URL whose size was not declared."`
 
 	Observe observe.Config `prefix:"PRIMECLOUD_STORAGE_"`
 }
@@ -116,6 +124,15 @@ func (c Config) Validate() error {
 	if c.PurgeGrace < 0 || c.PurgeRetry < time.Second {
 		report("PURGE_GRACE", "must not be negative, and PURGE_RETRY a second or more")
 	}
+	if err := c.quotaDefaults().Check(); err != nil {
+		report("QUOTA_*_SOFT", "must not lie above QUOTA_*_HARD, and none be negative")
+	}
+	if c.QuotaMeasure < time.Second || c.QuotaCount < c.QuotaMeasure {
+		report("QUOTA_MEASURE", "must be a second or more, and QUOTA_COUNT no less")
+	}
+	if c.QuotaIngest < 1 || c.QuotaUpload < 0 || c.QuotaResume < 1 || c.QuotaResume > 100 {
+		report("QUOTA_INGEST", "must be positive, QUOTA_UPLOAD not negative, and QUOTA_RESUME between 1 and 100")
+	}
 	if _, err := c.backends(); err != nil {
 		problems = append(problems, err)
 	}
@@ -136,4 +153,21 @@ func (c Config) pki() []string {
 // PKI returns the files that this process is known by, and whether there are any.
 func (c Config) PKI() (pki.Files, bool) {
 	return pki.Files{Cert: c.PKICert, Key: c.PKIKey, CA: c.PKICA}, len(c.pki()) == 3
+}
+
+// quotaDefaults are the limits of accounts without their own.
+func (c Config) quotaDefaults() quota.Limits {
+	return quota.Limits{
+		Storage:    quota.Limit{Soft: c.QuotaStorageSoft, Hard: c.QuotaStorageHard},
+		Buckets:    quota.Limit{Soft: c.QuotaBucketsSoft, Hard: c.QuotaBucketsHard},
+		AccessKeys: quota.Limit{Soft: c.QuotaAccessKeysSoft, Hard: c.QuotaAccessKeysHard},
+	}
+}
+
+// quotaSettings are what quotas go by.
+func (c Config) quotaSettings() quota.Settings {
+	return quota.Settings{
+		Defaults: c.quotaDefaults(), Resume: c.QuotaResume, Tick: c.QuotaMeasure, Slow: c.QuotaCount,
+		Rate: c.QuotaIngest, Upload: c.QuotaUpload,
+	}
 }

@@ -40,6 +40,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
@@ -163,7 +164,7 @@ func (s *Service) connectBackends() error {
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
 			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Purges: adapter,
-			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter,
+			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter, Meter: adapter,
 		}); err != nil {
 			return err
 		}
@@ -188,13 +189,17 @@ func (s *Service) useCases() error {
 		return err
 	}
 	gate := grant.NewGate(s.stores.Grants)
+	s.standings = standing.NewService(d.Clock)
+	quotas := quota.NewService(quota.Deps{
+		Store: s.stores.Quotas, Measures: s.stores.Usages, Meters: s.backends, Standing: s.standings, Access: principals,
+		Pages: pages, Clock: d.Clock, Logger: d.Telemetry.Logger, Settings: s.config.quotaSettings(),
+	})
 	buckets := bucket.NewService(bucket.Deps{
 		Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
-		Gate: gate, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
+		Gate: gate, Quota: quotas, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
 	})
-	s.standings = standing.NewService(d.Clock)
 	keys := accesskey.NewService(accesskey.Deps{
-		Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,
+		Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals, Quota: quotas,
 		Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
 	})
 	purges := purge.NewService(purge.Deps{
@@ -205,7 +210,8 @@ func (s *Service) useCases() error {
 		Buckets: buckets,
 		Purges:  purges, Removals: s.removals(pages, purges, keys, principals),
 		AccessKeys: keys,
-		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
+		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Quota: quotas, Trail: s.stores.Trail}),
+		Quotas:     quotas,
 		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
 		Principals: principals,
 		Operations: operationview.NewService(s.stores.Operations, pages),

@@ -217,6 +217,8 @@ func newWorldOn(t *testing.T, cluster *testkit.Cluster, minio *testkit.Storage, 
 		"PRIMECLOUD_STORAGE_BACKEND_ENDPOINT": minio.Endpoint(), "PRIMECLOUD_STORAGE_BACKEND_REGION": minio.Region,
 		"PRIMECLOUD_STORAGE_BACKEND_ADMIN_USER": minio.RootUser, "PRIMECLOUD_STORAGE_BACKEND_ADMIN_PASSWORD": minio.RootPassword,
 		"PRIMECLOUD_STORAGE_SWEEP": "100ms",
+		// Tests of quotas measure oftener; in others it is nothing but noise.
+		"PRIMECLOUD_STORAGE_QUOTA_MEASURE": "1h",
 	}
 	for _, c := range change {
 		c(w.settings)

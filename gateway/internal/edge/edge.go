@@ -82,6 +82,8 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.File_primecloud_storage_v1_drift_service_proto,
 		storagev1.File_primecloud_storage_v1_object_service_proto,
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
+		storagev1.File_primecloud_storage_v1_platform_quota_service_proto,
+		storagev1.File_primecloud_storage_v1_quota_service_proto,
 		storagev1.File_primecloud_storage_v1_platform_drift_service_proto,
 	}
 	var services []protoreflect.ServiceDescriptor
@@ -134,6 +136,8 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.RegisterLifecycleRuleServiceHandlerClient(ctx, e.mux, storagev1.NewLifecycleRuleServiceClient(storage)),
 		storagev1.RegisterObjectServiceHandlerClient(ctx, e.mux, storagev1.NewObjectServiceClient(storage)),
 		storagev1.RegisterOperationServiceHandlerClient(ctx, e.mux, storagev1.NewOperationServiceClient(storage)),
+		storagev1.RegisterPlatformQuotaServiceHandlerClient(ctx, e.mux, storagev1.NewPlatformQuotaServiceClient(storage)),
+		storagev1.RegisterQuotaServiceHandlerClient(ctx, e.mux, storagev1.NewQuotaServiceClient(storage)),
 		storagev1.RegisterPlatformDriftServiceHandlerClient(ctx, e.mux, storagev1.NewPlatformDriftServiceClient(storage)),
 		// The mux tries the routes registered last first, and buckets are read most.
 		storagev1.RegisterBucketServiceHandlerClient(ctx, e.mux, storagev1.NewBucketServiceClient(storage)),

@@ -8,6 +8,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/operation"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // NewAccessKey asks for a key.
@@ -38,6 +39,9 @@ func (s *Service) Create(ctx context.Context, in NewAccessKey) (Done, error) {
 		}
 		// Not before: what was in time then may be too late for its repetition.
 		if err := in.checkExpiry(now); err != nil {
+			return err
+		}
+		if err := s.Quota.Admit(ctx, tx.Quotas, in.AccountID, quota.AccessKeys); err != nil {
 			return err
 		}
 		if k, err = s.insert(ctx, tx, in, now); err != nil {

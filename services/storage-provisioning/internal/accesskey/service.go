@@ -22,9 +22,11 @@ type Deps struct {
 	Store      Store
 	Backends   Backends
 	Principals Principals
-	Runner     *change.Runner
-	Pages      *page.Codec
-	Clock      clock.Clock
+	// Quota decides how many keys an account may have.
+	Quota  Quota
+	Runner *change.Runner
+	Pages  *page.Codec
+	Clock  clock.Clock
 	// Wake asks the reconciler of this process to look at a resource now; may be nil.
 	Wake func(reconcile.Ref)
 }

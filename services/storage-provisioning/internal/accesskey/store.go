@@ -9,6 +9,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // Rows are the access keys of the account, in the transaction.
@@ -39,8 +40,16 @@ type Access interface {
 type Tx struct {
 	change.Tx
 	Keys   Rows
+	Quotas quota.Rows
 	Access Access
 	Drifts drift.Rows
+}
+
+// Quota is the account's limits.
+type Quota interface {
+	// Admit lets one more of a kind be made, in the transaction that makes it, or is
+	// QUOTA_EXCEEDED.
+	Admit(ctx context.Context, rows quota.Rows, accountID string, k quota.Kind) error
 }
 
 // Query asks for a page of an account's keys, oldest first.

@@ -13,6 +13,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // Backend is one deployment, as clients see it.
@@ -45,6 +46,10 @@ type Ports struct {
 	Signer   object.Signer
 	// Purges empties its buckets.
 	Purges purge.Contents
+	Users  principal.Users
+	Keys   accesskey.Keys
+	Signer object.Signer
+	Meter  quota.Meter
 }
 
 // Registry is the configured backends.
@@ -120,4 +125,17 @@ func (r *Registry) Signer(name string) (object.Signer, error) {
 func (r *Registry) Purges(name string) (purge.Contents, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Purges, err
+// MeterNames returns the names of all backends, for a pass over them.
+func (r *Registry) MeterNames() []string {
+	names := make([]string, len(r.order))
+	for i, b := range r.order {
+		names[i] = b.Name
+	}
+	return names
+}
+
+// Meter returns a backend as quotas see it.
+func (r *Registry) Meter(name string) (quota.Meter, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Meter, err
 }

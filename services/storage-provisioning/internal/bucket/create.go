@@ -6,6 +6,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/id"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // NewBucket asks for a bucket.
@@ -49,6 +50,9 @@ func (s *Service) Create(ctx context.Context, in NewBucket) (Done, error) {
 		}
 		if refusal != nil {
 			return refusal
+		}
+		if err = s.Quota.Admit(ctx, tx.Quotas, in.AccountID, quota.Buckets); err != nil {
+			return err
 		}
 		if b, err = s.reserve(ctx, tx, in); err != nil {
 			return err

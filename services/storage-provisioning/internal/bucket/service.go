@@ -29,7 +29,9 @@ type Deps struct {
 	Backends   Backends
 	Principals Principals
 	// Gate decides what external people reach.
-	Gate   *grant.Gate
+	Gate *grant.Gate
+	// Quota decides how many buckets an account may have.
+	Quota  Quota
 	Runner *change.Runner
 	Pages  *page.Codec
 	Clock  clock.Clock

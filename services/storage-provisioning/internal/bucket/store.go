@@ -9,6 +9,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // Rows are the buckets of the account, in the transaction.
@@ -45,6 +46,14 @@ type Tx struct {
 	Access  Access
 	Drifts  drift.Rows
 	Grants  grant.Ends
+	Quotas  quota.Rows
+}
+
+// Quota is the account's limits.
+type Quota interface {
+	// Admit lets one more of a kind be made, in the transaction that makes it, or is
+	// QUOTA_EXCEEDED.
+	Admit(ctx context.Context, rows quota.Rows, accountID string, k quota.Kind) error
 }
 
 // Query asks for a page of an account's buckets, by name.

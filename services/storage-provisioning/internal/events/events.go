@@ -23,6 +23,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // Noun is what storage publishes under.
@@ -73,6 +74,10 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return &storagev1.AccountRemovalChanged{AccountRemoval: grpcapi.AccountRemoval(s)}, nil
 	case purge.Purge:
 		return &storagev1.BucketPurgeChanged{BucketPurge: grpcapi.BucketPurge(s)}, nil
+	case quota.Told:
+		return grpcapi.QuotaChanged(s), nil
+	case quota.Request:
+		return &storagev1.QuotaRequestChanged{QuotaRequest: grpcapi.QuotaRequest(s)}, nil
 	default:
 		return nil, fmt.Errorf("no event is known for %T", snapshot)
 	}

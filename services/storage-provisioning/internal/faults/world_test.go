@@ -77,7 +77,7 @@ func newWorld(t *testing.T) *world {
 		"PRIMECLOUD_STORAGE_BACKEND_ENDPOINT": w.minio.Endpoint(), "PRIMECLOUD_STORAGE_BACKEND_REGION": w.minio.Region,
 		"PRIMECLOUD_STORAGE_BACKEND_ADMIN_USER": w.minio.RootUser, "PRIMECLOUD_STORAGE_BACKEND_ADMIN_PASSWORD": w.minio.RootPassword,
 		// A lease lasts as long as an attempt and three seconds; it is what takes time here.
-		"PRIMECLOUD_STORAGE_SWEEP": "100ms", "PRIMECLOUD_STORAGE_ATTEMPT": "6s",
+		"PRIMECLOUD_STORAGE_SWEEP": "100ms", "PRIMECLOUD_STORAGE_ATTEMPT": "6s", "PRIMECLOUD_STORAGE_QUOTA_MEASURE": "1h",
 	}
 	w.backend, err = minio.New(minio.Config{
 		Endpoint: w.minio.Endpoint(), Region: w.minio.Region, AdminKey: w.minio.RootUser, AdminSecret: w.minio.RootPassword,

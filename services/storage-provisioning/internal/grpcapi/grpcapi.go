@@ -25,6 +25,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // UseCases are what the methods call.
@@ -36,6 +37,7 @@ type UseCases struct {
 	Grants     *grant.Service
 	Purges     *purge.Service
 	Removals   *removal.Service
+	Quotas     *quota.Service
 	// Principals is for the reconciler; no method calls it.
 	Principals *principal.Service
 	Operations *operationview.Service
@@ -55,6 +57,8 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})
 	storagev1.RegisterBucketPurgeServiceServer(server, &bucketPurges{use: u.Purges})
 	storagev1.RegisterAccountRemovalServiceServer(server, &accountRemovals{use: u.Removals})
+	storagev1.RegisterQuotaServiceServer(server, &quotas{use: u.Quotas})
+	storagev1.RegisterPlatformQuotaServiceServer(server, &platformQuotas{use: u.Quotas})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})
 	storagev1.RegisterPlatformDriftServiceServer(server, &platformDrifts{use: u.Drifts})

@@ -19,7 +19,7 @@ func (s *objects) PresignUpload(ctx context.Context, r *storagev1.PresignUploadR
 	}
 	url, err := s.use.PresignUpload(ctx, object.NewURL{
 		AccountID: r.GetAccountId(), Bucket: r.GetBucket(), Key: r.GetKey(),
-		Lifetime: r.GetLifetime().AsDuration(), ContentType: r.GetContentType(),
+		Lifetime: r.GetLifetime().AsDuration(), ContentType: r.GetContentType(), Size: r.SizeBytes,
 	})
 	if err != nil {
 		return nil, err

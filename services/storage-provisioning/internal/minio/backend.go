@@ -46,6 +46,9 @@ type Config struct {
 	TLS *tls.Config
 	// CallTimeout bounds each call besides its context; 10 s when zero.
 	CallTimeout time.Duration
+	// Stretch is about how many versions one TallyBucket counts; 20 000, which take a second
+	// or two, when zero.
+	Stretch int
 	// Around decorates each call; plain when nil.
 	Around port.Around
 }
@@ -87,6 +90,9 @@ func New(cfg Config) (*Backend, error) {
 	}
 	if cfg.CallTimeout <= 0 {
 		cfg.CallTimeout = 10 * time.Second
+	}
+	if cfg.Stretch <= 0 {
+		cfg.Stretch = 20000
 	}
 	if cfg.Around == nil {
 		cfg.Around = port.Plain

@@ -40,6 +40,12 @@ func (b *Backend) PresignUpload(ctx context.Context, upload object.Upload) (obje
 			header.Set("Content-Type", upload.ContentType)
 			headers["Content-Type"] = upload.ContentType
 		}
+		if upload.Size != nil {
+			// The server counts the body against the signed length.
+			length := strconv.FormatInt(*upload.Size, 10)
+			header.Set("Content-Length", length)
+			headers["Content-Length"] = length
+		}
 		signed, err := b.sign(ctx, session, request{
 			method: http.MethodPut, bucket: upload.Bucket, key: upload.Key, lifetime: upload.Lifetime, header: header,
 		})

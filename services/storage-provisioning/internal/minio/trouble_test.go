@@ -37,6 +37,8 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 		"ObserveBucket": func(ctx context.Context) error { _, err := b.ObserveBucket(ctx, "acme"); return err },
 		"CountContent":  func(ctx context.Context) error { _, _, err := b.CountContent(ctx, "acme", 10); return err },
 		"ListBuckets":   func(ctx context.Context) error { _, err := b.ListBuckets(ctx); return err },
+		"ReportUsage":   func(ctx context.Context) error { _, err := b.ReportUsage(ctx); return err },
+		"TallyBucket":   func(ctx context.Context) error { _, err := b.TallyBucket(ctx, "acme", "", nil); return err },
 		"MakeBucket":    func(ctx context.Context) error { return b.MakeBucket(ctx, "acme") },
 		"MarkBucket": func(ctx context.Context) error {
 			return b.MarkBucket(ctx, "acme", bucket.Mark{ID: "bkt_1", AccountID: "acc_1"})

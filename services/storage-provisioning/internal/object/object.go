@@ -38,6 +38,8 @@ type Upload struct {
 	Bucket, Key string
 	// ContentType must be declared by the upload; empty for any.
 	ContentType string
+	// Size is how many bytes the upload must have, no more and no less; nil for any.
+	Size *int64
 	// Lifetime is how long the URL works.
 	Lifetime time.Duration
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // How long a URL works.
@@ -52,6 +53,14 @@ type Trail interface {
 	Record(ctx context.Context, entry audit.Entry) error
 }
 
+// Quota is the account's limit of bytes.
+type Quota interface {
+	// Reserve counts an upload against it, or is QUOTA_EXCEEDED.
+	Reserve(ctx context.Context, u quota.Upload) (quota.Reservation, error)
+	// Release takes that back, for an upload that was not handed out.
+	Release(ctx context.Context, r quota.Reservation) error
+}
+
 // Deps is what the use cases need.
 type Deps struct {
 	Buckets    Buckets
@@ -59,6 +68,8 @@ type Deps struct {
 	Backends   Backends
 	// Gate decides what external people reach.
 	Gate *grant.Gate
+	// Quota decides whether an upload fits.
+	Quota Quota
 	// Trail is where it stands who was given which URL.
 	Trail Trail
 }
@@ -76,12 +87,14 @@ type NewURL struct {
 	Lifetime time.Duration
 	// ContentType must be declared by an upload; empty for any.
 	ContentType string
+	// Size is how many bytes an upload must have; nil for any.
+	Size *int64
 	// DownloadName is the file name that a browser saves a download under; empty for none.
 	DownloadName string
 }
 
 // PresignUpload returns a URL that puts one object, signed with credentials that can do
-// nothing else.
+// nothing else. What it may bring is reserved in the account's quota.
 func (s *Service) PresignUpload(ctx context.Context, in NewURL) (Signed, error) {
 	if err := in.check(); err != nil {
 		return Signed{}, err
@@ -97,11 +110,20 @@ func (s *Service) PresignUpload(ctx context.Context, in NewURL) (Signed, error) 
 	case err != nil:
 		return Signed{}, errNotExact(err)
 	}
+	reserved, err := s.Quota.Reserve(ctx, quota.Upload{
+		AccountID: in.AccountID, BucketID: at.bucket.ID, Key: in.Key, Size: in.Size, Lifetime: in.lifetime(),
+	})
+	if err != nil {
+		return Signed{}, err
+	}
 	signed, err := at.signer.PresignUpload(ctx, Upload{
 		User: at.identity.User, Secret: at.identity.UserSecret, Policy: session,
-		Bucket: in.Bucket, Key: in.Key, ContentType: in.ContentType, Lifetime: in.lifetime(),
+		Bucket: in.Bucket, Key: in.Key, ContentType: in.ContentType, Size: in.Size, Lifetime: in.lifetime(),
 	})
-	return s.handOut(ctx, "presign_upload", in, at.bucket, signed, err)
+	if signed, err = s.handOut(ctx, "presign_upload", in, at.bucket, signed, err); err != nil {
+		return Signed{}, errors.Join(err, s.Quota.Release(ctx, reserved))
+	}
+	return signed, nil
 }
 
 // PresignDownload returns a URL that gets one object, signed by a key that can only read.

@@ -67,6 +67,8 @@ type Stores struct {
 	Grants     *Grants
 	Purges     *Purges
 	Removals   *Removals
+	Quotas     *Quotas
+	Usages     *Usages
 	Standings  *Standings
 	Trail      *Trail
 	Drifts     *Drifts
@@ -84,7 +86,7 @@ func New(c Config) *Stores {
 	b := &base{Config: c, resources: pgreconcile.New(c.DB, c.Clock)}
 	return &Stores{
 		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
-		Standings: &Standings{b}, Purges: &Purges{b}, Removals: &Removals{b},
+		Standings: &Standings{b}, Purges: &Purges{b}, Removals: &Removals{b}, Quotas: &Quotas{b}, Usages: &Usages{b},
 		Drifts: &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}

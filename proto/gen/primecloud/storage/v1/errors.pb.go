@@ -119,6 +119,20 @@ const (
 	// Storage removes nothing of the account: it is not closed, or storage has not heard of it
 	// yet. Check the id.
 	ErrorReason_ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND ErrorReason = 46
+	// A hard limit of the account is reached; the metadata says of what (`kind`), the limit
+	// (`limit`), how much is used (`used`) and, for storage, reserved (`reserved`); external
+	// people are told the kind alone. Delete something, or ask for more with CreateQuotaRequest.
+	ErrorReason_ERROR_REASON_QUOTA_EXCEEDED ErrorReason = 80
+	// The limits contradict each other; see the violations. Change them.
+	ErrorReason_ERROR_REASON_QUOTA_INVALID ErrorReason = 81
+	// The account has no such quota request. Check the id.
+	ErrorReason_ERROR_REASON_QUOTA_REQUEST_NOT_FOUND ErrorReason = 82
+	// The quota request was decided or withdrawn already. Make a new one if it is still meant.
+	ErrorReason_ERROR_REASON_QUOTA_REQUEST_CLOSED ErrorReason = 83
+	// The account has an open quota request. Wait for its answer, or withdraw it.
+	ErrorReason_ERROR_REASON_QUOTA_REQUEST_OPEN ErrorReason = 84
+	// The quota request asks for no more than there is; see the violations. Ask for more.
+	ErrorReason_ERROR_REASON_QUOTA_REQUEST_INVALID ErrorReason = 85
 	// No such finding, or no longer kept. List the findings.
 	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
 	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
@@ -171,6 +185,12 @@ var (
 		44: "ERROR_REASON_OBJECTS_LOCKED",
 		45: "ERROR_REASON_ACCOUNT_REMOVAL_BEGUN",
 		46: "ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND",
+		80: "ERROR_REASON_QUOTA_EXCEEDED",
+		81: "ERROR_REASON_QUOTA_INVALID",
+		82: "ERROR_REASON_QUOTA_REQUEST_NOT_FOUND",
+		83: "ERROR_REASON_QUOTA_REQUEST_CLOSED",
+		84: "ERROR_REASON_QUOTA_REQUEST_OPEN",
+		85: "ERROR_REASON_QUOTA_REQUEST_INVALID",
 		90: "ERROR_REASON_DRIFT_NOT_FOUND",
 		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
 		92: "ERROR_REASON_DRIFT_REPAIRED",
@@ -216,6 +236,12 @@ var (
 		"ERROR_REASON_OBJECTS_LOCKED":               44,
 		"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN":        45,
 		"ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND":    46,
+		"ERROR_REASON_QUOTA_EXCEEDED":               80,
+		"ERROR_REASON_QUOTA_INVALID":                81,
+		"ERROR_REASON_QUOTA_REQUEST_NOT_FOUND":      82,
+		"ERROR_REASON_QUOTA_REQUEST_CLOSED":         83,
+		"ERROR_REASON_QUOTA_REQUEST_OPEN":           84,
+		"ERROR_REASON_QUOTA_REQUEST_INVALID":        85,
 		"ERROR_REASON_DRIFT_NOT_FOUND":              90,
 		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":         91,
 		"ERROR_REASON_DRIFT_REPAIRED":               92,
@@ -253,7 +279,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xe3\f\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xc2\x0e\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -295,7 +321,13 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\x1fERROR_REASON_BUCKET_PURGE_ENDED\x10+\x12\x1f\n" +
 	"\x1bERROR_REASON_OBJECTS_LOCKED\x10,\x12&\n" +
 	"\"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN\x10-\x12*\n" +
-	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12 \n" +
+	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12\x1f\n" +
+	"\x1bERROR_REASON_QUOTA_EXCEEDED\x10P\x12\x1e\n" +
+	"\x1aERROR_REASON_QUOTA_INVALID\x10Q\x12(\n" +
+	"$ERROR_REASON_QUOTA_REQUEST_NOT_FOUND\x10R\x12%\n" +
+	"!ERROR_REASON_QUOTA_REQUEST_CLOSED\x10S\x12#\n" +
+	"\x1fERROR_REASON_QUOTA_REQUEST_OPEN\x10T\x12&\n" +
+	"\"ERROR_REASON_QUOTA_REQUEST_INVALID\x10U\x12 \n" +
 	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
 	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
 	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"

@@ -21,6 +21,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Kind is a kind of limit.
+type QuotaChanged_Kind int32
+
+const (
+	// Not set.
+	QuotaChanged_KIND_UNSPECIFIED QuotaChanged_Kind = 0
+	// Bytes that are stored.
+	QuotaChanged_KIND_STORAGE QuotaChanged_Kind = 1
+	// Number of buckets.
+	QuotaChanged_KIND_BUCKETS QuotaChanged_Kind = 2
+	// Number of access keys.
+	QuotaChanged_KIND_ACCESS_KEYS QuotaChanged_Kind = 3
+)
+
+// Enum value maps for QuotaChanged_Kind.
+var (
+	QuotaChanged_Kind_name = map[int32]string{
+		0: "KIND_UNSPECIFIED",
+		1: "KIND_STORAGE",
+		2: "KIND_BUCKETS",
+		3: "KIND_ACCESS_KEYS",
+	}
+	QuotaChanged_Kind_value = map[string]int32{
+		"KIND_UNSPECIFIED": 0,
+		"KIND_STORAGE":     1,
+		"KIND_BUCKETS":     2,
+		"KIND_ACCESS_KEYS": 3,
+	}
+)
+
+func (x QuotaChanged_Kind) Enum() *QuotaChanged_Kind {
+	p := new(QuotaChanged_Kind)
+	*p = x
+	return p
+}
+
+func (x QuotaChanged_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (QuotaChanged_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_primecloud_storage_v1_events_proto_enumTypes[0].Descriptor()
+}
+
+func (QuotaChanged_Kind) Type() protoreflect.EnumType {
+	return &file_primecloud_storage_v1_events_proto_enumTypes[0]
+}
+
+func (x QuotaChanged_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use QuotaChanged_Kind.Descriptor instead.
+func (QuotaChanged_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_events_proto_rawDescGZIP(), []int{5, 0}
+}
+
 // BucketChanged is the payload of primecloud.storage.bucket.{created,updated,deleted}.v1,
 // published once the backend has the change.
 type BucketChanged struct {
@@ -284,11 +341,114 @@ func (x *AccountRemovalChanged) GetAccountRemoval() *AccountRemoval {
 	return nil
 }
 
+// QuotaChanged is the payload of
+// primecloud.storage.quota.{updated,exceeded,soft_exceeded,recovered}.v1.
+type QuotaChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The quota after the change.
+	Quota *AccountQuota `protobuf:"bytes,1,opt,name=quota,proto3" json:"quota,omitempty"`
+	// Which limit was exceeded or is met again; not set for an update.
+	Kind          QuotaChanged_Kind `protobuf:"varint,2,opt,name=kind,proto3,enum=primecloud.storage.v1.QuotaChanged_Kind" json:"kind,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotaChanged) Reset() {
+	*x = QuotaChanged{}
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotaChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotaChanged) ProtoMessage() {}
+
+func (x *QuotaChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotaChanged.ProtoReflect.Descriptor instead.
+func (*QuotaChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *QuotaChanged) GetQuota() *AccountQuota {
+	if x != nil {
+		return x.Quota
+	}
+	return nil
+}
+
+func (x *QuotaChanged) GetKind() QuotaChanged_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return QuotaChanged_KIND_UNSPECIFIED
+}
+
+// QuotaRequestChanged is the payload of
+// primecloud.storage.quota_request.{created,approved,refused,withdrawn}.v1.
+type QuotaRequestChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request after the change.
+	QuotaRequest  *QuotaRequest `protobuf:"bytes,1,opt,name=quota_request,json=quotaRequest,proto3" json:"quota_request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuotaRequestChanged) Reset() {
+	*x = QuotaRequestChanged{}
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuotaRequestChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuotaRequestChanged) ProtoMessage() {}
+
+func (x *QuotaRequestChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuotaRequestChanged.ProtoReflect.Descriptor instead.
+func (*QuotaRequestChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_events_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *QuotaRequestChanged) GetQuotaRequest() *QuotaRequest {
+	if x != nil {
+		return x.QuotaRequest
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a+primecloud/storage/v1/account_removal.proto\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\x1a(primecloud/storage/v1/bucket_purge.proto\"F\n" +
+	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a+primecloud/storage/v1/account_removal.proto\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\x1a(primecloud/storage/v1/bucket_purge.proto\x1a!primecloud/storage/v1/quota.proto\"F\n" +
 	"\rBucketChanged\x125\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\x85\x01\n" +
 	"\x10AccessKeyChanged\x12\x1d\n" +
@@ -302,7 +462,17 @@ const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\x12BucketPurgeChanged\x12E\n" +
 	"\fbucket_purge\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketPurgeR\vbucketPurge\"g\n" +
 	"\x15AccountRemovalChanged\x12N\n" +
-	"\x0faccount_removal\x18\x01 \x01(\v2%.primecloud.storage.v1.AccountRemovalR\x0eaccountRemovalBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x0faccount_removal\x18\x01 \x01(\v2%.primecloud.storage.v1.AccountRemovalR\x0eaccountRemoval\"\xdf\x01\n" +
+	"\fQuotaChanged\x129\n" +
+	"\x05quota\x18\x01 \x01(\v2#.primecloud.storage.v1.AccountQuotaR\x05quota\x12<\n" +
+	"\x04kind\x18\x02 \x01(\x0e2(.primecloud.storage.v1.QuotaChanged.KindR\x04kind\"V\n" +
+	"\x04Kind\x12\x14\n" +
+	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fKIND_STORAGE\x10\x01\x12\x10\n" +
+	"\fKIND_BUCKETS\x10\x02\x12\x14\n" +
+	"\x10KIND_ACCESS_KEYS\x10\x03\"_\n" +
+	"\x13QuotaRequestChanged\x12H\n" +
+	"\rquota_request\x18\x01 \x01(\v2#.primecloud.storage.v1.QuotaRequestR\fquotaRequestBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_events_proto_rawDescOnce sync.Once
@@ -316,28 +486,37 @@ func file_primecloud_storage_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_events_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_primecloud_storage_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_primecloud_storage_v1_events_proto_goTypes = []any{
-	(*BucketChanged)(nil),         // 0: primecloud.storage.v1.BucketChanged
-	(*AccessKeyChanged)(nil),      // 1: primecloud.storage.v1.AccessKeyChanged
-	(*BucketGrantChanged)(nil),    // 2: primecloud.storage.v1.BucketGrantChanged
-	(*BucketPurgeChanged)(nil),    // 3: primecloud.storage.v1.BucketPurgeChanged
-	(*AccountRemovalChanged)(nil), // 4: primecloud.storage.v1.AccountRemovalChanged
-	(*Bucket)(nil),                // 5: primecloud.storage.v1.Bucket
-	(*BucketGrant)(nil),           // 6: primecloud.storage.v1.BucketGrant
-	(*BucketPurge)(nil),           // 7: primecloud.storage.v1.BucketPurge
-	(*AccountRemoval)(nil),        // 8: primecloud.storage.v1.AccountRemoval
+	(QuotaChanged_Kind)(0),        // 0: primecloud.storage.v1.QuotaChanged.Kind
+	(*BucketChanged)(nil),         // 1: primecloud.storage.v1.BucketChanged
+	(*AccessKeyChanged)(nil),      // 2: primecloud.storage.v1.AccessKeyChanged
+	(*BucketGrantChanged)(nil),    // 3: primecloud.storage.v1.BucketGrantChanged
+	(*BucketPurgeChanged)(nil),    // 4: primecloud.storage.v1.BucketPurgeChanged
+	(*AccountRemovalChanged)(nil), // 5: primecloud.storage.v1.AccountRemovalChanged
+	(*QuotaChanged)(nil),          // 6: primecloud.storage.v1.QuotaChanged
+	(*QuotaRequestChanged)(nil),   // 7: primecloud.storage.v1.QuotaRequestChanged
+	(*Bucket)(nil),                // 8: primecloud.storage.v1.Bucket
+	(*BucketGrant)(nil),           // 9: primecloud.storage.v1.BucketGrant
+	(*BucketPurge)(nil),           // 10: primecloud.storage.v1.BucketPurge
+	(*AccountRemoval)(nil),        // 11: primecloud.storage.v1.AccountRemoval
+	(*AccountQuota)(nil),          // 12: primecloud.storage.v1.AccountQuota
+	(*QuotaRequest)(nil),          // 13: primecloud.storage.v1.QuotaRequest
 }
 var file_primecloud_storage_v1_events_proto_depIdxs = []int32{
-	5, // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
-	6, // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
-	7, // 2: primecloud.storage.v1.BucketPurgeChanged.bucket_purge:type_name -> primecloud.storage.v1.BucketPurge
-	8, // 3: primecloud.storage.v1.AccountRemovalChanged.account_removal:type_name -> primecloud.storage.v1.AccountRemoval
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	8,  // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
+	9,  // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
+	10, // 2: primecloud.storage.v1.BucketPurgeChanged.bucket_purge:type_name -> primecloud.storage.v1.BucketPurge
+	11, // 3: primecloud.storage.v1.AccountRemovalChanged.account_removal:type_name -> primecloud.storage.v1.AccountRemoval
+	12, // 4: primecloud.storage.v1.QuotaChanged.quota:type_name -> primecloud.storage.v1.AccountQuota
+	0,  // 5: primecloud.storage.v1.QuotaChanged.kind:type_name -> primecloud.storage.v1.QuotaChanged.Kind
+	13, // 6: primecloud.storage.v1.QuotaRequestChanged.quota_request:type_name -> primecloud.storage.v1.QuotaRequest
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_events_proto_init() }
@@ -349,18 +528,20 @@ func file_primecloud_storage_v1_events_proto_init() {
 	file_primecloud_storage_v1_bucket_proto_init()
 	file_primecloud_storage_v1_bucket_grant_proto_init()
 	file_primecloud_storage_v1_bucket_purge_proto_init()
+	file_primecloud_storage_v1_quota_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_events_proto_rawDesc), len(file_primecloud_storage_v1_events_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   5,
+			NumEnums:      1,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_primecloud_storage_v1_events_proto_goTypes,
 		DependencyIndexes: file_primecloud_storage_v1_events_proto_depIdxs,
+		EnumInfos:         file_primecloud_storage_v1_events_proto_enumTypes,
 		MessageInfos:      file_primecloud_storage_v1_events_proto_msgTypes,
 	}.Build()
 	File_primecloud_storage_v1_events_proto = out.File

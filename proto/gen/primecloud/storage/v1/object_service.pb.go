@@ -38,7 +38,11 @@ type PresignUploadRequest struct {
 	// How long the URL works: 15 minutes when absent, one minute to one hour.
 	Lifetime *durationpb.Duration `protobuf:"bytes,4,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
 	// Content type that the upload must declare; empty for any.
-	ContentType   string `protobuf:"bytes,5,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	ContentType string `protobuf:"bytes,5,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// Size of the object in bytes, 5 GiB at most. So much is reserved in the account's quota, and
+	// the upload must be of exactly this size: the Content-Length is signed. Without it a size
+	// that the platform sets (64 MiB unless it says otherwise) is reserved, and any is taken.
+	SizeBytes     *int64 `protobuf:"varint,6,opt,name=size_bytes,json=sizeBytes,proto3,oneof" json:"size_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -106,6 +110,13 @@ func (x *PresignUploadRequest) GetContentType() string {
 		return x.ContentType
 	}
 	return ""
+}
+
+func (x *PresignUploadRequest) GetSizeBytes() int64 {
+	if x != nil && x.SizeBytes != nil {
+		return *x.SizeBytes
+	}
+	return 0
 }
 
 // PresignUploadResponse is what to send to the backend.
@@ -331,7 +342,7 @@ var File_primecloud_storage_v1_object_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_object_service_proto_rawDesc = "" +
 	"\n" +
-	"*primecloud/storage/v1/object_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\"\xf2\x01\n" +
+	"*primecloud/storage/v1/object_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\"\xb4\x02\n" +
 	"\x14PresignUploadRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
@@ -339,7 +350,11 @@ const file_primecloud_storage_v1_object_service_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\x12F\n" +
 	"\blifetime\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x03\b\x90\x1c2\x02\b<R\blifetime\x12+\n" +
-	"\fcontent_type\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vcontentType\"\x8f\x02\n" +
+	"\fcontent_type\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vcontentType\x121\n" +
+	"\n" +
+	"size_bytes\x18\x06 \x01(\x03B\r\xbaH\n" +
+	"\"\b\x18\x80\x80\x80\x80\x14(\x00H\x00R\tsizeBytes\x88\x01\x01B\r\n" +
+	"\v_size_bytes\"\x8f\x02\n" +
 	"\x15PresignUploadResponse\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12S\n" +
@@ -410,6 +425,7 @@ func file_primecloud_storage_v1_object_service_proto_init() {
 	if File_primecloud_storage_v1_object_service_proto != nil {
 		return
 	}
+	file_primecloud_storage_v1_object_service_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

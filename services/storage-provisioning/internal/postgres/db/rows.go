@@ -37,6 +37,24 @@ type AccountMember struct {
 	HeardAt   time.Time
 }
 
+type AccountQuota struct {
+	AccountID       string
+	OwnLimits       bool
+	StorageSoft     int64
+	StorageHard     int64
+	BucketsSoft     int64
+	BucketsHard     int64
+	AccessKeysSoft  int64
+	AccessKeysHard  int64
+	Revision        int64
+	Version         int64
+	StoppedAt       *time.Time
+	StorageOver     bool
+	BucketsOver     bool
+	AccessKeysOver  bool
+	LimitsUpdatedAt *time.Time
+}
+
 type AccountRemoval struct {
 	ID           string
 	AccountID    string
@@ -153,4 +171,20 @@ type Principal struct {
 	Applied      string
 	CreatedAt    time.Time
 	SettleAt     *time.Time
+}
+
+type QuotaRequest struct {
+	ID             string
+	AccountID      string
+	StorageHard    int64
+	BucketsHard    int64
+	AccessKeysHard int64
+	Note           string
+	State          string
+	CreatedBy      string
+	DecidedBy      string
+	DecisionNote   string
+	Version        int64
+	CreatedAt      time.Time
+	DecidedAt      *time.Time
 }
