@@ -157,6 +157,7 @@ func (s *Service) connectBackends() error {
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
 			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter,
+			Objects: object.Ports{Store: adapter, Uploads: adapter, Forms: adapter},
 		}); err != nil {
 			return err
 		}
@@ -190,7 +191,7 @@ func (s *Service) useCases() error {
 			Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,
 			Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
 		}),
-		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
+		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail, Pages: pages, Clock: d.Clock}),
 		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
 		Principals: principals,
 		Operations: operationview.NewService(s.stores.Operations, pages),

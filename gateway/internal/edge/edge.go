@@ -80,6 +80,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.File_primecloud_storage_v1_bucket_grant_service_proto,
 		storagev1.File_primecloud_storage_v1_bucket_service_proto,
 		storagev1.File_primecloud_storage_v1_drift_service_proto,
+		storagev1.File_primecloud_storage_v1_multipart_upload_service_proto,
 		storagev1.File_primecloud_storage_v1_object_service_proto,
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
 	}
@@ -128,6 +129,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.RegisterBackendServiceHandlerClient(ctx, e.mux, storagev1.NewBackendServiceClient(storage)),
 		storagev1.RegisterBucketGrantServiceHandlerClient(ctx, e.mux, storagev1.NewBucketGrantServiceClient(storage)),
 		storagev1.RegisterDriftServiceHandlerClient(ctx, e.mux, storagev1.NewDriftServiceClient(storage)),
+		storagev1.RegisterMultipartUploadServiceHandlerClient(ctx, e.mux, storagev1.NewMultipartUploadServiceClient(storage)),
 		storagev1.RegisterObjectServiceHandlerClient(ctx, e.mux, storagev1.NewObjectServiceClient(storage)),
 		storagev1.RegisterOperationServiceHandlerClient(ctx, e.mux, storagev1.NewOperationServiceClient(storage)),
 		// The mux tries the routes registered last first, and buckets are read most.

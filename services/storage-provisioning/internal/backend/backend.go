@@ -32,6 +32,8 @@ type Ports struct {
 	Users  principal.Users
 	Keys   accesskey.Keys
 	Signer object.Signer
+	// Objects are what is in the buckets.
+	Objects object.Ports
 }
 
 // Registry is the configured backends.
@@ -95,4 +97,10 @@ func (r *Registry) Keys(name string) (accesskey.Keys, error) {
 func (r *Registry) Signer(name string) (object.Signer, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Signer, err
+}
+
+// Objects returns what is in a backend's buckets.
+func (r *Registry) Objects(name string) (object.Ports, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Objects, err
 }

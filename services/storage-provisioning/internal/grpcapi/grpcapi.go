@@ -45,6 +45,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterBucketServiceServer(server, &buckets{use: u.Buckets})
 	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, fresh: u.Fresh})
 	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects, fresh: u.Fresh})
+	storagev1.RegisterMultipartUploadServiceServer(server, &multipartUploads{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})

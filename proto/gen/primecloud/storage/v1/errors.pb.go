@@ -78,6 +78,25 @@ const (
 	// Seen in the trail: the membership that an invitation made has changed since, so that its
 	// grants were not applied. Set them by hand if they are still meant.
 	ErrorReason_ERROR_REASON_MEMBERSHIP_CHANGED ErrorReason = 23
+	// No such object, or no such version of it; a delete marker has nothing to get. Check key and version.
+	ErrorReason_ERROR_REASON_OBJECT_NOT_FOUND ErrorReason = 60
+	// Retention or a legal hold keeps this version. Wait until it ends, or have the hold lifted.
+	ErrorReason_ERROR_REASON_OBJECT_LOCKED ErrorReason = 61
+	// The backend copies objects up to 5 GiB. Copy it with an S3 client, in parts.
+	ErrorReason_ERROR_REASON_OBJECT_TOO_LARGE ErrorReason = 62
+	// The account's policy does not allow this just now, for instance since its quota is used up
+	// or it is being suspended. Free space, or ask the operator.
+	ErrorReason_ERROR_REASON_OBJECT_ACCESS_DENIED ErrorReason = 63
+	// The object changed while it was copied or moved. Look at both places and retry.
+	ErrorReason_ERROR_REASON_OBJECT_CHANGED ErrorReason = 64
+	// No such upload for this key: never begun, completed or aborted. Begin another.
+	ErrorReason_ERROR_REASON_UPLOAD_NOT_FOUND ErrorReason = 65
+	// The parts do not make an object: one is missing, out of order, not as the backend has it, or
+	// too small. List the parts and put them right.
+	ErrorReason_ERROR_REASON_UPLOAD_PARTS_INVALID ErrorReason = 66
+	// The two buckets are on different backends, which do not copy from each other. Download and
+	// upload, or choose another bucket.
+	ErrorReason_ERROR_REASON_BUCKETS_APART ErrorReason = 67
 )
 
 // Enum value maps for ErrorReason.
@@ -107,6 +126,14 @@ var (
 		21: "ERROR_REASON_BUCKET_GRANT_TOO_LOW",
 		22: "ERROR_REASON_ACCESS_LEVEL_UNKNOWN",
 		23: "ERROR_REASON_MEMBERSHIP_CHANGED",
+		60: "ERROR_REASON_OBJECT_NOT_FOUND",
+		61: "ERROR_REASON_OBJECT_LOCKED",
+		62: "ERROR_REASON_OBJECT_TOO_LARGE",
+		63: "ERROR_REASON_OBJECT_ACCESS_DENIED",
+		64: "ERROR_REASON_OBJECT_CHANGED",
+		65: "ERROR_REASON_UPLOAD_NOT_FOUND",
+		66: "ERROR_REASON_UPLOAD_PARTS_INVALID",
+		67: "ERROR_REASON_BUCKETS_APART",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -133,6 +160,14 @@ var (
 		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":      21,
 		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":      22,
 		"ERROR_REASON_MEMBERSHIP_CHANGED":        23,
+		"ERROR_REASON_OBJECT_NOT_FOUND":          60,
+		"ERROR_REASON_OBJECT_LOCKED":             61,
+		"ERROR_REASON_OBJECT_TOO_LARGE":          62,
+		"ERROR_REASON_OBJECT_ACCESS_DENIED":      63,
+		"ERROR_REASON_OBJECT_CHANGED":            64,
+		"ERROR_REASON_UPLOAD_NOT_FOUND":          65,
+		"ERROR_REASON_UPLOAD_PARTS_INVALID":      66,
+		"ERROR_REASON_BUCKETS_APART":             67,
 	}
 )
 
@@ -167,7 +202,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x81\a\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x99\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -193,7 +228,15 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"&ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND\x10\x14\x12%\n" +
 	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12%\n" +
 	"!ERROR_REASON_ACCESS_LEVEL_UNKNOWN\x10\x16\x12#\n" +
-	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12!\n" +
+	"\x1dERROR_REASON_OBJECT_NOT_FOUND\x10<\x12\x1e\n" +
+	"\x1aERROR_REASON_OBJECT_LOCKED\x10=\x12!\n" +
+	"\x1dERROR_REASON_OBJECT_TOO_LARGE\x10>\x12%\n" +
+	"!ERROR_REASON_OBJECT_ACCESS_DENIED\x10?\x12\x1f\n" +
+	"\x1bERROR_REASON_OBJECT_CHANGED\x10@\x12!\n" +
+	"\x1dERROR_REASON_UPLOAD_NOT_FOUND\x10A\x12%\n" +
+	"!ERROR_REASON_UPLOAD_PARTS_INVALID\x10B\x12\x1e\n" +
+	"\x1aERROR_REASON_BUCKETS_APART\x10CBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once
