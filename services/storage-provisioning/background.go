@@ -26,17 +26,21 @@ import (
 // leaseGrace is how much longer than a call's attempt one of the reconciler may take.
 const leaseGrace = 2 * time.Second
 
-// memberConsumer is how the consumer of identity's stream is called.
-const memberConsumer = "storage-members"
+// How the consumers of identity's stream are called.
+const (
+	memberConsumer  = "storage-members"
+	accountConsumer = "storage-accounts"
+)
 
 // Permissions returns what storage's user at NATS may do: publish under its own noun, hear
-// of members from identity, and read revocations.
+// of members and accounts from identity, and read revocations.
 func Permissions() bus.Permissions {
-	return bus.PermissionsOf(events.Noun, bus.MayConsume(events.Identity, memberConsumer), bus.MayReadBucket(revoke.Bucket))
+	return bus.PermissionsOf(events.Noun, bus.MayConsume(events.Identity, memberConsumer),
+		bus.MayConsume(events.Identity, accountConsumer), bus.MayReadBucket(revoke.Bucket))
 }
 
-// background is what goes on besides calls: the reconciler, jobs, events out, members and
-// revocations in.
+// background is what goes on besides calls: the reconciler, jobs, events out, members,
+// accounts and revocations in.
 type background struct {
 	service  *Service
 	conn     *bus.Conn
@@ -44,6 +48,7 @@ type background struct {
 	loop     *reconcile.Loop
 	jobs     *jobs.Runner
 	refusals *auditlog.Refusals
+	metrics  *metrics
 }
 
 // wakeUp is the job that has a resource looked at when an attempt's time is over.
@@ -70,9 +75,12 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 	b.relay = outbox.NewRelay(s.db, b.conn.JetStream(), outbox.RelayConfig{Noun: events.Noun}, outbox.Deps{
 		Meter: d.Telemetry.Meter, Logger: d.Telemetry.Logger, Clock: d.Clock,
 	})
+	if b.metrics, err = newMetrics(d.Telemetry.Meter, s.stores.Drifts.Open); err != nil {
+		return nil, err
+	}
 	b.loop, err = reconcile.NewLoop(reconcile.Config{
 		Store: s.stores.Resources, Owner: owner, Clock: d.Clock, Logger: d.Telemetry.Logger,
-		Interval: c.Sweep, LeaseTTL: c.Attempt + leaseGrace,
+		Interval: c.Sweep, LeaseTTL: c.Attempt + leaseGrace, Observe: b.metrics.attempt,
 		Handlers: map[string]reconcile.Handler{
 			bucket.Kind: s.use.Buckets.Handle, principal.Kind: s.use.Principals.Handle, accesskey.Kind: s.use.AccessKeys.Handle,
 		},
@@ -133,6 +141,7 @@ func (b *background) details() map[string]func(context.Context) error {
 func (b *background) components() []lifecycle.Component {
 	t := b.service.trust
 	return []lifecycle.Component{
+		{Name: "metrics", Stop: b.metrics.close},
 		{Name: "nats", Stop: func(context.Context) error { b.conn.Close(); return nil }},
 		{Name: "identity", Stop: func(context.Context) error {
 			if t.conn == nil {
@@ -145,6 +154,7 @@ func (b *background) components() []lifecycle.Component {
 		{Name: "outbox", Run: b.relay.Run},
 		{Name: "refusals", Run: b.refusals.Run},
 		{Name: memberConsumer, Run: b.hearOfMembers},
+		{Name: accountConsumer, Run: b.hearOfAccounts},
 		{Name: "reconciler", Run: b.loop.Run},
 		{Name: "jobs", Start: b.jobs.Start, Stop: b.jobs.Stop},
 	}
@@ -158,6 +168,18 @@ func (b *background) hearOfMembers(ctx context.Context) error {
 		MaxFailures: 3,
 		Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
 			return events.HearOfMember(ctx, b.service.use.Grants, b.service.stores.Grants.In(tx), e)
+		},
+	})
+}
+
+// hearOfAccounts follows where accounts stand.
+func (b *background) hearOfAccounts(ctx context.Context) error {
+	return b.conn.Consume(ctx, bus.Consumer{
+		Name: accountConsumer, Noun: events.Identity, Subjects: events.AccountSubjects(), DB: b.service.db,
+		// An event that fails by itself contradicts itself, and does so for ever.
+		MaxFailures: 3,
+		Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
+			return events.HearOfAccount(ctx, b.service.standings, b.service.stores.Standings.In(tx), e)
 		},
 	})
 }

@@ -80,7 +80,7 @@ func TestIdentity_is_looked_at_again_after_an_attempt_whose_end_nobody_knows(t *
 	refused(t, err, errs.Unavailable, "BACKEND_UNAVAILABLE")
 	id := w.identityOf(acc)
 	w.until(`(select generation = observed_generation from storage.managed_resource where id = $1)`, id)
-	if err := w.admin().AddCannedPolicy(testkit.Context(t), "primecloud-"+id, policy.Documents{}.Account([]string{bucket})); err != nil {
+	if err := w.admin().AddCannedPolicy(testkit.Context(t), "primecloud-"+id, policy.Documents{}.Account([]string{bucket}, false)); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Eventually(t, 10*time.Second, func() error {

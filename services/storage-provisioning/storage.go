@@ -38,6 +38,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
 // Name is the process's long name.
@@ -70,9 +71,11 @@ type Service struct {
 	log      *auditlog.Log
 	backends *backend.Registry
 	use      grpcapi.UseCases
-	server   *rpc.Server
-	trust    *trust
-	bg       *background
+	// standings is what follows from events of accounts.
+	standings *standing.Service
+	server    *rpc.Server
+	trust     *trust
+	bg        *background
 }
 
 // New connects to the database and builds the service. It needs neither NATS, nor
@@ -182,6 +185,7 @@ func (s *Service) useCases() error {
 		return err
 	}
 	gate := grant.NewGate(s.stores.Grants)
+	s.standings = standing.NewService(d.Clock)
 	s.use = grpcapi.UseCases{
 		Buckets: bucket.NewService(bucket.Deps{
 			Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
@@ -195,7 +199,7 @@ func (s *Service) useCases() error {
 		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
 		Principals: principals,
 		Operations: operationview.NewService(s.stores.Operations, pages),
-		Drifts:     drift.NewService(s.stores.Drifts, pages),
+		Drifts:     drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),
 		Backends:   s.backends,
 	}
 	return nil

@@ -34,6 +34,10 @@ type Target struct {
 	Guest string `json:"guest"`
 	// GuestPassword is that person's password.
 	GuestPassword string `json:"guestPassword"`
+	// Operator is the e-mail address of the platform's administrator.
+	Operator string `json:"operator"`
+	// OperatorPassword is that person's password.
+	OperatorPassword string `json:"operatorPassword"`
 }
 
 // Demo is one run.
@@ -76,6 +80,7 @@ func Run(ctx context.Context, target Target, out io.Writer) error {
 		{"Upload and download by presigned URLs", d.presigned},
 		{"See the key refused on another tenant's bucket", d.refused},
 		{"Let a person from elsewhere see one bucket", d.external},
+		{"Suspend the account and restore it", d.suspension},
 		{"Read the audit trail of all that", d.audit},
 		{"Export the trail and verify it offline", d.export},
 		{"Delete the objects, the key and the buckets", d.cleanUp},

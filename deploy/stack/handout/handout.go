@@ -241,10 +241,10 @@ func Target(c Config) (demo.Target, error) {
 	if err != nil {
 		return demo.Target{}, err
 	}
-	person, guest := environment.People()[0], environment.People()[2]
+	person, guest, operator := environment.People()[0], environment.People()[2], environment.People()[3]
 	return demo.Target{
 		Gateway: c.Gateway, S3: c.S3, Region: environment.Region,
 		MinIO: c.MinIO, MinIOUser: environment.MinIOAdmin, MinIOPassword: secrets.Get("minio-root"),
-		Login: person.Email, Password: person.Password, Guest: guest.Email, GuestPassword: guest.Password,
+		Login: person.Email, Password: person.Password, Guest: guest.Email, GuestPassword: guest.Password, Operator: operator.Email, OperatorPassword: operator.Password,
 	}, nil
 }

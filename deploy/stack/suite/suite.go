@@ -114,12 +114,12 @@ func Start(ctx context.Context, c Config, progress io.Writer) (*Suite, error) {
 
 // Target says where the suite is, for the demo and for tests.
 func (s *Suite) Target() demo.Target {
-	person, guest := environment.People()[0], environment.People()[2]
+	person, guest, operator := environment.People()[0], environment.People()[2], environment.People()[3]
 	user, password := s.environment.MinIOAdmin()
 	return demo.Target{
 		Gateway: s.config.Processes.GatewayURL(), S3: s.environment.Door.Endpoint(), Region: environment.Region,
 		MinIO: s.environment.MinIO.Endpoint(), MinIOUser: user, MinIOPassword: password,
-		Login: person.Email, Password: person.Password, Guest: guest.Email, GuestPassword: guest.Password,
+		Login: person.Email, Password: person.Password, Guest: guest.Email, GuestPassword: guest.Password, Operator: operator.Email, OperatorPassword: operator.Password,
 	}
 }
 

@@ -83,6 +83,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.File_primecloud_storage_v1_multipart_upload_service_proto,
 		storagev1.File_primecloud_storage_v1_object_service_proto,
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
+		storagev1.File_primecloud_storage_v1_platform_drift_service_proto,
 	}
 	var services []protoreflect.ServiceDescriptor
 	for _, file := range files {
@@ -132,6 +133,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.RegisterMultipartUploadServiceHandlerClient(ctx, e.mux, storagev1.NewMultipartUploadServiceClient(storage)),
 		storagev1.RegisterObjectServiceHandlerClient(ctx, e.mux, storagev1.NewObjectServiceClient(storage)),
 		storagev1.RegisterOperationServiceHandlerClient(ctx, e.mux, storagev1.NewOperationServiceClient(storage)),
+		storagev1.RegisterPlatformDriftServiceHandlerClient(ctx, e.mux, storagev1.NewPlatformDriftServiceClient(storage)),
 		// The mux tries the routes registered last first, and buckets are read most.
 		storagev1.RegisterBucketServiceHandlerClient(ctx, e.mux, storagev1.NewBucketServiceClient(storage)),
 	)

@@ -28,7 +28,7 @@ func BenchmarkCalls(b *testing.B) {
 	sealed.Distrust()
 	c, adm := root(b, s), rootAdmin(b, s)
 	one := newTenant(b, open, name("bench-"))
-	document := policy.Documents{}.Account([]string{one.bucket})
+	document := policy.Documents{}.Account([]string{one.bucket}, false)
 	inline, err := policy.Key([]policy.Grant{{Bucket: one.bucket, Permission: policy.ReadWrite}})
 	must(b, err)
 	session, err := policy.Upload(one.bucket, "k")

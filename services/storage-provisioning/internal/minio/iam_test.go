@@ -57,7 +57,7 @@ func users(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 			for i := range count {
 				buckets = append(buckets, fmt.Sprintf("%s%04d", strings.Repeat("b", 59), i))
 			}
-			n, want := name("p"), policy.Documents{}.Account(buckets)
+			n, want := name("p"), policy.Documents{}.Account(buckets, false)
 			must(t, b.PutPolicy(ctx, n, want))
 			must(t, b.PutPolicy(ctx, n, want))
 			got, exists, err := b.GetPolicy(ctx, n)
@@ -70,7 +70,7 @@ func users(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 	t.Run("attaching replaces what was attached", func(t *testing.T) {
 		one := newTenant(t, b, name("b-"))
 		other := name("p")
-		must(t, b.PutPolicy(ctx, other, policy.Documents{}.Account(nil)))
+		must(t, b.PutPolicy(ctx, other, policy.Documents{}.Account(nil, false)))
 		must(t, b.AttachPolicy(ctx, one.user, other))
 		u, err := b.ObserveUser(ctx, one.user)
 		must(t, err)

@@ -95,7 +95,7 @@ func newTenant(t testing.TB, b *minio.Backend, bucket string) tenant {
 	inline, err := policy.Key([]policy.Grant{{Bucket: bucket, Permission: policy.ReadWrite}})
 	must(t, err)
 	must(t, b.MakeBucket(ctx, bucket))
-	must(t, b.PutPolicy(ctx, one.policy, policy.Documents{}.Account([]string{bucket})))
+	must(t, b.PutPolicy(ctx, one.policy, policy.Documents{}.Account([]string{bucket}, false)))
 	must(t, b.PutUser(ctx, one.user, one.secret))
 	must(t, b.AttachPolicy(ctx, one.user, one.policy))
 	must(t, b.PutKey(ctx, principal.KeySpec{User: one.user, ID: one.key, Secret: one.keySecret, Policy: inline}))

@@ -8,10 +8,15 @@ import (
 type Documents struct{}
 
 // Account returns the policy of an account's user: reading and writing in exactly these
-// buckets, and an explicit denial of every administration verb. A name that is no bucket
-// name is left out, so that nothing can widen the document.
-func (Documents) Account(buckets []string) []byte {
+// buckets, or reading and deleting, and an explicit denial of every administration verb. A
+// name that is no bucket name is left out, so that nothing can widen the document. Without
+// buckets it allows nothing at all.
+func (Documents) Account(buckets []string, readOnly bool) []byte {
 	statements := []statement{deny(adminActions, nil)}
+	changes := objectWriteActions
+	if readOnly {
+		changes = objectDeleteActions
+	}
 	var names, contents []string
 	for _, name := range plainNames(buckets) {
 		names = append(names, arnPrefix+name)
@@ -20,7 +25,7 @@ func (Documents) Account(buckets []string) []byte {
 	if len(names) > 0 {
 		statements = append(statements,
 			allow(union(bucketReadActions, bucketWriteActions), names),
-			allow(union(objectReadActions, objectWriteActions), contents))
+			allow(union(objectReadActions, changes), contents))
 	}
 	return write(statements...)
 }

@@ -69,6 +69,11 @@ var (
 		"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectTagging", "s3:DeleteObjectVersion",
 		"s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging",
 	}
+	// objectDeleteActions are those of objectWriteActions that make nothing.
+	objectDeleteActions = []string{
+		"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectTagging", "s3:DeleteObjectVersion",
+		"s3:ListMultipartUploadParts",
+	}
 	uploadActions = []string{
 		"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject",
 	}

@@ -45,7 +45,7 @@ var forbidden = []string{
 
 func TestTheAccountPolicy(t *testing.T) {
 	t.Run("reads and writes in its own buckets", func(t *testing.T) {
-		p := parse(t, policy.Documents{}.Account([]string{"acme", "acme-logs"}))
+		p := parse(t, policy.Documents{}.Account([]string{"acme", "acme-logs"}, false))
 		for _, bucket := range []string{"acme", "acme-logs"} {
 			for _, action := range []string{"s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation", "s3:ListBucketMultipartUploads"} {
 				if !allows(p, action, bucket, "") {
@@ -59,8 +59,21 @@ func TestTheAccountPolicy(t *testing.T) {
 			}
 		}
 	})
+	t.Run("reads and deletes, and makes nothing, when it is read-only", func(t *testing.T) {
+		p := parse(t, policy.Documents{}.Account([]string{"acme"}, true))
+		for _, action := range []string{"s3:GetObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"} {
+			if !allows(p, action, "acme", "k") {
+				t.Errorf("%s is not allowed", action)
+			}
+		}
+		for _, action := range []string{"s3:PutObject", "s3:PutObjectTagging"} {
+			if allows(p, action, "acme", "k") {
+				t.Errorf("%s is allowed", action)
+			}
+		}
+	})
 	t.Run("denies every administration verb, those allowed by default too", func(t *testing.T) {
-		p := parse(t, policy.Documents{}.Account(nil))
+		p := parse(t, policy.Documents{}.Account(nil, false))
 		for _, action := range []string{"admin:CreateServiceAccount", "admin:CreateUser", "admin:ListServiceAccounts", "admin:ServerInfo"} {
 			if p.IsAllowed(oracle.Args{Action: oracle.Action(action), DenyOnly: true}) {
 				t.Errorf("%s is not denied", action)
@@ -68,14 +81,14 @@ func TestTheAccountPolicy(t *testing.T) {
 		}
 	})
 	t.Run("leaves out a name that is none", func(t *testing.T) {
-		raw := policy.Documents{}.Account([]string{"*", "acme*", "a?me", "${aws:username}", "acme/", "..", "acme..x", "", "ab", "Acme"})
-		if want := (policy.Documents{}).Account(nil); !bytes.Equal(raw, want) {
+		raw := policy.Documents{}.Account([]string{"*", "acme*", "a?me", "${aws:username}", "acme/", "..", "acme..x", "", "ab", "Acme"}, false)
+		if want := (policy.Documents{}).Account(nil, false); !bytes.Equal(raw, want) {
 			t.Errorf("got %s", raw)
 		}
 	})
 	t.Run("is the same for the same buckets in any order", func(t *testing.T) {
-		a := policy.Documents{}.Account([]string{"bbb", "aaa", "bbb"})
-		b := policy.Documents{}.Account([]string{"aaa", "bbb"})
+		a := policy.Documents{}.Account([]string{"bbb", "aaa", "bbb"}, false)
+		b := policy.Documents{}.Account([]string{"aaa", "bbb"}, false)
 		if !bytes.Equal(a, b) {
 			t.Errorf("%s\n%s", a, b)
 		}
@@ -210,7 +223,7 @@ func TestAnUploadPolicy(t *testing.T) {
 }
 
 func TestSame(t *testing.T) {
-	mine := policy.Documents{}.Account([]string{"acme", "beta"})
+	mine := policy.Documents{}.Account([]string{"acme", "beta"}, false)
 	t.Run("the server's own spelling is the same", func(t *testing.T) {
 		theirs, err := json.MarshalIndent(parse(t, mine), "", " ")
 		if err != nil {

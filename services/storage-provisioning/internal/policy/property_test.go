@@ -42,7 +42,7 @@ func TestNoDocumentReachesAnotherBucket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, raw := range [][]byte{policy.Documents{}.Account(own), key, upload} {
+		for _, raw := range [][]byte{policy.Documents{}.Account(own, false), key, upload} {
 			p := parse(t, raw)
 			for _, probe := range probes() {
 				if allows(p, probe[0], other, probe[1]) {
@@ -73,7 +73,7 @@ func FuzzKey(f *testing.F) {
 		if err != nil || own == other {
 			return
 		}
-		account := parse(t, policy.Documents{}.Account([]string{own}))
+		account := parse(t, policy.Documents{}.Account([]string{own}, false))
 		key := parse(t, raw)
 		for _, probe := range probes() {
 			// Only bucket names reach the server's evaluator as such: it refuses the others before.

@@ -65,6 +65,7 @@ type Stores struct {
 	Principals *Principals
 	AccessKeys *AccessKeys
 	Grants     *Grants
+	Standings  *Standings
 	Trail      *Trail
 	Drifts     *Drifts
 	Operations *Operations
@@ -81,7 +82,8 @@ func New(c Config) *Stores {
 	b := &base{Config: c, resources: pgreconcile.New(c.DB, c.Clock)}
 	return &Stores{
 		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
-		Drifts: &Drifts{b}, Operations: &Operations{b},
+		Standings: &Standings{b},
+		Drifts:    &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}
 }

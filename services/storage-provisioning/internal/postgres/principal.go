@@ -29,17 +29,22 @@ func (s *Principals) Find(ctx context.Context, accountID, backend string) (princ
 	return s.open(ctx, db.LoadPrincipalRow(row), err)
 }
 
-// Load returns an identity and the buckets that it is to reach. The generation is read
-// first: what is wanted is then at least as new.
-func (s *Principals) Load(ctx context.Context, ref reconcile.Ref) (principal.Principal, []string, bool, error) {
+// Load returns an identity and what it is to reach. The generation is read first: what is
+// wanted is then at least as new.
+func (s *Principals) Load(ctx context.Context, ref reconcile.Ref) (principal.Principal, principal.Reach, bool, error) {
 	q := s.readIn(ref.AccountID)
 	row, err := q.LoadPrincipal(ctx, ref.ID)
 	p, ok, err := s.open(ctx, row, err)
 	if err != nil || !ok {
-		return p, nil, ok, err
+		return p, principal.Reach{}, ok, err
 	}
-	names, err := q.ReachableBuckets(ctx, db.ReachableBucketsParams{AccountID: p.AccountID, Backend: p.Backend})
-	return p, names, true, err
+	stands, err := standingOf(ctx, q, p.AccountID)
+	reach := principal.Reach{ReadOnly: stands.WritesStopped}
+	if err != nil || stands.Stopped() {
+		return p, reach, true, err
+	}
+	reach.Buckets, err = q.ReachableBuckets(ctx, db.ReachableBucketsParams{AccountID: p.AccountID, Backend: p.Backend})
+	return p, reach, true, err
 }
 
 // principalRows implements principal.Rows.

@@ -76,8 +76,8 @@ type Keys interface {
 // Policies writes and compares policy documents. It is pure.
 type Policies interface {
 	// Account returns the policy of an account's user: exactly these buckets, and an
-	// explicit denial of making keys by itself.
-	Account(buckets []string) []byte
+	// explicit denial of making keys by itself. Read-only, it reads and deletes.
+	Account(buckets []string, readOnly bool) []byte
 	// Reader returns the inline policy of the hidden key that signs downloads: it reads
 	// objects, wherever the user may.
 	Reader() []byte

@@ -4,7 +4,7 @@
 // Several resources share it, so it is a managed resource of its own, keyed by account
 // and backend, with a generation that every change of what the account reaches raises.
 // What is wanted is always read afresh from the record: the names of the account's
-// buckets. Names and secrets are ours, random, sealed in the record before the backend
+// buckets, none of them while the account is stopped, and whether it may write. Names and secrets are ours, random, sealed in the record before the backend
 // hears of them, so that no crash can lose them.
 //
 // Guarantees: the policy names exactly the buckets that are the account's own; the

@@ -49,9 +49,17 @@ type Store interface {
 	InPrincipal(ctx context.Context, accountID string, fn func(ctx context.Context, tx Tx) error) error
 	// Find returns the account's identity on a backend, secrets opened.
 	Find(ctx context.Context, accountID, backend string) (p Principal, ok bool, err error)
-	// Load returns an identity, secrets opened, with the names of the buckets that it is to
-	// reach, read after its generation.
-	Load(ctx context.Context, ref reconcile.Ref) (p Principal, buckets []string, ok bool, err error)
+	// Load returns an identity, secrets opened, with what it is to reach, read after its
+	// generation.
+	Load(ctx context.Context, ref reconcile.Ref) (p Principal, reach Reach, ok bool, err error)
+}
+
+// Reach is what an identity is to reach.
+type Reach struct {
+	// Buckets are the names of the account's buckets; none while the account is stopped.
+	Buckets []string
+	// ReadOnly says that it reads and deletes and does not write.
+	ReadOnly bool
 }
 
 // Deps is what the use cases need.
@@ -145,7 +153,7 @@ func (s *Service) Handle(ctx context.Context, lease reconcile.Lease) (reconcile.
 // back. Unless all is to be looked at, an identity that was seen as a whole once is only
 // given its new policy.
 func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool) error {
-	p, buckets, ok, err := s.Store.Load(ctx, lease.Ref)
+	p, reach, ok, err := s.Store.Load(ctx, lease.Ref)
 	if err != nil {
 		return err
 	}
@@ -156,8 +164,8 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	if err != nil {
 		return err
 	}
-	slices.Sort(buckets)
-	document := s.Policies.Account(buckets)
+	slices.Sort(reach.Buckets)
+	document := s.Policies.Account(reach.Buckets, reach.ReadOnly)
 	hash := hashOf(document)
 	var found []drift.Difference
 	if p.Applied == "" || whole {

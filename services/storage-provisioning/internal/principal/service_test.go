@@ -28,8 +28,8 @@ func (r *record) Find(context.Context, string, string) (principal.Principal, boo
 	return r.has, true, nil
 }
 
-func (r *record) Load(context.Context, reconcile.Ref) (principal.Principal, []string, bool, error) {
-	return r.has, nil, true, nil
+func (r *record) Load(context.Context, reconcile.Ref) (principal.Principal, principal.Reach, bool, error) {
+	return r.has, principal.Reach{}, true, nil
 }
 
 func (r *record) InPrincipal(ctx context.Context, _ string, fn func(context.Context, principal.Tx) error) error {

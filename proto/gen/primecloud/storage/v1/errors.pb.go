@@ -97,6 +97,13 @@ const (
 	// The two buckets are on different backends, which do not copy from each other. Download and
 	// upload, or choose another bucket.
 	ErrorReason_ERROR_REASON_BUCKETS_APART ErrorReason = 67
+	// No such finding, or no longer kept. List the findings.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
+	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
+	// ignore it.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_REPAIRABLE ErrorReason = 91
+	// The finding does not stand any more. Nothing is to be done.
+	ErrorReason_ERROR_REASON_DRIFT_REPAIRED ErrorReason = 92
 )
 
 // Enum value maps for ErrorReason.
@@ -134,6 +141,9 @@ var (
 		65: "ERROR_REASON_UPLOAD_NOT_FOUND",
 		66: "ERROR_REASON_UPLOAD_PARTS_INVALID",
 		67: "ERROR_REASON_BUCKETS_APART",
+		90: "ERROR_REASON_DRIFT_NOT_FOUND",
+		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
+		92: "ERROR_REASON_DRIFT_REPAIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -168,6 +178,9 @@ var (
 		"ERROR_REASON_UPLOAD_NOT_FOUND":          65,
 		"ERROR_REASON_UPLOAD_PARTS_INVALID":      66,
 		"ERROR_REASON_BUCKETS_APART":             67,
+		"ERROR_REASON_DRIFT_NOT_FOUND":           90,
+		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":      91,
+		"ERROR_REASON_DRIFT_REPAIRED":            92,
 	}
 )
 
@@ -202,7 +215,8 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x99\t\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x83\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -236,7 +250,10 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\x1bERROR_REASON_OBJECT_CHANGED\x10@\x12!\n" +
 	"\x1dERROR_REASON_UPLOAD_NOT_FOUND\x10A\x12%\n" +
 	"!ERROR_REASON_UPLOAD_PARTS_INVALID\x10B\x12\x1e\n" +
-	"\x1aERROR_REASON_BUCKETS_APART\x10CBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x1aERROR_REASON_BUCKETS_APART\x10C\x12 \n" +
+	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
+	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
+	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once

@@ -37,6 +37,14 @@ type AccountMember struct {
 	HeardAt   time.Time
 }
 
+type AccountStanding struct {
+	AccountID     string
+	State         string
+	Version       int64
+	WritesStopped bool
+	ChangedAt     time.Time
+}
+
 type Bucket struct {
 	ID                   string
 	AccountID            string
@@ -83,6 +91,8 @@ type Drift struct {
 	Observed     string
 	DetectedAt   time.Time
 	RepairedAt   *time.Time
+	IgnoredAt    *time.Time
+	IgnoreReason string
 }
 
 type Principal struct {
