@@ -165,6 +165,7 @@ func (s *Service) connectBackends() error {
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
 			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Purges: adapter,
 			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter, Meter: adapter,
+			Objects: object.Ports{Store: adapter, Uploads: adapter, Forms: adapter},
 		}); err != nil {
 			return err
 		}
@@ -210,7 +211,7 @@ func (s *Service) useCases() error {
 		Buckets: buckets,
 		Purges:  purges, Removals: s.removals(pages, purges, keys, principals),
 		AccessKeys: keys,
-		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Quota: quotas, Trail: s.stores.Trail}),
+		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Quota: quotas, Trail: s.stores.Trail, Pages: pages, Clock: d.Clock}),
 		Quotas:     quotas,
 		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
 		Principals: principals,

@@ -46,10 +46,10 @@ type Ports struct {
 	Signer   object.Signer
 	// Purges empties its buckets.
 	Purges purge.Contents
-	Users  principal.Users
-	Keys   accesskey.Keys
-	Signer object.Signer
-	Meter  quota.Meter
+	// Meter says how much is in them.
+	Meter quota.Meter
+	// Objects are what is in the buckets.
+	Objects object.Ports
 }
 
 // Registry is the configured backends.
@@ -125,6 +125,8 @@ func (r *Registry) Signer(name string) (object.Signer, error) {
 func (r *Registry) Purges(name string) (purge.Contents, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Purges, err
+}
+
 // MeterNames returns the names of all backends, for a pass over them.
 func (r *Registry) MeterNames() []string {
 	names := make([]string, len(r.order))
@@ -138,4 +140,10 @@ func (r *Registry) MeterNames() []string {
 func (r *Registry) Meter(name string) (quota.Meter, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Meter, err
+}
+
+// Objects returns what is in a backend's buckets.
+func (r *Registry) Objects(name string) (object.Ports, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Objects, err
 }

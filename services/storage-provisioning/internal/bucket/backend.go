@@ -68,8 +68,8 @@ type BackendWriter interface {
 type BackendSettings interface {
 	// MakeLockedBucket is MakeBucket with object lock, and so versioning.
 	MakeLockedBucket(ctx context.Context, name string) error
-	// SetTags writes the owner's tags, and our mark again with them.
-	SetTags(ctx context.Context, name string, mark Mark, tags map[string]string) error
+	// SetBucketTags writes the owner's tags, and our mark again with them.
+	SetBucketTags(ctx context.Context, name string, mark Mark, tags map[string]string) error
 	// SetRetention sets the default retention of a bucket that has the object lock; a lock
 	// without a mode removes it.
 	SetRetention(ctx context.Context, name string, lock Lock) error

@@ -156,7 +156,7 @@ func set(ctx context.Context, b Bucket, backend Backend, have Spec) error {
 		case fieldRules:
 			err = write.SetLifecycle(ctx, b.Name, ForBackend(want.Lifecycle))
 		case fieldTags:
-			err = backend.Settings.SetTags(ctx, b.Name, b.Mark(), want.Tags)
+			err = backend.Settings.SetBucketTags(ctx, b.Name, b.Mark(), want.Tags)
 		case fieldLock:
 			err = backend.Settings.SetRetention(ctx, b.Name, want.Lock)
 		case fieldEncryption:

@@ -22,8 +22,8 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 )
 
 // Noun is what storage publishes under.

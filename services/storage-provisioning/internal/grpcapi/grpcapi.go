@@ -24,8 +24,8 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
 )
 
 // UseCases are what the methods call.
@@ -54,6 +54,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterLifecycleRuleServiceServer(server, &lifecycleRules{use: u.Buckets, effects: u.Lifecycle})
 	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, fresh: u.Fresh})
 	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects, fresh: u.Fresh})
+	storagev1.RegisterMultipartUploadServiceServer(server, &multipartUploads{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})
 	storagev1.RegisterBucketPurgeServiceServer(server, &bucketPurges{use: u.Purges})
 	storagev1.RegisterAccountRemovalServiceServer(server, &accountRemovals{use: u.Removals})

@@ -36,6 +36,7 @@ func (s *objects) PresignDownload(ctx context.Context, r *storagev1.PresignDownl
 	url, err := s.use.PresignDownload(ctx, object.NewURL{
 		AccountID: r.GetAccountId(), Bucket: r.GetBucket(), Key: r.GetKey(),
 		Lifetime: r.GetLifetime().AsDuration(), DownloadName: r.GetDownloadName(),
+		VersionID: r.GetVersionId(), ContentType: r.GetContentType(), CacheControl: r.GetCacheControl(),
 	})
 	if err != nil {
 		return nil, err

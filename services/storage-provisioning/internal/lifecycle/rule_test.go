@@ -24,7 +24,7 @@ func (s shelf) Get(context.Context, string, string) (bucket.Bucket, error) {
 	return bucket.Bucket{}, nil
 }
 func (s shelf) Contents(string) (lifecycle.Contents, error) { return s, nil }
-func (s shelf) ListVersions(context.Context, string, string, int) ([]lifecycle.Version, bool, error) {
+func (s shelf) ScanVersions(context.Context, string, string, int) ([]lifecycle.Version, bool, error) {
 	return s.list, s.more, nil
 }
 

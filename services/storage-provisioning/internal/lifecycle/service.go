@@ -17,10 +17,10 @@ const DefaultLimit = 10000
 // Contents is what is in the buckets of one backend. Errors are as those of
 // bucket.BackendReader.
 type Contents interface {
-	// ListVersions returns objects whose keys begin with the prefix, with old versions and
+	// ScanVersions returns objects whose keys begin with the prefix, with old versions and
 	// delete markers, by key and the newest first; at most limit. more says whether there are
 	// more than were returned.
-	ListVersions(ctx context.Context, bucket, prefix string, limit int) (list []Version, more bool, err error)
+	ScanVersions(ctx context.Context, bucket, prefix string, limit int) (list []Version, more bool, err error)
 	// ListUploads returns the incomplete uploads of a bucket that the backend knows of.
 	ListUploads(ctx context.Context, bucket string) ([]Upload, error)
 	// AbortUpload aborts one; one that is gone is no error.
@@ -94,7 +94,7 @@ func (s *Service) Preview(ctx context.Context, accountID, name string, rule buck
 	if err != nil {
 		return Preview{}, err
 	}
-	list, more, err := contents.ListVersions(ctx, name, rule.Prefix, limit)
+	list, more, err := contents.ScanVersions(ctx, name, rule.Prefix, limit)
 	if err != nil {
 		return Preview{}, err
 	}

@@ -60,6 +60,8 @@ type Backend struct {
 	http   *http.Client
 	public *url.URL
 	cfg    Config
+	// sessions are temporary credentials for signing with.
+	sessions sessions
 	// confidential says that nobody can read what we send: see import.go.
 	confidential bool
 }

@@ -16,11 +16,11 @@ var _ lifecycle.Contents = (*Backend)(nil)
 // listedAtOnce is how many versions the server is asked for at a time.
 const listedAtOnce = 1000
 
-// ListVersions returns objects below the prefix, with their old versions, delete markers and
+// ScanVersions returns objects below the prefix, with their old versions, delete markers and
 // tags, at most limit. When its time runs short it says that there are more, and returns what
 // it has.
-func (b *Backend) ListVersions(ctx context.Context, bucket, prefix string, limit int) (list []lifecycle.Version, more bool, err error) {
-	err = b.call(ctx, "ListVersions", func(ctx context.Context) error {
+func (b *Backend) ScanVersions(ctx context.Context, bucket, prefix string, limit int) (list []lifecycle.Version, more bool, err error) {
+	err = b.call(ctx, "ScanVersions", func(ctx context.Context) error {
 		list, more = nil, false
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()

@@ -61,7 +61,7 @@ func TestARuleIsAboutTheObjectsThatMinIOAppliesItTo(t *testing.T) {
 			client.PutObjectOptions{UserTags: tagged[dice.IntN(len(tagged))], DisableMultipart: true})
 		must(t, err)
 	}
-	list, more, err := b.ListVersions(ctx, n, "", 1000)
+	list, more, err := b.ScanVersions(ctx, n, "", 1000)
 	must(t, err)
 	if more || len(list) != 40 {
 		t.Fatalf("listed %d, more: %v", len(list), more)

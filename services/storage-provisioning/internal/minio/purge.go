@@ -99,7 +99,7 @@ func (b *Backend) removeAll(ctx context.Context, bucket string, entries []minio.
 	var many []minio.ObjectInfo
 	for _, e := range entries {
 		if !spellable(e.Key) {
-			if err := b.removeOne(ctx, bucket, e, done); err != nil {
+			if err := b.removeEntry(ctx, bucket, e, done); err != nil {
 				return err
 			}
 			continue
@@ -134,8 +134,8 @@ func (b *Backend) removeAll(ctx context.Context, bucket string, entries []minio.
 	})
 }
 
-// removeOne removes an entry by itself.
-func (b *Backend) removeOne(ctx context.Context, bucket string, e minio.ObjectInfo, done *purge.Batch) error {
+// removeEntry removes an entry by itself.
+func (b *Backend) removeEntry(ctx context.Context, bucket string, e minio.ObjectInfo, done *purge.Batch) error {
 	err := b.request(ctx, func(ctx context.Context) error {
 		return b.s3.RemoveObject(ctx, bucket, e.Key, minio.RemoveObjectOptions{VersionID: e.VersionID})
 	})

@@ -28,9 +28,9 @@ func (b *Backend) MakeLockedBucket(ctx context.Context, name string) error {
 	})
 }
 
-// SetTags writes the owner's tags and our mark.
-func (b *Backend) SetTags(ctx context.Context, name string, mark bucket.Mark, owners map[string]string) error {
-	return b.call(ctx, "SetTags", func(ctx context.Context) error {
+// SetBucketTags writes the owner's tags and our mark.
+func (b *Backend) SetBucketTags(ctx context.Context, name string, mark bucket.Mark, owners map[string]string) error {
+	return b.call(ctx, "SetBucketTags", func(ctx context.Context) error {
 		all := map[string]string{tagID: mark.ID, tagAccount: mark.AccountID}
 		for key, value := range owners {
 			if _, ours := all[key]; ours {

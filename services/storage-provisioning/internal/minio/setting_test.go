@@ -37,7 +37,7 @@ func TestSettingsOnTheRealMinIO(t *testing.T) {
 	t.Run("tags are read back apart from the mark", func(t *testing.T) {
 		n := fresh(t)
 		for _, want := range []map[string]string{{"team": "red"}, {"a b": "", "c": "1 + - = . _ : / @"}, nil} {
-			must(t, b.SetTags(ctx, n, mark, want))
+			must(t, b.SetBucketTags(ctx, n, mark, want))
 			o, err := b.ObserveBucket(ctx, n)
 			must(t, err)
 			if o.Mark != mark || !o.Spec.Equal(bucket.Spec{Versioning: bucket.VersioningOff, Tags: want}) {
@@ -46,7 +46,7 @@ func TestSettingsOnTheRealMinIO(t *testing.T) {
 		}
 	})
 	t.Run("tags that are our mark are refused", func(t *testing.T) {
-		if err := b.SetTags(ctx, fresh(t), mark, map[string]string{"primecloud-id": "bkt_2"}); err == nil {
+		if err := b.SetBucketTags(ctx, fresh(t), mark, map[string]string{"primecloud-id": "bkt_2"}); err == nil {
 			t.Error("they were taken")
 		}
 	})

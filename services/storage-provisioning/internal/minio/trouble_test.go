@@ -63,15 +63,15 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 			return err
 		},
 		"MakeLockedBucket": func(ctx context.Context) error { return b.MakeLockedBucket(ctx, "acme") },
-		"SetTags": func(ctx context.Context) error {
-			return b.SetTags(ctx, "acme", bucket.Mark{ID: "bkt_1", AccountID: "acc_1"}, map[string]string{"team": "red"})
+		"SetBucketTags": func(ctx context.Context) error {
+			return b.SetBucketTags(ctx, "acme", bucket.Mark{ID: "bkt_1", AccountID: "acc_1"}, map[string]string{"team": "red"})
 		},
 		"SetRetention": func(ctx context.Context) error {
 			return b.SetRetention(ctx, "acme", bucket.Lock{Enabled: true, Mode: bucket.Governance, Days: 1})
 		},
 		"SetEncryption": func(ctx context.Context) error { return b.SetEncryption(ctx, "acme", bucket.EncryptionSSES3) },
 		"SetPublic":     func(ctx context.Context) error { return b.SetPublic(ctx, "acme", bucket.Public{Read: true}) },
-		"ListVersions":  func(ctx context.Context) error { _, _, err := b.ListVersions(ctx, "acme", "", 10); return err },
+		"ScanVersions":  func(ctx context.Context) error { _, _, err := b.ScanVersions(ctx, "acme", "", 10); return err },
 		"ListUploads":   func(ctx context.Context) error { _, err := b.ListUploads(ctx, "acme"); return err },
 		"AbortUpload": func(ctx context.Context) error {
 			return b.AbortUpload(ctx, "acme", lifecycle.Upload{Key: "k", ID: "u"})

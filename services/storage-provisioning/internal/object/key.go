@@ -91,3 +91,29 @@ func errTooLong(cause error) error {
 
 // maxSession is about what a session policy leaves for the key.
 const maxSession = 1700
+
+// actRules are the rules for keys that name what is there already. The server keeps no such
+// key: it refuses it, or takes it for another one, which must not be hit.
+var actRules = map[string]bool{
+	"KEY_LENGTH": true, "KEY_UTF8": true, "KEY_LEADING_SLASH": true, "KEY_DOUBLE_SLASH": true, "KEY_DOT_SEGMENT": true, "KEY_RESERVED": true,
+}
+
+// checkStored reports what keeps a key from naming an object that is there: less than what
+// keeps one from being made, so that whatever is listed can be read and deleted.
+func checkStored(ref Ref) error {
+	refusal := errKeyInvalid
+	for _, rule := range keyRules {
+		if actRules[rule.name] && rule.broken(ref.Key) || rule.name == "KEY_LENGTH" && strings.Contains(ref.Key, "\x00") {
+			refusal = refusal.WithViolation(violation(rule.name, rule.ask))
+		}
+	}
+	if refusal != errKeyInvalid {
+		return refusal
+	}
+	for _, c := range ref.VersionID {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && c != '-' {
+			return invalid("version_id", "VERSION_ID", "use a version id as it was listed")
+		}
+	}
+	return nil
+}

@@ -1,7 +1,13 @@
-// Package object hands out URLs with which a client puts or gets one object directly on
-// the backend. Object bytes never pass through us.
+// Package object shows and changes what is in a bucket (list, versions, head, copy, move,
+// delete, restore, search, tags), and hands out URLs and forms with which a client puts or gets
+// objects directly on the backend, in one request or in parts. Object bytes never pass through us.
 //
-// It guarantees: a URL is signed for the public endpoint; one for an upload can write that
+// The backend is asked with the account's own user, never the administrator: the account's policy
+// is the bound, and a disabled user stops it. Every change is recorded in the account's trail
+// before the backend is asked, and how it ended after; it may be repeated, and each use case says
+// what a repetition does.
+//
+// Of URLs and forms it guarantees: a URL is signed for the public endpoint; one for an upload can write that
 // object and nothing else, and one for a download can read; both end when the account's
 // user is disabled, and at their time at the latest. A URL shows the id of the key that
 // signed it, and the backend's known holes turn an id into a key: that is why the signing
@@ -50,9 +56,11 @@ type Download struct {
 	Reader, Secret string
 	// Bucket and Key name the object.
 	Bucket, Key string
-	// Disposition is the Content-Disposition that the backend is to answer with; empty for
-	// the object's own.
-	Disposition string
+	// VersionID is the version; empty for the current one.
+	VersionID string
+	// Disposition, ContentType and CacheControl are the headers that the backend is to answer
+	// with; empty for the object's own.
+	Disposition, ContentType, CacheControl string
 	// Lifetime is how long the URL works.
 	Lifetime time.Duration
 }

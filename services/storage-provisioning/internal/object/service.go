@@ -11,7 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/primecloud/primecloud/pkg/audit"
+	"github.com/primecloud/primecloud/pkg/clock"
 	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/page"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
@@ -45,6 +47,8 @@ type Backends interface {
 	// Signer returns the signer of the backend of that name, and an error BACKEND_UNKNOWN
 	// for a name that is not configured.
 	Signer(name string) (Signer, error)
+	// Objects returns what else the backend offers; errors are those of Signer.
+	Objects(name string) (Ports, error)
 }
 
 // Trail keeps the audit entries of what was handed out.
@@ -70,8 +74,10 @@ type Deps struct {
 	Gate *grant.Gate
 	// Quota decides whether an upload fits.
 	Quota Quota
-	// Trail is where it stands who was given which URL.
+	// Trail is where it stands who was given which URL, and what was done.
 	Trail Trail
+	Pages *page.Codec
+	Clock clock.Clock
 }
 
 // Service is the use cases of objects.
@@ -85,10 +91,15 @@ type NewURL struct {
 	AccountID, Bucket, Key string
 	// Lifetime is DefaultLifetime when zero.
 	Lifetime time.Duration
-	// ContentType must be declared by an upload; empty for any.
+	// ContentType must be declared by an upload, and is what a download is answered with; empty
+	// for any, or the object's own.
 	ContentType string
 	// Size is how many bytes an upload must have; nil for any.
 	Size *int64
+	// CacheControl is what a download is answered with; empty for the object's own.
+	CacheControl string
+	// VersionID is the version of a download; empty for the current one.
+	VersionID string
 	// DownloadName is the file name that a browser saves a download under; empty for none.
 	DownloadName string
 }
@@ -137,7 +148,8 @@ func (s *Service) PresignDownload(ctx context.Context, in NewURL) (Signed, error
 	}
 	signed, err := at.signer.PresignDownload(ctx, Download{
 		Reader: at.identity.ReaderKey, Secret: at.identity.ReaderSecret,
-		Bucket: in.Bucket, Key: in.Key, Disposition: in.disposition(), Lifetime: in.lifetime(),
+		Bucket: in.Bucket, Key: in.Key, VersionID: in.VersionID, Lifetime: in.lifetime(),
+		Disposition: in.disposition(), ContentType: in.ContentType, CacheControl: in.CacheControl,
 	})
 	return s.handOut(ctx, "presign_download", in, at.bucket, signed, err)
 }
@@ -222,6 +234,12 @@ func (in NewURL) check() error {
 	}
 	if in.ContentType != "" && !mediaType(in.ContentType) {
 		refuse("content_type", "MEDIA_TYPE", "must be a media type, such as text/plain")
+	}
+	if !printable(in.CacheControl) || len(in.CacheControl) > maxName {
+		refuse("cache_control", "HEADER", "must be 255 characters of printable ASCII at most")
+	}
+	if err := checkStored(Ref{Key: in.Key, VersionID: in.VersionID}); err != nil {
+		return err
 	}
 	if n := in.DownloadName; n != "" && (!utf8.ValidString(n) || utf8.RuneCountInString(n) > maxName ||
 		strings.ContainsFunc(n, unicode.IsControl) || strings.ContainsAny(n, `/\`)) {

@@ -119,6 +119,25 @@ const (
 	// Storage removes nothing of the account: it is not closed, or storage has not heard of it
 	// yet. Check the id.
 	ErrorReason_ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND ErrorReason = 46
+	// No such object, or no such version of it; a delete marker has nothing to get. Check key and version.
+	ErrorReason_ERROR_REASON_OBJECT_NOT_FOUND ErrorReason = 60
+	// Retention or a legal hold keeps this version. Wait until it ends, or have the hold lifted.
+	ErrorReason_ERROR_REASON_OBJECT_LOCKED ErrorReason = 61
+	// The backend copies objects up to 5 GiB. Copy it with an S3 client, in parts.
+	ErrorReason_ERROR_REASON_OBJECT_TOO_LARGE ErrorReason = 62
+	// The account's policy does not allow this just now, for instance since its quota is used up
+	// or it is being suspended. Free space, or ask the operator.
+	ErrorReason_ERROR_REASON_OBJECT_ACCESS_DENIED ErrorReason = 63
+	// The object changed while it was copied or moved. Look at both places and retry.
+	ErrorReason_ERROR_REASON_OBJECT_CHANGED ErrorReason = 64
+	// No such upload for this key: never begun, completed or aborted. Begin another.
+	ErrorReason_ERROR_REASON_UPLOAD_NOT_FOUND ErrorReason = 65
+	// The parts do not make an object: one is missing, out of order, not as the backend has it, or
+	// too small. List the parts and put them right.
+	ErrorReason_ERROR_REASON_UPLOAD_PARTS_INVALID ErrorReason = 66
+	// The two buckets are on different backends, which do not copy from each other. Download and
+	// upload, or choose another bucket.
+	ErrorReason_ERROR_REASON_BUCKETS_APART ErrorReason = 67
 	// A hard limit of the account is reached; the metadata says of what (`kind`), the limit
 	// (`limit`), how much is used (`used`) and, for storage, reserved (`reserved`); external
 	// people are told the kind alone. Delete something, or ask for more with CreateQuotaRequest.
@@ -185,6 +204,14 @@ var (
 		44: "ERROR_REASON_OBJECTS_LOCKED",
 		45: "ERROR_REASON_ACCOUNT_REMOVAL_BEGUN",
 		46: "ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND",
+		60: "ERROR_REASON_OBJECT_NOT_FOUND",
+		61: "ERROR_REASON_OBJECT_LOCKED",
+		62: "ERROR_REASON_OBJECT_TOO_LARGE",
+		63: "ERROR_REASON_OBJECT_ACCESS_DENIED",
+		64: "ERROR_REASON_OBJECT_CHANGED",
+		65: "ERROR_REASON_UPLOAD_NOT_FOUND",
+		66: "ERROR_REASON_UPLOAD_PARTS_INVALID",
+		67: "ERROR_REASON_BUCKETS_APART",
 		80: "ERROR_REASON_QUOTA_EXCEEDED",
 		81: "ERROR_REASON_QUOTA_INVALID",
 		82: "ERROR_REASON_QUOTA_REQUEST_NOT_FOUND",
@@ -236,6 +263,14 @@ var (
 		"ERROR_REASON_OBJECTS_LOCKED":               44,
 		"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN":        45,
 		"ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND":    46,
+		"ERROR_REASON_OBJECT_NOT_FOUND":             60,
+		"ERROR_REASON_OBJECT_LOCKED":                61,
+		"ERROR_REASON_OBJECT_TOO_LARGE":             62,
+		"ERROR_REASON_OBJECT_ACCESS_DENIED":         63,
+		"ERROR_REASON_OBJECT_CHANGED":               64,
+		"ERROR_REASON_UPLOAD_NOT_FOUND":             65,
+		"ERROR_REASON_UPLOAD_PARTS_INVALID":         66,
+		"ERROR_REASON_BUCKETS_APART":                67,
 		"ERROR_REASON_QUOTA_EXCEEDED":               80,
 		"ERROR_REASON_QUOTA_INVALID":                81,
 		"ERROR_REASON_QUOTA_REQUEST_NOT_FOUND":      82,
@@ -279,7 +314,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xc2\x0e\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xda\x10\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -321,7 +356,15 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\x1fERROR_REASON_BUCKET_PURGE_ENDED\x10+\x12\x1f\n" +
 	"\x1bERROR_REASON_OBJECTS_LOCKED\x10,\x12&\n" +
 	"\"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN\x10-\x12*\n" +
-	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12\x1f\n" +
+	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12!\n" +
+	"\x1dERROR_REASON_OBJECT_NOT_FOUND\x10<\x12\x1e\n" +
+	"\x1aERROR_REASON_OBJECT_LOCKED\x10=\x12!\n" +
+	"\x1dERROR_REASON_OBJECT_TOO_LARGE\x10>\x12%\n" +
+	"!ERROR_REASON_OBJECT_ACCESS_DENIED\x10?\x12\x1f\n" +
+	"\x1bERROR_REASON_OBJECT_CHANGED\x10@\x12!\n" +
+	"\x1dERROR_REASON_UPLOAD_NOT_FOUND\x10A\x12%\n" +
+	"!ERROR_REASON_UPLOAD_PARTS_INVALID\x10B\x12\x1e\n" +
+	"\x1aERROR_REASON_BUCKETS_APART\x10C\x12\x1f\n" +
 	"\x1bERROR_REASON_QUOTA_EXCEEDED\x10P\x12\x1e\n" +
 	"\x1aERROR_REASON_QUOTA_INVALID\x10Q\x12(\n" +
 	"$ERROR_REASON_QUOTA_REQUEST_NOT_FOUND\x10R\x12%\n" +

@@ -204,7 +204,13 @@ type PresignDownloadRequest struct {
 	// How long the URL works: 15 minutes when absent, one minute to one hour.
 	Lifetime *durationpb.Duration `protobuf:"bytes,4,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
 	// File name that the browser should save it under; empty for none.
-	DownloadName  string `protobuf:"bytes,5,opt,name=download_name,json=downloadName,proto3" json:"download_name,omitempty"`
+	DownloadName string `protobuf:"bytes,5,opt,name=download_name,json=downloadName,proto3" json:"download_name,omitempty"`
+	// The version; empty for the current one.
+	VersionId string `protobuf:"bytes,6,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	// Content type that the backend is to answer with; empty for the object's own.
+	ContentType string `protobuf:"bytes,7,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// Cache-Control that the backend is to answer with; empty for the object's own.
+	CacheControl  string `protobuf:"bytes,8,opt,name=cache_control,json=cacheControl,proto3" json:"cache_control,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -274,6 +280,27 @@ func (x *PresignDownloadRequest) GetDownloadName() string {
 	return ""
 }
 
+func (x *PresignDownloadRequest) GetVersionId() string {
+	if x != nil {
+		return x.VersionId
+	}
+	return ""
+}
+
+func (x *PresignDownloadRequest) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *PresignDownloadRequest) GetCacheControl() string {
+	if x != nil {
+		return x.CacheControl
+	}
+	return ""
+}
+
 // PresignDownloadResponse is what to send to the backend.
 type PresignDownloadResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -338,11 +365,1790 @@ func (x *PresignDownloadResponse) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// ListObjectsRequest asks for a page of objects.
+type ListObjectsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Only keys that begin so; empty for all.
+	Prefix string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// What folders end with, such as "/"; empty for none.
+	Delimiter string `protobuf:"bytes,4,opt,name=delimiter,proto3" json:"delimiter,omitempty"`
+	// Only keys behind this one; on the first page.
+	StartAfter string `protobuf:"bytes,5,opt,name=start_after,json=startAfter,proto3" json:"start_after,omitempty"`
+	// How many to return: 50 when zero, 1000 at most.
+	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Where to go on, from the previous page of the same request. Keys are long, so it is longer
+	// than elsewhere.
+	PageToken     string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListObjectsRequest) Reset() {
+	*x = ListObjectsRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListObjectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListObjectsRequest) ProtoMessage() {}
+
+func (x *ListObjectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListObjectsRequest.ProtoReflect.Descriptor instead.
+func (*ListObjectsRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListObjectsRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetDelimiter() string {
+	if x != nil {
+		return x.Delimiter
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetStartAfter() string {
+	if x != nil {
+		return x.StartAfter
+	}
+	return ""
+}
+
+func (x *ListObjectsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListObjectsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListObjectsResponse is one page. Objects and prefixes together fill it.
+type ListObjectsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The objects, by key: key, size, etag, storage class and time.
+	Objects []*Object `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	// What keys share up to the delimiter.
+	Prefixes []string `protobuf:"bytes,2,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// Where the next page begins; empty on the last one.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListObjectsResponse) Reset() {
+	*x = ListObjectsResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListObjectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListObjectsResponse) ProtoMessage() {}
+
+func (x *ListObjectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListObjectsResponse.ProtoReflect.Descriptor instead.
+func (*ListObjectsResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListObjectsResponse) GetObjects() []*Object {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *ListObjectsResponse) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+func (x *ListObjectsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// ListObjectVersionsRequest asks for a page of versions.
+type ListObjectVersionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Only keys that begin so; a whole key for one object and what begins like it.
+	Prefix string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// What folders end with, such as "/"; empty for none.
+	Delimiter string `protobuf:"bytes,4,opt,name=delimiter,proto3" json:"delimiter,omitempty"`
+	// How many to return: 50 when zero, 1000 at most.
+	PageSize int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Where to go on, from the previous page of the same request. Keys are long, so it is longer
+	// than elsewhere.
+	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListObjectVersionsRequest) Reset() {
+	*x = ListObjectVersionsRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListObjectVersionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListObjectVersionsRequest) ProtoMessage() {}
+
+func (x *ListObjectVersionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListObjectVersionsRequest.ProtoReflect.Descriptor instead.
+func (*ListObjectVersionsRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ListObjectVersionsRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *ListObjectVersionsRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *ListObjectVersionsRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *ListObjectVersionsRequest) GetDelimiter() string {
+	if x != nil {
+		return x.Delimiter
+	}
+	return ""
+}
+
+func (x *ListObjectVersionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListObjectVersionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListObjectVersionsResponse is one page.
+type ListObjectVersionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The versions and delete markers.
+	Versions []*Object `protobuf:"bytes,1,rep,name=versions,proto3" json:"versions,omitempty"`
+	// What keys share up to the delimiter.
+	Prefixes []string `protobuf:"bytes,2,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// Where the next page begins; empty on the last one.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListObjectVersionsResponse) Reset() {
+	*x = ListObjectVersionsResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListObjectVersionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListObjectVersionsResponse) ProtoMessage() {}
+
+func (x *ListObjectVersionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListObjectVersionsResponse.ProtoReflect.Descriptor instead.
+func (*ListObjectVersionsResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListObjectVersionsResponse) GetVersions() []*Object {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+func (x *ListObjectVersionsResponse) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+func (x *ListObjectVersionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// GetObjectRequest names an object.
+type GetObjectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Key of the object, 1 to 1024 bytes of UTF-8.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// The version; empty for the current one.
+	VersionId     string `protobuf:"bytes,4,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetObjectRequest) Reset() {
+	*x = GetObjectRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetObjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetObjectRequest) ProtoMessage() {}
+
+func (x *GetObjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetObjectRequest.ProtoReflect.Descriptor instead.
+func (*GetObjectRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetObjectRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *GetObjectRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *GetObjectRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *GetObjectRequest) GetVersionId() string {
+	if x != nil {
+		return x.VersionId
+	}
+	return ""
+}
+
+// GetObjectResponse is the object without its bytes.
+type GetObjectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object.
+	Object        *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetObjectResponse) Reset() {
+	*x = GetObjectResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetObjectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetObjectResponse) ProtoMessage() {}
+
+func (x *GetObjectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetObjectResponse.ProtoReflect.Descriptor instead.
+func (*GetObjectResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetObjectResponse) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+// SearchObjectsRequest asks for objects. All that is set must hold.
+type SearchObjectsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Only keys that begin so; empty for all. The longer it is, the less there is to go through.
+	Prefix string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Only keys with this text somewhere behind the prefix, whatever the case; empty for all.
+	Contains string `protobuf:"bytes,4,opt,name=contains,proto3" json:"contains,omitempty"`
+	// Only objects with all of these tags; an empty value is any value. At most 10.
+	Tags map[string]string `protobuf:"bytes,5,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many to return: 50 when zero, 1000 at most.
+	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Where to go on, from the previous page of the same request. Keys are long, so it is longer
+	// than elsewhere.
+	PageToken     string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchObjectsRequest) Reset() {
+	*x = SearchObjectsRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchObjectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchObjectsRequest) ProtoMessage() {}
+
+func (x *SearchObjectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchObjectsRequest.ProtoReflect.Descriptor instead.
+func (*SearchObjectsRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SearchObjectsRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *SearchObjectsRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *SearchObjectsRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *SearchObjectsRequest) GetContains() string {
+	if x != nil {
+		return x.Contains
+	}
+	return ""
+}
+
+func (x *SearchObjectsRequest) GetTags() map[string]string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *SearchObjectsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *SearchObjectsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// SearchObjectsResponse is one page.
+type SearchObjectsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The objects that were found, by key, with their tags if tags were asked for.
+	Objects []*Object `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	// Where to go on; empty when all has been looked at.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Whether everything under the prefix has been looked at by now.
+	Complete bool `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	// How many objects this call looked at.
+	ScannedCount  int64 `protobuf:"varint,4,opt,name=scanned_count,json=scannedCount,proto3" json:"scanned_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SearchObjectsResponse) Reset() {
+	*x = SearchObjectsResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SearchObjectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SearchObjectsResponse) ProtoMessage() {}
+
+func (x *SearchObjectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SearchObjectsResponse.ProtoReflect.Descriptor instead.
+func (*SearchObjectsResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *SearchObjectsResponse) GetObjects() []*Object {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+func (x *SearchObjectsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *SearchObjectsResponse) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *SearchObjectsResponse) GetScannedCount() int64 {
+	if x != nil {
+		return x.ScannedCount
+	}
+	return 0
+}
+
+// CopyObjectRequest names an object and where to.
+type CopyObjectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket that it is in.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Key of the object, 1 to 1024 bytes of UTF-8.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// The version; empty for the current one.
+	VersionId string `protobuf:"bytes,4,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	// Name of the bucket to put it in; empty for the same.
+	DestinationBucket string `protobuf:"bytes,5,opt,name=destination_bucket,json=destinationBucket,proto3" json:"destination_bucket,omitempty"`
+	// Key to put it under, 1 to 1024 bytes of UTF-8.
+	DestinationKey string `protobuf:"bytes,6,opt,name=destination_key,json=destinationKey,proto3" json:"destination_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *CopyObjectRequest) Reset() {
+	*x = CopyObjectRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyObjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyObjectRequest) ProtoMessage() {}
+
+func (x *CopyObjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyObjectRequest.ProtoReflect.Descriptor instead.
+func (*CopyObjectRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *CopyObjectRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *CopyObjectRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *CopyObjectRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *CopyObjectRequest) GetVersionId() string {
+	if x != nil {
+		return x.VersionId
+	}
+	return ""
+}
+
+func (x *CopyObjectRequest) GetDestinationBucket() string {
+	if x != nil {
+		return x.DestinationBucket
+	}
+	return ""
+}
+
+func (x *CopyObjectRequest) GetDestinationKey() string {
+	if x != nil {
+		return x.DestinationKey
+	}
+	return ""
+}
+
+// CopyObjectResponse is the copy.
+type CopyObjectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The copy: key, version, size, etag and time.
+	Object        *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyObjectResponse) Reset() {
+	*x = CopyObjectResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyObjectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyObjectResponse) ProtoMessage() {}
+
+func (x *CopyObjectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyObjectResponse.ProtoReflect.Descriptor instead.
+func (*CopyObjectResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CopyObjectResponse) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+// MoveObjectRequest names an object and where to.
+type MoveObjectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket that it is in.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Key of the object, 1 to 1024 bytes of UTF-8.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// Name of the bucket to put it in; empty for the same.
+	DestinationBucket string `protobuf:"bytes,5,opt,name=destination_bucket,json=destinationBucket,proto3" json:"destination_bucket,omitempty"`
+	// Key to put it under, 1 to 1024 bytes of UTF-8.
+	DestinationKey string `protobuf:"bytes,6,opt,name=destination_key,json=destinationKey,proto3" json:"destination_key,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *MoveObjectRequest) Reset() {
+	*x = MoveObjectRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveObjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveObjectRequest) ProtoMessage() {}
+
+func (x *MoveObjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveObjectRequest.ProtoReflect.Descriptor instead.
+func (*MoveObjectRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *MoveObjectRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *MoveObjectRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *MoveObjectRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *MoveObjectRequest) GetDestinationBucket() string {
+	if x != nil {
+		return x.DestinationBucket
+	}
+	return ""
+}
+
+func (x *MoveObjectRequest) GetDestinationKey() string {
+	if x != nil {
+		return x.DestinationKey
+	}
+	return ""
+}
+
+// MoveObjectResponse is the object in its new place.
+type MoveObjectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The object: key, version, size, etag and time.
+	Object        *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoveObjectResponse) Reset() {
+	*x = MoveObjectResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveObjectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveObjectResponse) ProtoMessage() {}
+
+func (x *MoveObjectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveObjectResponse.ProtoReflect.Descriptor instead.
+func (*MoveObjectResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *MoveObjectResponse) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+// DeleteObjectRequest names an object.
+type DeleteObjectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Key of the object, 1 to 1024 bytes of UTF-8.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// The version to delete for good; empty for the object.
+	VersionId     string `protobuf:"bytes,4,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteObjectRequest) Reset() {
+	*x = DeleteObjectRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteObjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteObjectRequest) ProtoMessage() {}
+
+func (x *DeleteObjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteObjectRequest.ProtoReflect.Descriptor instead.
+func (*DeleteObjectRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *DeleteObjectRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *DeleteObjectRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *DeleteObjectRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *DeleteObjectRequest) GetVersionId() string {
+	if x != nil {
+		return x.VersionId
+	}
+	return ""
+}
+
+// DeleteObjectResponse says what became of it.
+type DeleteObjectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The delete marker that was put on top, or the version that was deleted; empty where no
+	// versions are kept.
+	VersionId string `protobuf:"bytes,1,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	// Whether the version is a delete marker.
+	IsDeleteMarker bool `protobuf:"varint,2,opt,name=is_delete_marker,json=isDeleteMarker,proto3" json:"is_delete_marker,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *DeleteObjectResponse) Reset() {
+	*x = DeleteObjectResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteObjectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteObjectResponse) ProtoMessage() {}
+
+func (x *DeleteObjectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteObjectResponse.ProtoReflect.Descriptor instead.
+func (*DeleteObjectResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *DeleteObjectResponse) GetVersionId() string {
+	if x != nil {
+		return x.VersionId
+	}
+	return ""
+}
+
+func (x *DeleteObjectResponse) GetIsDeleteMarker() bool {
+	if x != nil {
+		return x.IsDeleteMarker
+	}
+	return false
+}
+
+// DeleteObjectsRequest names objects.
+type DeleteObjectsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// The objects, 1 to 1000.
+	Objects       []*ObjectReference `protobuf:"bytes,3,rep,name=objects,proto3" json:"objects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteObjectsRequest) Reset() {
+	*x = DeleteObjectsRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteObjectsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteObjectsRequest) ProtoMessage() {}
+
+func (x *DeleteObjectsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteObjectsRequest.ProtoReflect.Descriptor instead.
+func (*DeleteObjectsRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DeleteObjectsRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *DeleteObjectsRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *DeleteObjectsRequest) GetObjects() []*ObjectReference {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+// DeleteObjectsResponse says of each how it ended.
+type DeleteObjectsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One for each, in the order of the request.
+	Results []*DeletedObject `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	// How many were not deleted.
+	FailedCount   int32 `protobuf:"varint,2,opt,name=failed_count,json=failedCount,proto3" json:"failed_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteObjectsResponse) Reset() {
+	*x = DeleteObjectsResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteObjectsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteObjectsResponse) ProtoMessage() {}
+
+func (x *DeleteObjectsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteObjectsResponse.ProtoReflect.Descriptor instead.
+func (*DeleteObjectsResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DeleteObjectsResponse) GetResults() []*DeletedObject {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *DeleteObjectsResponse) GetFailedCount() int32 {
+	if x != nil {
+		return x.FailedCount
+	}
+	return 0
+}
+
+// RestoreObjectVersionRequest names a version.
+type RestoreObjectVersionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Key of the object, 1 to 1024 bytes of UTF-8.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// The version.
+	VersionId     string `protobuf:"bytes,4,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreObjectVersionRequest) Reset() {
+	*x = RestoreObjectVersionRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreObjectVersionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreObjectVersionRequest) ProtoMessage() {}
+
+func (x *RestoreObjectVersionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreObjectVersionRequest.ProtoReflect.Descriptor instead.
+func (*RestoreObjectVersionRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RestoreObjectVersionRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *RestoreObjectVersionRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *RestoreObjectVersionRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *RestoreObjectVersionRequest) GetVersionId() string {
+	if x != nil {
+		return x.VersionId
+	}
+	return ""
+}
+
+// RestoreObjectVersionResponse is the object as it is now.
+type RestoreObjectVersionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The current object: key, version, size, etag and time.
+	Object        *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreObjectVersionResponse) Reset() {
+	*x = RestoreObjectVersionResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreObjectVersionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreObjectVersionResponse) ProtoMessage() {}
+
+func (x *RestoreObjectVersionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreObjectVersionResponse.ProtoReflect.Descriptor instead.
+func (*RestoreObjectVersionResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RestoreObjectVersionResponse) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+// UndeleteObjectRequest names a deleted object.
+type UndeleteObjectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Key of the object, 1 to 1024 bytes of UTF-8.
+	Key           string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndeleteObjectRequest) Reset() {
+	*x = UndeleteObjectRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndeleteObjectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndeleteObjectRequest) ProtoMessage() {}
+
+func (x *UndeleteObjectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndeleteObjectRequest.ProtoReflect.Descriptor instead.
+func (*UndeleteObjectRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UndeleteObjectRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *UndeleteObjectRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *UndeleteObjectRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+// UndeleteObjectResponse is the object as it is now.
+type UndeleteObjectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The current object: key, version, size, etag and time.
+	Object        *Object `protobuf:"bytes,1,opt,name=object,proto3" json:"object,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndeleteObjectResponse) Reset() {
+	*x = UndeleteObjectResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndeleteObjectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndeleteObjectResponse) ProtoMessage() {}
+
+func (x *UndeleteObjectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndeleteObjectResponse.ProtoReflect.Descriptor instead.
+func (*UndeleteObjectResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *UndeleteObjectResponse) GetObject() *Object {
+	if x != nil {
+		return x.Object
+	}
+	return nil
+}
+
+// GetObjectTagsRequest names an object.
+type GetObjectTagsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Key of the object, 1 to 1024 bytes of UTF-8.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// The version; empty for the current one.
+	VersionId     string `protobuf:"bytes,4,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetObjectTagsRequest) Reset() {
+	*x = GetObjectTagsRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetObjectTagsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetObjectTagsRequest) ProtoMessage() {}
+
+func (x *GetObjectTagsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetObjectTagsRequest.ProtoReflect.Descriptor instead.
+func (*GetObjectTagsRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetObjectTagsRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *GetObjectTagsRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *GetObjectTagsRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *GetObjectTagsRequest) GetVersionId() string {
+	if x != nil {
+		return x.VersionId
+	}
+	return ""
+}
+
+// GetObjectTagsResponse is the tags.
+type GetObjectTagsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tags; the backend keeps 10 at most.
+	Tags          map[string]string `protobuf:"bytes,1,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetObjectTagsResponse) Reset() {
+	*x = GetObjectTagsResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetObjectTagsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetObjectTagsResponse) ProtoMessage() {}
+
+func (x *GetObjectTagsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetObjectTagsResponse.ProtoReflect.Descriptor instead.
+func (*GetObjectTagsResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetObjectTagsResponse) GetTags() map[string]string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+// SetObjectTagsRequest replaces tags.
+type SetObjectTagsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Key of the object, 1 to 1024 bytes of UTF-8.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// The version; empty for the current one.
+	VersionId string `protobuf:"bytes,4,opt,name=version_id,json=versionId,proto3" json:"version_id,omitempty"`
+	// The new tags, 10 at most; empty takes all away.
+	Tags          map[string]string `protobuf:"bytes,5,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetObjectTagsRequest) Reset() {
+	*x = SetObjectTagsRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetObjectTagsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetObjectTagsRequest) ProtoMessage() {}
+
+func (x *SetObjectTagsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetObjectTagsRequest.ProtoReflect.Descriptor instead.
+func (*SetObjectTagsRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *SetObjectTagsRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *SetObjectTagsRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *SetObjectTagsRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SetObjectTagsRequest) GetVersionId() string {
+	if x != nil {
+		return x.VersionId
+	}
+	return ""
+}
+
+func (x *SetObjectTagsRequest) GetTags() map[string]string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+// SetObjectTagsResponse is the tags.
+type SetObjectTagsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tags as they are now.
+	Tags          map[string]string `protobuf:"bytes,1,rep,name=tags,proto3" json:"tags,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetObjectTagsResponse) Reset() {
+	*x = SetObjectTagsResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetObjectTagsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetObjectTagsResponse) ProtoMessage() {}
+
+func (x *SetObjectTagsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetObjectTagsResponse.ProtoReflect.Descriptor instead.
+func (*SetObjectTagsResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SetObjectTagsResponse) GetTags() map[string]string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+// PresignPostRequest asks for a form.
+type PresignPostRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Name of the bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// The exact key; or leave it empty and give a prefix.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// What the key, which the form then says itself, must begin with. `${filename}` in the form's
+	// key stands for the name of the file.
+	KeyPrefix string `protobuf:"bytes,4,opt,name=key_prefix,json=keyPrefix,proto3" json:"key_prefix,omitempty"`
+	// How long it works: 15 minutes when absent, one minute to one hour.
+	Lifetime *durationpb.Duration `protobuf:"bytes,5,opt,name=lifetime,proto3" json:"lifetime,omitempty"`
+	// Content type that the form must declare; empty for any.
+	ContentType string `protobuf:"bytes,6,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	// The fewest bytes that the file may have.
+	MinSizeBytes int64 `protobuf:"varint,7,opt,name=min_size_bytes,json=minSizeBytes,proto3" json:"min_size_bytes,omitempty"`
+	// The most bytes that the file may have: 5 GiB when zero, and at most.
+	MaxSizeBytes  int64 `protobuf:"varint,8,opt,name=max_size_bytes,json=maxSizeBytes,proto3" json:"max_size_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PresignPostRequest) Reset() {
+	*x = PresignPostRequest{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PresignPostRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PresignPostRequest) ProtoMessage() {}
+
+func (x *PresignPostRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PresignPostRequest.ProtoReflect.Descriptor instead.
+func (*PresignPostRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *PresignPostRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *PresignPostRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *PresignPostRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *PresignPostRequest) GetKeyPrefix() string {
+	if x != nil {
+		return x.KeyPrefix
+	}
+	return ""
+}
+
+func (x *PresignPostRequest) GetLifetime() *durationpb.Duration {
+	if x != nil {
+		return x.Lifetime
+	}
+	return nil
+}
+
+func (x *PresignPostRequest) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *PresignPostRequest) GetMinSizeBytes() int64 {
+	if x != nil {
+		return x.MinSizeBytes
+	}
+	return 0
+}
+
+func (x *PresignPostRequest) GetMaxSizeBytes() int64 {
+	if x != nil {
+		return x.MaxSizeBytes
+	}
+	return 0
+}
+
+// PresignPostResponse is what to send to the backend.
+type PresignPostResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where to post the form, as multipart/form-data.
+	Url string `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	// Fields that the form must have as they are, before the field `file`, which comes last. They
+	// are a secret until they expire. With a prefix, the field `key` is the prefix with
+	// `${filename}` behind it, and may be any key that begins with the prefix.
+	Fields map[string]string `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// When it stops working.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PresignPostResponse) Reset() {
+	*x = PresignPostResponse{}
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PresignPostResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PresignPostResponse) ProtoMessage() {}
+
+func (x *PresignPostResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_object_service_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PresignPostResponse.ProtoReflect.Descriptor instead.
+func (*PresignPostResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_object_service_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *PresignPostResponse) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *PresignPostResponse) GetFields() map[string]string {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *PresignPostResponse) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_object_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_object_service_proto_rawDesc = "" +
 	"\n" +
-	"*primecloud/storage/v1/object_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\"\xb4\x02\n" +
+	"*primecloud/storage/v1/object_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\x1a\"primecloud/storage/v1/object.proto\"\xb4\x02\n" +
 	"\x14PresignUploadRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
@@ -363,7 +2169,7 @@ const file_primecloud_storage_v1_object_service_proto_rawDesc = "" +
 	"expireTime\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf6\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfa\x02\n" +
 	"\x16PresignDownloadRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
@@ -371,15 +2177,204 @@ const file_primecloud_storage_v1_object_service_proto_rawDesc = "" +
 	"\x03key\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\x12F\n" +
 	"\blifetime\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x03\b\x90\x1c2\x02\b<R\blifetime\x12-\n" +
-	"\rdownload_name\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\fdownloadName\"\x80\x01\n" +
+	"\rdownload_name\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\fdownloadName\x12&\n" +
+	"\n" +
+	"version_id\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\tversionId\x12+\n" +
+	"\fcontent_type\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vcontentType\x12-\n" +
+	"\rcache_control\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\fcacheControl\"\x80\x01\n" +
 	"\x17PresignDownloadResponse\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\tR\x06method\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12;\n" +
 	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime2\xc9\x03\n" +
+	"expireTime\"\xa0\x02\n" +
+	"\x12ListObjectsRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12 \n" +
+	"\x06prefix\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\x06prefix\x12%\n" +
+	"\tdelimiter\x18\x04 \x01(\tB\a\xbaH\x04r\x02(@R\tdelimiter\x12)\n" +
+	"\vstart_after\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\n" +
+	"startAfter\x12$\n" +
+	"\tpage_size\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\"\x92\x01\n" +
+	"\x13ListObjectsResponse\x127\n" +
+	"\aobjects\x18\x01 \x03(\v2\x1d.primecloud.storage.v1.ObjectR\aobjects\x12\x1a\n" +
+	"\bprefixes\x18\x02 \x03(\tR\bprefixes\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"\xfc\x01\n" +
+	"\x19ListObjectVersionsRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12 \n" +
+	"\x06prefix\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\x06prefix\x12%\n" +
+	"\tdelimiter\x18\x04 \x01(\tB\a\xbaH\x04r\x02(@R\tdelimiter\x12$\n" +
+	"\tpage_size\x18\x05 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\"\x9b\x01\n" +
+	"\x1aListObjectVersionsResponse\x129\n" +
+	"\bversions\x18\x01 \x03(\v2\x1d.primecloud.storage.v1.ObjectR\bversions\x12\x1a\n" +
+	"\bprefixes\x18\x02 \x03(\tR\bprefixes\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\"\xa1\x01\n" +
+	"\x10GetObjectRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x1c\n" +
+	"\x03key\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\x12&\n" +
+	"\n" +
+	"version_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\tversionId\"J\n" +
+	"\x11GetObjectResponse\x125\n" +
+	"\x06object\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.ObjectR\x06object\"\x94\x03\n" +
+	"\x14SearchObjectsRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12 \n" +
+	"\x06prefix\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\x06prefix\x12$\n" +
+	"\bcontains\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\bcontains\x12c\n" +
+	"\x04tags\x18\x05 \x03(\v25.primecloud.storage.v1.SearchObjectsRequest.TagsEntryB\x18\xbaH\x15\x9a\x01\x12\x10\n" +
+	"\"\ar\x05\x10\x01\x18\x80\x01*\x05r\x03\x18\x80\x02R\x04tags\x12$\n" +
+	"\tpage_size\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb9\x01\n" +
+	"\x15SearchObjectsResponse\x127\n" +
+	"\aobjects\x18\x01 \x03(\v2\x1d.primecloud.storage.v1.ObjectR\aobjects\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\x12#\n" +
+	"\rscanned_count\x18\x04 \x01(\x03R\fscannedCount\"\x90\x02\n" +
+	"\x11CopyObjectRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x1c\n" +
+	"\x03key\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\x12&\n" +
+	"\n" +
+	"version_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\tversionId\x127\n" +
+	"\x12destination_bucket\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x11destinationBucket\x123\n" +
+	"\x0fdestination_key\x18\x06 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x0edestinationKey\"K\n" +
+	"\x12CopyObjectResponse\x125\n" +
+	"\x06object\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.ObjectR\x06object\"\xe8\x01\n" +
+	"\x11MoveObjectRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x1c\n" +
+	"\x03key\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\x127\n" +
+	"\x12destination_bucket\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\x11destinationBucket\x123\n" +
+	"\x0fdestination_key\x18\x06 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x0edestinationKey\"K\n" +
+	"\x12MoveObjectResponse\x125\n" +
+	"\x06object\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.ObjectR\x06object\"\xa4\x01\n" +
+	"\x13DeleteObjectRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x1c\n" +
+	"\x03key\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\x12&\n" +
+	"\n" +
+	"version_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\tversionId\"_\n" +
+	"\x14DeleteObjectResponse\x12\x1d\n" +
+	"\n" +
+	"version_id\x18\x01 \x01(\tR\tversionId\x12(\n" +
+	"\x10is_delete_marker\x18\x02 \x01(\bR\x0eisDeleteMarker\"\xae\x01\n" +
+	"\x14DeleteObjectsRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12M\n" +
+	"\aobjects\x18\x03 \x03(\v2&.primecloud.storage.v1.ObjectReferenceB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\aobjects\"z\n" +
+	"\x15DeleteObjectsResponse\x12>\n" +
+	"\aresults\x18\x01 \x03(\v2$.primecloud.storage.v1.DeletedObjectR\aresults\x12!\n" +
+	"\ffailed_count\x18\x02 \x01(\x05R\vfailedCount\"\xae\x01\n" +
+	"\x1bRestoreObjectVersionRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x1c\n" +
+	"\x03key\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\x12(\n" +
+	"\n" +
+	"version_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tversionId\"U\n" +
+	"\x1cRestoreObjectVersionResponse\x125\n" +
+	"\x06object\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.ObjectR\x06object\"~\n" +
+	"\x15UndeleteObjectRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x1c\n" +
+	"\x03key\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\"O\n" +
+	"\x16UndeleteObjectResponse\x125\n" +
+	"\x06object\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.ObjectR\x06object\"\xa5\x01\n" +
+	"\x14GetObjectTagsRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x1c\n" +
+	"\x03key\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\x12&\n" +
+	"\n" +
+	"version_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\tversionId\"\x9c\x01\n" +
+	"\x15GetObjectTagsResponse\x12J\n" +
+	"\x04tags\x18\x01 \x03(\v26.primecloud.storage.v1.GetObjectTagsResponse.TagsEntryR\x04tags\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc3\x02\n" +
+	"\x14SetObjectTagsRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x1c\n" +
+	"\x03key\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01(\x80\bR\x03key\x12&\n" +
+	"\n" +
+	"version_id\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\tversionId\x12c\n" +
+	"\x04tags\x18\x05 \x03(\v25.primecloud.storage.v1.SetObjectTagsRequest.TagsEntryB\x18\xbaH\x15\x9a\x01\x12\x10\n" +
+	"\"\ar\x05\x10\x01\x18\x80\x01*\x05r\x03\x18\x80\x02R\x04tags\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9c\x01\n" +
+	"\x15SetObjectTagsResponse\x12J\n" +
+	"\x04tags\x18\x01 \x03(\v26.primecloud.storage.v1.SetObjectTagsResponse.TagsEntryR\x04tags\x1a7\n" +
+	"\tTagsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfb\x02\n" +
+	"\x12PresignPostRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
+	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\x1a\n" +
+	"\x03key\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\x03key\x12'\n" +
+	"\n" +
+	"key_prefix\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\tkeyPrefix\x12F\n" +
+	"\blifetime\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x03\b\x90\x1c2\x02\b<R\blifetime\x12+\n" +
+	"\fcontent_type\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\vcontentType\x12-\n" +
+	"\x0emin_size_bytes\x18\a \x01(\x03B\a\xbaH\x04\"\x02(\x00R\fminSizeBytes\x123\n" +
+	"\x0emax_size_bytes\x18\b \x01(\x03B\r\xbaH\n" +
+	"\"\b\x18\x80\x80\x80\x80\x14(\x00R\fmaxSizeBytes\"\xef\x01\n" +
+	"\x13PresignPostResponse\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12N\n" +
+	"\x06fields\x18\x02 \x03(\v26.primecloud.storage.v1.PresignPostResponse.FieldsEntryR\x06fields\x12;\n" +
+	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x1a9\n" +
+	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012\x91\x19\n" +
 	"\rObjectService\x12\xd6\x01\n" +
 	"\rPresignUpload\x12+.primecloud.storage.v1.PresignUploadRequest\x1a,.primecloud.storage.v1.PresignUploadResponse\"j\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02E:\x01*\"@/v1/accounts/{account_id}/buckets/{bucket}/objects:presignUpload\x12\xde\x01\n" +
-	"\x0fPresignDownload\x12-.primecloud.storage.v1.PresignDownloadRequest\x1a..primecloud.storage.v1.PresignDownloadResponse\"l\xca\xf3\x18\x17\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02G:\x01*\"B/v1/accounts/{account_id}/buckets/{bucket}/objects:presignDownloadBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x0fPresignDownload\x12-.primecloud.storage.v1.PresignDownloadRequest\x1a..primecloud.storage.v1.PresignDownloadResponse\"l\xca\xf3\x18\x17\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02G:\x01*\"B/v1/accounts/{account_id}/buckets/{bucket}/objects:presignDownload\x12\xbf\x01\n" +
+	"\vListObjects\x12).primecloud.storage.v1.ListObjectsRequest\x1a*.primecloud.storage.v1.ListObjectsResponse\"Y\xca\xf3\x18\x17\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x024\x122/v1/accounts/{account_id}/buckets/{bucket}/objects\x12\xdb\x01\n" +
+	"\x12ListObjectVersions\x120.primecloud.storage.v1.ListObjectVersionsRequest\x1a1.primecloud.storage.v1.ListObjectVersionsResponse\"`\xca\xf3\x18\x17\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02;\x129/v1/accounts/{account_id}/buckets/{bucket}/objectVersions\x12\xc5\x01\n" +
+	"\tGetObject\x12'.primecloud.storage.v1.GetObjectRequest\x1a(.primecloud.storage.v1.GetObjectResponse\"e\xca\xf3\x18\x17\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02@b\x06object\x126/v1/accounts/{account_id}/buckets/{bucket}/objects:get\x12\xcf\x01\n" +
+	"\rSearchObjects\x12+.primecloud.storage.v1.SearchObjectsRequest\x1a,.primecloud.storage.v1.SearchObjectsResponse\"c\xca\xf3\x18\x17\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02>:\x01*\"9/v1/accounts/{account_id}/buckets/{bucket}/objects:search\x12\xcc\x01\n" +
+	"\n" +
+	"CopyObject\x12(.primecloud.storage.v1.CopyObjectRequest\x1a).primecloud.storage.v1.CopyObjectResponse\"i\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02D:\x01*b\x06object\"7/v1/accounts/{account_id}/buckets/{bucket}/objects:copy\x12\xcc\x01\n" +
+	"\n" +
+	"MoveObject\x12(.primecloud.storage.v1.MoveObjectRequest\x1a).primecloud.storage.v1.MoveObjectResponse\"i\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02D:\x01*b\x06object\"7/v1/accounts/{account_id}/buckets/{bucket}/objects:move\x12\xcc\x01\n" +
+	"\fDeleteObject\x12*.primecloud.storage.v1.DeleteObjectRequest\x1a+.primecloud.storage.v1.DeleteObjectResponse\"c\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02>:\x01*\"9/v1/accounts/{account_id}/buckets/{bucket}/objects:delete\x12\xd4\x01\n" +
+	"\rDeleteObjects\x12+.primecloud.storage.v1.DeleteObjectsRequest\x1a,.primecloud.storage.v1.DeleteObjectsResponse\"h\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02C:\x01*\">/v1/accounts/{account_id}/buckets/{bucket}/objects:batchDelete\x12\xf4\x01\n" +
+	"\x14RestoreObjectVersion\x122.primecloud.storage.v1.RestoreObjectVersionRequest\x1a3.primecloud.storage.v1.RestoreObjectVersionResponse\"s\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02N:\x01*b\x06object\"A/v1/accounts/{account_id}/buckets/{bucket}/objects:restoreVersion\x12\xdc\x01\n" +
+	"\x0eUndeleteObject\x12,.primecloud.storage.v1.UndeleteObjectRequest\x1a-.primecloud.storage.v1.UndeleteObjectResponse\"m\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02H:\x01*b\x06object\";/v1/accounts/{account_id}/buckets/{bucket}/objects:undelete\x12\xcd\x01\n" +
+	"\rGetObjectTags\x12+.primecloud.storage.v1.GetObjectTagsRequest\x1a,.primecloud.storage.v1.GetObjectTagsResponse\"a\xca\xf3\x18\x17\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02<\x12:/v1/accounts/{account_id}/buckets/{bucket}/objects:getTags\x12\xd0\x01\n" +
+	"\rSetObjectTags\x12+.primecloud.storage.v1.SetObjectTagsRequest\x1a,.primecloud.storage.v1.SetObjectTagsResponse\"d\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02?:\x01*\":/v1/accounts/{account_id}/buckets/{bucket}/objects:setTags\x12\xce\x01\n" +
+	"\vPresignPost\x12).primecloud.storage.v1.PresignPostRequest\x1a*.primecloud.storage.v1.PresignPostResponse\"h\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02C:\x01*\">/v1/accounts/{account_id}/buckets/{bucket}/objects:presignPostBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_object_service_proto_rawDescOnce sync.Once
@@ -393,31 +2388,108 @@ func file_primecloud_storage_v1_object_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_object_service_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_object_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_primecloud_storage_v1_object_service_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_primecloud_storage_v1_object_service_proto_goTypes = []any{
-	(*PresignUploadRequest)(nil),    // 0: primecloud.storage.v1.PresignUploadRequest
-	(*PresignUploadResponse)(nil),   // 1: primecloud.storage.v1.PresignUploadResponse
-	(*PresignDownloadRequest)(nil),  // 2: primecloud.storage.v1.PresignDownloadRequest
-	(*PresignDownloadResponse)(nil), // 3: primecloud.storage.v1.PresignDownloadResponse
-	nil,                             // 4: primecloud.storage.v1.PresignUploadResponse.HeadersEntry
-	(*durationpb.Duration)(nil),     // 5: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 6: google.protobuf.Timestamp
+	(*PresignUploadRequest)(nil),         // 0: primecloud.storage.v1.PresignUploadRequest
+	(*PresignUploadResponse)(nil),        // 1: primecloud.storage.v1.PresignUploadResponse
+	(*PresignDownloadRequest)(nil),       // 2: primecloud.storage.v1.PresignDownloadRequest
+	(*PresignDownloadResponse)(nil),      // 3: primecloud.storage.v1.PresignDownloadResponse
+	(*ListObjectsRequest)(nil),           // 4: primecloud.storage.v1.ListObjectsRequest
+	(*ListObjectsResponse)(nil),          // 5: primecloud.storage.v1.ListObjectsResponse
+	(*ListObjectVersionsRequest)(nil),    // 6: primecloud.storage.v1.ListObjectVersionsRequest
+	(*ListObjectVersionsResponse)(nil),   // 7: primecloud.storage.v1.ListObjectVersionsResponse
+	(*GetObjectRequest)(nil),             // 8: primecloud.storage.v1.GetObjectRequest
+	(*GetObjectResponse)(nil),            // 9: primecloud.storage.v1.GetObjectResponse
+	(*SearchObjectsRequest)(nil),         // 10: primecloud.storage.v1.SearchObjectsRequest
+	(*SearchObjectsResponse)(nil),        // 11: primecloud.storage.v1.SearchObjectsResponse
+	(*CopyObjectRequest)(nil),            // 12: primecloud.storage.v1.CopyObjectRequest
+	(*CopyObjectResponse)(nil),           // 13: primecloud.storage.v1.CopyObjectResponse
+	(*MoveObjectRequest)(nil),            // 14: primecloud.storage.v1.MoveObjectRequest
+	(*MoveObjectResponse)(nil),           // 15: primecloud.storage.v1.MoveObjectResponse
+	(*DeleteObjectRequest)(nil),          // 16: primecloud.storage.v1.DeleteObjectRequest
+	(*DeleteObjectResponse)(nil),         // 17: primecloud.storage.v1.DeleteObjectResponse
+	(*DeleteObjectsRequest)(nil),         // 18: primecloud.storage.v1.DeleteObjectsRequest
+	(*DeleteObjectsResponse)(nil),        // 19: primecloud.storage.v1.DeleteObjectsResponse
+	(*RestoreObjectVersionRequest)(nil),  // 20: primecloud.storage.v1.RestoreObjectVersionRequest
+	(*RestoreObjectVersionResponse)(nil), // 21: primecloud.storage.v1.RestoreObjectVersionResponse
+	(*UndeleteObjectRequest)(nil),        // 22: primecloud.storage.v1.UndeleteObjectRequest
+	(*UndeleteObjectResponse)(nil),       // 23: primecloud.storage.v1.UndeleteObjectResponse
+	(*GetObjectTagsRequest)(nil),         // 24: primecloud.storage.v1.GetObjectTagsRequest
+	(*GetObjectTagsResponse)(nil),        // 25: primecloud.storage.v1.GetObjectTagsResponse
+	(*SetObjectTagsRequest)(nil),         // 26: primecloud.storage.v1.SetObjectTagsRequest
+	(*SetObjectTagsResponse)(nil),        // 27: primecloud.storage.v1.SetObjectTagsResponse
+	(*PresignPostRequest)(nil),           // 28: primecloud.storage.v1.PresignPostRequest
+	(*PresignPostResponse)(nil),          // 29: primecloud.storage.v1.PresignPostResponse
+	nil,                                  // 30: primecloud.storage.v1.PresignUploadResponse.HeadersEntry
+	nil,                                  // 31: primecloud.storage.v1.SearchObjectsRequest.TagsEntry
+	nil,                                  // 32: primecloud.storage.v1.GetObjectTagsResponse.TagsEntry
+	nil,                                  // 33: primecloud.storage.v1.SetObjectTagsRequest.TagsEntry
+	nil,                                  // 34: primecloud.storage.v1.SetObjectTagsResponse.TagsEntry
+	nil,                                  // 35: primecloud.storage.v1.PresignPostResponse.FieldsEntry
+	(*durationpb.Duration)(nil),          // 36: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),        // 37: google.protobuf.Timestamp
+	(*Object)(nil),                       // 38: primecloud.storage.v1.Object
+	(*ObjectReference)(nil),              // 39: primecloud.storage.v1.ObjectReference
+	(*DeletedObject)(nil),                // 40: primecloud.storage.v1.DeletedObject
 }
 var file_primecloud_storage_v1_object_service_proto_depIdxs = []int32{
-	5, // 0: primecloud.storage.v1.PresignUploadRequest.lifetime:type_name -> google.protobuf.Duration
-	4, // 1: primecloud.storage.v1.PresignUploadResponse.headers:type_name -> primecloud.storage.v1.PresignUploadResponse.HeadersEntry
-	6, // 2: primecloud.storage.v1.PresignUploadResponse.expire_time:type_name -> google.protobuf.Timestamp
-	5, // 3: primecloud.storage.v1.PresignDownloadRequest.lifetime:type_name -> google.protobuf.Duration
-	6, // 4: primecloud.storage.v1.PresignDownloadResponse.expire_time:type_name -> google.protobuf.Timestamp
-	0, // 5: primecloud.storage.v1.ObjectService.PresignUpload:input_type -> primecloud.storage.v1.PresignUploadRequest
-	2, // 6: primecloud.storage.v1.ObjectService.PresignDownload:input_type -> primecloud.storage.v1.PresignDownloadRequest
-	1, // 7: primecloud.storage.v1.ObjectService.PresignUpload:output_type -> primecloud.storage.v1.PresignUploadResponse
-	3, // 8: primecloud.storage.v1.ObjectService.PresignDownload:output_type -> primecloud.storage.v1.PresignDownloadResponse
-	7, // [7:9] is the sub-list for method output_type
-	5, // [5:7] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	36, // 0: primecloud.storage.v1.PresignUploadRequest.lifetime:type_name -> google.protobuf.Duration
+	30, // 1: primecloud.storage.v1.PresignUploadResponse.headers:type_name -> primecloud.storage.v1.PresignUploadResponse.HeadersEntry
+	37, // 2: primecloud.storage.v1.PresignUploadResponse.expire_time:type_name -> google.protobuf.Timestamp
+	36, // 3: primecloud.storage.v1.PresignDownloadRequest.lifetime:type_name -> google.protobuf.Duration
+	37, // 4: primecloud.storage.v1.PresignDownloadResponse.expire_time:type_name -> google.protobuf.Timestamp
+	38, // 5: primecloud.storage.v1.ListObjectsResponse.objects:type_name -> primecloud.storage.v1.Object
+	38, // 6: primecloud.storage.v1.ListObjectVersionsResponse.versions:type_name -> primecloud.storage.v1.Object
+	38, // 7: primecloud.storage.v1.GetObjectResponse.object:type_name -> primecloud.storage.v1.Object
+	31, // 8: primecloud.storage.v1.SearchObjectsRequest.tags:type_name -> primecloud.storage.v1.SearchObjectsRequest.TagsEntry
+	38, // 9: primecloud.storage.v1.SearchObjectsResponse.objects:type_name -> primecloud.storage.v1.Object
+	38, // 10: primecloud.storage.v1.CopyObjectResponse.object:type_name -> primecloud.storage.v1.Object
+	38, // 11: primecloud.storage.v1.MoveObjectResponse.object:type_name -> primecloud.storage.v1.Object
+	39, // 12: primecloud.storage.v1.DeleteObjectsRequest.objects:type_name -> primecloud.storage.v1.ObjectReference
+	40, // 13: primecloud.storage.v1.DeleteObjectsResponse.results:type_name -> primecloud.storage.v1.DeletedObject
+	38, // 14: primecloud.storage.v1.RestoreObjectVersionResponse.object:type_name -> primecloud.storage.v1.Object
+	38, // 15: primecloud.storage.v1.UndeleteObjectResponse.object:type_name -> primecloud.storage.v1.Object
+	32, // 16: primecloud.storage.v1.GetObjectTagsResponse.tags:type_name -> primecloud.storage.v1.GetObjectTagsResponse.TagsEntry
+	33, // 17: primecloud.storage.v1.SetObjectTagsRequest.tags:type_name -> primecloud.storage.v1.SetObjectTagsRequest.TagsEntry
+	34, // 18: primecloud.storage.v1.SetObjectTagsResponse.tags:type_name -> primecloud.storage.v1.SetObjectTagsResponse.TagsEntry
+	36, // 19: primecloud.storage.v1.PresignPostRequest.lifetime:type_name -> google.protobuf.Duration
+	35, // 20: primecloud.storage.v1.PresignPostResponse.fields:type_name -> primecloud.storage.v1.PresignPostResponse.FieldsEntry
+	37, // 21: primecloud.storage.v1.PresignPostResponse.expire_time:type_name -> google.protobuf.Timestamp
+	0,  // 22: primecloud.storage.v1.ObjectService.PresignUpload:input_type -> primecloud.storage.v1.PresignUploadRequest
+	2,  // 23: primecloud.storage.v1.ObjectService.PresignDownload:input_type -> primecloud.storage.v1.PresignDownloadRequest
+	4,  // 24: primecloud.storage.v1.ObjectService.ListObjects:input_type -> primecloud.storage.v1.ListObjectsRequest
+	6,  // 25: primecloud.storage.v1.ObjectService.ListObjectVersions:input_type -> primecloud.storage.v1.ListObjectVersionsRequest
+	8,  // 26: primecloud.storage.v1.ObjectService.GetObject:input_type -> primecloud.storage.v1.GetObjectRequest
+	10, // 27: primecloud.storage.v1.ObjectService.SearchObjects:input_type -> primecloud.storage.v1.SearchObjectsRequest
+	12, // 28: primecloud.storage.v1.ObjectService.CopyObject:input_type -> primecloud.storage.v1.CopyObjectRequest
+	14, // 29: primecloud.storage.v1.ObjectService.MoveObject:input_type -> primecloud.storage.v1.MoveObjectRequest
+	16, // 30: primecloud.storage.v1.ObjectService.DeleteObject:input_type -> primecloud.storage.v1.DeleteObjectRequest
+	18, // 31: primecloud.storage.v1.ObjectService.DeleteObjects:input_type -> primecloud.storage.v1.DeleteObjectsRequest
+	20, // 32: primecloud.storage.v1.ObjectService.RestoreObjectVersion:input_type -> primecloud.storage.v1.RestoreObjectVersionRequest
+	22, // 33: primecloud.storage.v1.ObjectService.UndeleteObject:input_type -> primecloud.storage.v1.UndeleteObjectRequest
+	24, // 34: primecloud.storage.v1.ObjectService.GetObjectTags:input_type -> primecloud.storage.v1.GetObjectTagsRequest
+	26, // 35: primecloud.storage.v1.ObjectService.SetObjectTags:input_type -> primecloud.storage.v1.SetObjectTagsRequest
+	28, // 36: primecloud.storage.v1.ObjectService.PresignPost:input_type -> primecloud.storage.v1.PresignPostRequest
+	1,  // 37: primecloud.storage.v1.ObjectService.PresignUpload:output_type -> primecloud.storage.v1.PresignUploadResponse
+	3,  // 38: primecloud.storage.v1.ObjectService.PresignDownload:output_type -> primecloud.storage.v1.PresignDownloadResponse
+	5,  // 39: primecloud.storage.v1.ObjectService.ListObjects:output_type -> primecloud.storage.v1.ListObjectsResponse
+	7,  // 40: primecloud.storage.v1.ObjectService.ListObjectVersions:output_type -> primecloud.storage.v1.ListObjectVersionsResponse
+	9,  // 41: primecloud.storage.v1.ObjectService.GetObject:output_type -> primecloud.storage.v1.GetObjectResponse
+	11, // 42: primecloud.storage.v1.ObjectService.SearchObjects:output_type -> primecloud.storage.v1.SearchObjectsResponse
+	13, // 43: primecloud.storage.v1.ObjectService.CopyObject:output_type -> primecloud.storage.v1.CopyObjectResponse
+	15, // 44: primecloud.storage.v1.ObjectService.MoveObject:output_type -> primecloud.storage.v1.MoveObjectResponse
+	17, // 45: primecloud.storage.v1.ObjectService.DeleteObject:output_type -> primecloud.storage.v1.DeleteObjectResponse
+	19, // 46: primecloud.storage.v1.ObjectService.DeleteObjects:output_type -> primecloud.storage.v1.DeleteObjectsResponse
+	21, // 47: primecloud.storage.v1.ObjectService.RestoreObjectVersion:output_type -> primecloud.storage.v1.RestoreObjectVersionResponse
+	23, // 48: primecloud.storage.v1.ObjectService.UndeleteObject:output_type -> primecloud.storage.v1.UndeleteObjectResponse
+	25, // 49: primecloud.storage.v1.ObjectService.GetObjectTags:output_type -> primecloud.storage.v1.GetObjectTagsResponse
+	27, // 50: primecloud.storage.v1.ObjectService.SetObjectTags:output_type -> primecloud.storage.v1.SetObjectTagsResponse
+	29, // 51: primecloud.storage.v1.ObjectService.PresignPost:output_type -> primecloud.storage.v1.PresignPostResponse
+	37, // [37:52] is the sub-list for method output_type
+	22, // [22:37] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_object_service_proto_init() }
@@ -425,6 +2497,7 @@ func file_primecloud_storage_v1_object_service_proto_init() {
 	if File_primecloud_storage_v1_object_service_proto != nil {
 		return
 	}
+	file_primecloud_storage_v1_object_proto_init()
 	file_primecloud_storage_v1_object_service_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -432,7 +2505,7 @@ func file_primecloud_storage_v1_object_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_object_service_proto_rawDesc), len(file_primecloud_storage_v1_object_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,16 +19,32 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ObjectService_PresignUpload_FullMethodName   = "/primecloud.storage.v1.ObjectService/PresignUpload"
-	ObjectService_PresignDownload_FullMethodName = "/primecloud.storage.v1.ObjectService/PresignDownload"
+	ObjectService_PresignUpload_FullMethodName        = "/primecloud.storage.v1.ObjectService/PresignUpload"
+	ObjectService_PresignDownload_FullMethodName      = "/primecloud.storage.v1.ObjectService/PresignDownload"
+	ObjectService_ListObjects_FullMethodName          = "/primecloud.storage.v1.ObjectService/ListObjects"
+	ObjectService_ListObjectVersions_FullMethodName   = "/primecloud.storage.v1.ObjectService/ListObjectVersions"
+	ObjectService_GetObject_FullMethodName            = "/primecloud.storage.v1.ObjectService/GetObject"
+	ObjectService_SearchObjects_FullMethodName        = "/primecloud.storage.v1.ObjectService/SearchObjects"
+	ObjectService_CopyObject_FullMethodName           = "/primecloud.storage.v1.ObjectService/CopyObject"
+	ObjectService_MoveObject_FullMethodName           = "/primecloud.storage.v1.ObjectService/MoveObject"
+	ObjectService_DeleteObject_FullMethodName         = "/primecloud.storage.v1.ObjectService/DeleteObject"
+	ObjectService_DeleteObjects_FullMethodName        = "/primecloud.storage.v1.ObjectService/DeleteObjects"
+	ObjectService_RestoreObjectVersion_FullMethodName = "/primecloud.storage.v1.ObjectService/RestoreObjectVersion"
+	ObjectService_UndeleteObject_FullMethodName       = "/primecloud.storage.v1.ObjectService/UndeleteObject"
+	ObjectService_GetObjectTags_FullMethodName        = "/primecloud.storage.v1.ObjectService/GetObjectTags"
+	ObjectService_SetObjectTags_FullMethodName        = "/primecloud.storage.v1.ObjectService/SetObjectTags"
+	ObjectService_PresignPost_FullMethodName          = "/primecloud.storage.v1.ObjectService/PresignPost"
 )
 
 // ObjectServiceClient is the client API for ObjectService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// ObjectService hands out URLs with which a client talks to the backend directly. Object
-// bytes never pass through the suite.
+// ObjectService shows and changes what is in a bucket, and hands out URLs with which a client
+// talks to the backend directly. Object bytes never pass through the suite.
+//
+// The backend is asked with the account's own user, so the account's policy is the bound of
+// all of it: what the policy does not allow just now is OBJECT_ACCESS_DENIED.
 type ObjectServiceClient interface {
 	// PresignUpload returns a URL that puts one object, signed for the public endpoint with
 	// credentials that can do nothing else. An external person needs a grant to write.
@@ -36,6 +52,51 @@ type ObjectServiceClient interface {
 	// PresignDownload returns a URL that gets one object, signed for the public endpoint by
 	// a key that can only read. An external person needs a grant.
 	PresignDownload(ctx context.Context, in *PresignDownloadRequest, opts ...grpc.CallOption) (*PresignDownloadResponse, error)
+	// ListObjects returns the current objects by key, in the order of their bytes. With a
+	// delimiter, what shares a prefix up to it is one entry of prefixes. Whatever is there is
+	// listed, keys that no URL is signed for included. An external person needs a grant to read.
+	ListObjects(ctx context.Context, in *ListObjectsRequest, opts ...grpc.CallOption) (*ListObjectsResponse, error)
+	// ListObjectVersions returns every version and delete marker, by key, the newest of each
+	// first.
+	ListObjectVersions(ctx context.Context, in *ListObjectVersionsRequest, opts ...grpc.CallOption) (*ListObjectVersionsResponse, error)
+	// GetObject returns what the backend keeps of an object besides its bytes: headers, metadata,
+	// tags and retention.
+	GetObject(ctx context.Context, in *GetObjectRequest, opts ...grpc.CallOption) (*GetObjectResponse, error)
+	// SearchObjects goes through the objects under a prefix and returns those whose keys contain
+	// a text and that carry tags. One call looks at 10000 objects at most: a page may be short, or
+	// empty, and still have a next one.
+	SearchObjects(ctx context.Context, in *SearchObjectsRequest, opts ...grpc.CallOption) (*SearchObjectsResponse, error)
+	// CopyObject copies an object, or a version, to a key of the same bucket or of another of the
+	// account's on the same backend, with content type, metadata and tags. An object that is there
+	// is overwritten. The backend copies, up to 5 GiB. A repetition copies again: the content is
+	// the same, and a bucket that keeps versions keeps one more.
+	CopyObject(ctx context.Context, in *CopyObjectRequest, opts ...grpc.CallOption) (*CopyObjectResponse, error)
+	// MoveObject copies an object, sees that the source has not changed meanwhile, and deletes the
+	// source. At no time is the object nowhere: when it ends in between, the object is in both
+	// places, and a repetition goes on. After a success, a repetition finds no source:
+	// OBJECT_NOT_FOUND.
+	MoveObject(ctx context.Context, in *MoveObjectRequest, opts ...grpc.CallOption) (*MoveObjectResponse, error)
+	// DeleteObject deletes an object, or one version for good. Where versions are kept, deleting
+	// without a version puts a delete marker on top, which UndeleteObject takes away; a repetition
+	// puts another. Deleting what is not there succeeds.
+	DeleteObject(ctx context.Context, in *DeleteObjectRequest, opts ...grpc.CallOption) (*DeleteObjectResponse, error)
+	// DeleteObjects deletes up to 1000 objects or versions, each as DeleteObject would, and says
+	// of each how it ended. The call succeeds when the backend answered, whatever it said of one.
+	DeleteObjects(ctx context.Context, in *DeleteObjectsRequest, opts ...grpc.CallOption) (*DeleteObjectsResponse, error)
+	// RestoreObjectVersion makes an old version the current content again, as a copy on top:
+	// nothing is lost. When the current content is that of the version, nothing happens.
+	RestoreObjectVersion(ctx context.Context, in *RestoreObjectVersionRequest, opts ...grpc.CallOption) (*RestoreObjectVersionResponse, error)
+	// UndeleteObject takes away the delete markers on top of an object, so that its newest version
+	// is the current one. An object that is not deleted stays as it is.
+	UndeleteObject(ctx context.Context, in *UndeleteObjectRequest, opts ...grpc.CallOption) (*UndeleteObjectResponse, error)
+	// GetObjectTags returns an object's tags.
+	GetObjectTags(ctx context.Context, in *GetObjectTagsRequest, opts ...grpc.CallOption) (*GetObjectTagsResponse, error)
+	// SetObjectTags replaces an object's tags.
+	SetObjectTags(ctx context.Context, in *SetObjectTagsRequest, opts ...grpc.CallOption) (*SetObjectTagsResponse, error)
+	// PresignPost returns the address and the fields of an HTML form that puts one object, with
+	// rules for its size and type, signed with credentials that can put that object, or objects
+	// under that prefix, and nothing else. An external person needs a grant to write.
+	PresignPost(ctx context.Context, in *PresignPostRequest, opts ...grpc.CallOption) (*PresignPostResponse, error)
 }
 
 type objectServiceClient struct {
@@ -66,12 +127,145 @@ func (c *objectServiceClient) PresignDownload(ctx context.Context, in *PresignDo
 	return out, nil
 }
 
+func (c *objectServiceClient) ListObjects(ctx context.Context, in *ListObjectsRequest, opts ...grpc.CallOption) (*ListObjectsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListObjectsResponse)
+	err := c.cc.Invoke(ctx, ObjectService_ListObjects_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) ListObjectVersions(ctx context.Context, in *ListObjectVersionsRequest, opts ...grpc.CallOption) (*ListObjectVersionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListObjectVersionsResponse)
+	err := c.cc.Invoke(ctx, ObjectService_ListObjectVersions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) GetObject(ctx context.Context, in *GetObjectRequest, opts ...grpc.CallOption) (*GetObjectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetObjectResponse)
+	err := c.cc.Invoke(ctx, ObjectService_GetObject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) SearchObjects(ctx context.Context, in *SearchObjectsRequest, opts ...grpc.CallOption) (*SearchObjectsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SearchObjectsResponse)
+	err := c.cc.Invoke(ctx, ObjectService_SearchObjects_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) CopyObject(ctx context.Context, in *CopyObjectRequest, opts ...grpc.CallOption) (*CopyObjectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CopyObjectResponse)
+	err := c.cc.Invoke(ctx, ObjectService_CopyObject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) MoveObject(ctx context.Context, in *MoveObjectRequest, opts ...grpc.CallOption) (*MoveObjectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(MoveObjectResponse)
+	err := c.cc.Invoke(ctx, ObjectService_MoveObject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) DeleteObject(ctx context.Context, in *DeleteObjectRequest, opts ...grpc.CallOption) (*DeleteObjectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteObjectResponse)
+	err := c.cc.Invoke(ctx, ObjectService_DeleteObject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) DeleteObjects(ctx context.Context, in *DeleteObjectsRequest, opts ...grpc.CallOption) (*DeleteObjectsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteObjectsResponse)
+	err := c.cc.Invoke(ctx, ObjectService_DeleteObjects_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) RestoreObjectVersion(ctx context.Context, in *RestoreObjectVersionRequest, opts ...grpc.CallOption) (*RestoreObjectVersionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RestoreObjectVersionResponse)
+	err := c.cc.Invoke(ctx, ObjectService_RestoreObjectVersion_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) UndeleteObject(ctx context.Context, in *UndeleteObjectRequest, opts ...grpc.CallOption) (*UndeleteObjectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndeleteObjectResponse)
+	err := c.cc.Invoke(ctx, ObjectService_UndeleteObject_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) GetObjectTags(ctx context.Context, in *GetObjectTagsRequest, opts ...grpc.CallOption) (*GetObjectTagsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetObjectTagsResponse)
+	err := c.cc.Invoke(ctx, ObjectService_GetObjectTags_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) SetObjectTags(ctx context.Context, in *SetObjectTagsRequest, opts ...grpc.CallOption) (*SetObjectTagsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetObjectTagsResponse)
+	err := c.cc.Invoke(ctx, ObjectService_SetObjectTags_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *objectServiceClient) PresignPost(ctx context.Context, in *PresignPostRequest, opts ...grpc.CallOption) (*PresignPostResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PresignPostResponse)
+	err := c.cc.Invoke(ctx, ObjectService_PresignPost_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ObjectServiceServer is the server API for ObjectService service.
 // All implementations must embed UnimplementedObjectServiceServer
 // for forward compatibility.
 //
-// ObjectService hands out URLs with which a client talks to the backend directly. Object
-// bytes never pass through the suite.
+// ObjectService shows and changes what is in a bucket, and hands out URLs with which a client
+// talks to the backend directly. Object bytes never pass through the suite.
+//
+// The backend is asked with the account's own user, so the account's policy is the bound of
+// all of it: what the policy does not allow just now is OBJECT_ACCESS_DENIED.
 type ObjectServiceServer interface {
 	// PresignUpload returns a URL that puts one object, signed for the public endpoint with
 	// credentials that can do nothing else. An external person needs a grant to write.
@@ -79,6 +273,51 @@ type ObjectServiceServer interface {
 	// PresignDownload returns a URL that gets one object, signed for the public endpoint by
 	// a key that can only read. An external person needs a grant.
 	PresignDownload(context.Context, *PresignDownloadRequest) (*PresignDownloadResponse, error)
+	// ListObjects returns the current objects by key, in the order of their bytes. With a
+	// delimiter, what shares a prefix up to it is one entry of prefixes. Whatever is there is
+	// listed, keys that no URL is signed for included. An external person needs a grant to read.
+	ListObjects(context.Context, *ListObjectsRequest) (*ListObjectsResponse, error)
+	// ListObjectVersions returns every version and delete marker, by key, the newest of each
+	// first.
+	ListObjectVersions(context.Context, *ListObjectVersionsRequest) (*ListObjectVersionsResponse, error)
+	// GetObject returns what the backend keeps of an object besides its bytes: headers, metadata,
+	// tags and retention.
+	GetObject(context.Context, *GetObjectRequest) (*GetObjectResponse, error)
+	// SearchObjects goes through the objects under a prefix and returns those whose keys contain
+	// a text and that carry tags. One call looks at 10000 objects at most: a page may be short, or
+	// empty, and still have a next one.
+	SearchObjects(context.Context, *SearchObjectsRequest) (*SearchObjectsResponse, error)
+	// CopyObject copies an object, or a version, to a key of the same bucket or of another of the
+	// account's on the same backend, with content type, metadata and tags. An object that is there
+	// is overwritten. The backend copies, up to 5 GiB. A repetition copies again: the content is
+	// the same, and a bucket that keeps versions keeps one more.
+	CopyObject(context.Context, *CopyObjectRequest) (*CopyObjectResponse, error)
+	// MoveObject copies an object, sees that the source has not changed meanwhile, and deletes the
+	// source. At no time is the object nowhere: when it ends in between, the object is in both
+	// places, and a repetition goes on. After a success, a repetition finds no source:
+	// OBJECT_NOT_FOUND.
+	MoveObject(context.Context, *MoveObjectRequest) (*MoveObjectResponse, error)
+	// DeleteObject deletes an object, or one version for good. Where versions are kept, deleting
+	// without a version puts a delete marker on top, which UndeleteObject takes away; a repetition
+	// puts another. Deleting what is not there succeeds.
+	DeleteObject(context.Context, *DeleteObjectRequest) (*DeleteObjectResponse, error)
+	// DeleteObjects deletes up to 1000 objects or versions, each as DeleteObject would, and says
+	// of each how it ended. The call succeeds when the backend answered, whatever it said of one.
+	DeleteObjects(context.Context, *DeleteObjectsRequest) (*DeleteObjectsResponse, error)
+	// RestoreObjectVersion makes an old version the current content again, as a copy on top:
+	// nothing is lost. When the current content is that of the version, nothing happens.
+	RestoreObjectVersion(context.Context, *RestoreObjectVersionRequest) (*RestoreObjectVersionResponse, error)
+	// UndeleteObject takes away the delete markers on top of an object, so that its newest version
+	// is the current one. An object that is not deleted stays as it is.
+	UndeleteObject(context.Context, *UndeleteObjectRequest) (*UndeleteObjectResponse, error)
+	// GetObjectTags returns an object's tags.
+	GetObjectTags(context.Context, *GetObjectTagsRequest) (*GetObjectTagsResponse, error)
+	// SetObjectTags replaces an object's tags.
+	SetObjectTags(context.Context, *SetObjectTagsRequest) (*SetObjectTagsResponse, error)
+	// PresignPost returns the address and the fields of an HTML form that puts one object, with
+	// rules for its size and type, signed with credentials that can put that object, or objects
+	// under that prefix, and nothing else. An external person needs a grant to write.
+	PresignPost(context.Context, *PresignPostRequest) (*PresignPostResponse, error)
 	mustEmbedUnimplementedObjectServiceServer()
 }
 
@@ -94,6 +333,45 @@ func (UnimplementedObjectServiceServer) PresignUpload(context.Context, *PresignU
 }
 func (UnimplementedObjectServiceServer) PresignDownload(context.Context, *PresignDownloadRequest) (*PresignDownloadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PresignDownload not implemented")
+}
+func (UnimplementedObjectServiceServer) ListObjects(context.Context, *ListObjectsRequest) (*ListObjectsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListObjects not implemented")
+}
+func (UnimplementedObjectServiceServer) ListObjectVersions(context.Context, *ListObjectVersionsRequest) (*ListObjectVersionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListObjectVersions not implemented")
+}
+func (UnimplementedObjectServiceServer) GetObject(context.Context, *GetObjectRequest) (*GetObjectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetObject not implemented")
+}
+func (UnimplementedObjectServiceServer) SearchObjects(context.Context, *SearchObjectsRequest) (*SearchObjectsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SearchObjects not implemented")
+}
+func (UnimplementedObjectServiceServer) CopyObject(context.Context, *CopyObjectRequest) (*CopyObjectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CopyObject not implemented")
+}
+func (UnimplementedObjectServiceServer) MoveObject(context.Context, *MoveObjectRequest) (*MoveObjectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method MoveObject not implemented")
+}
+func (UnimplementedObjectServiceServer) DeleteObject(context.Context, *DeleteObjectRequest) (*DeleteObjectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteObject not implemented")
+}
+func (UnimplementedObjectServiceServer) DeleteObjects(context.Context, *DeleteObjectsRequest) (*DeleteObjectsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteObjects not implemented")
+}
+func (UnimplementedObjectServiceServer) RestoreObjectVersion(context.Context, *RestoreObjectVersionRequest) (*RestoreObjectVersionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RestoreObjectVersion not implemented")
+}
+func (UnimplementedObjectServiceServer) UndeleteObject(context.Context, *UndeleteObjectRequest) (*UndeleteObjectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndeleteObject not implemented")
+}
+func (UnimplementedObjectServiceServer) GetObjectTags(context.Context, *GetObjectTagsRequest) (*GetObjectTagsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetObjectTags not implemented")
+}
+func (UnimplementedObjectServiceServer) SetObjectTags(context.Context, *SetObjectTagsRequest) (*SetObjectTagsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetObjectTags not implemented")
+}
+func (UnimplementedObjectServiceServer) PresignPost(context.Context, *PresignPostRequest) (*PresignPostResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PresignPost not implemented")
 }
 func (UnimplementedObjectServiceServer) mustEmbedUnimplementedObjectServiceServer() {}
 func (UnimplementedObjectServiceServer) testEmbeddedByValue()                       {}
@@ -152,6 +430,240 @@ func _ObjectService_PresignDownload_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ObjectService_ListObjects_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListObjectsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).ListObjects(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_ListObjects_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).ListObjects(ctx, req.(*ListObjectsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_ListObjectVersions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListObjectVersionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).ListObjectVersions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_ListObjectVersions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).ListObjectVersions(ctx, req.(*ListObjectVersionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_GetObject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetObjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).GetObject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_GetObject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).GetObject(ctx, req.(*GetObjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_SearchObjects_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SearchObjectsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).SearchObjects(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_SearchObjects_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).SearchObjects(ctx, req.(*SearchObjectsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_CopyObject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CopyObjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).CopyObject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_CopyObject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).CopyObject(ctx, req.(*CopyObjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_MoveObject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(MoveObjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).MoveObject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_MoveObject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).MoveObject(ctx, req.(*MoveObjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_DeleteObject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteObjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).DeleteObject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_DeleteObject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).DeleteObject(ctx, req.(*DeleteObjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_DeleteObjects_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteObjectsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).DeleteObjects(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_DeleteObjects_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).DeleteObjects(ctx, req.(*DeleteObjectsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_RestoreObjectVersion_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreObjectVersionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).RestoreObjectVersion(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_RestoreObjectVersion_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).RestoreObjectVersion(ctx, req.(*RestoreObjectVersionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_UndeleteObject_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndeleteObjectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).UndeleteObject(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_UndeleteObject_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).UndeleteObject(ctx, req.(*UndeleteObjectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_GetObjectTags_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetObjectTagsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).GetObjectTags(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_GetObjectTags_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).GetObjectTags(ctx, req.(*GetObjectTagsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_SetObjectTags_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetObjectTagsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).SetObjectTags(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_SetObjectTags_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).SetObjectTags(ctx, req.(*SetObjectTagsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ObjectService_PresignPost_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PresignPostRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ObjectServiceServer).PresignPost(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ObjectService_PresignPost_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ObjectServiceServer).PresignPost(ctx, req.(*PresignPostRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ObjectService_ServiceDesc is the grpc.ServiceDesc for ObjectService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -166,6 +678,58 @@ var ObjectService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "PresignDownload",
 			Handler:    _ObjectService_PresignDownload_Handler,
+		},
+		{
+			MethodName: "ListObjects",
+			Handler:    _ObjectService_ListObjects_Handler,
+		},
+		{
+			MethodName: "ListObjectVersions",
+			Handler:    _ObjectService_ListObjectVersions_Handler,
+		},
+		{
+			MethodName: "GetObject",
+			Handler:    _ObjectService_GetObject_Handler,
+		},
+		{
+			MethodName: "SearchObjects",
+			Handler:    _ObjectService_SearchObjects_Handler,
+		},
+		{
+			MethodName: "CopyObject",
+			Handler:    _ObjectService_CopyObject_Handler,
+		},
+		{
+			MethodName: "MoveObject",
+			Handler:    _ObjectService_MoveObject_Handler,
+		},
+		{
+			MethodName: "DeleteObject",
+			Handler:    _ObjectService_DeleteObject_Handler,
+		},
+		{
+			MethodName: "DeleteObjects",
+			Handler:    _ObjectService_DeleteObjects_Handler,
+		},
+		{
+			MethodName: "RestoreObjectVersion",
+			Handler:    _ObjectService_RestoreObjectVersion_Handler,
+		},
+		{
+			MethodName: "UndeleteObject",
+			Handler:    _ObjectService_UndeleteObject_Handler,
+		},
+		{
+			MethodName: "GetObjectTags",
+			Handler:    _ObjectService_GetObjectTags_Handler,
+		},
+		{
+			MethodName: "SetObjectTags",
+			Handler:    _ObjectService_SetObjectTags_Handler,
+		},
+		{
+			MethodName: "PresignPost",
+			Handler:    _ObjectService_PresignPost_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
