@@ -30,6 +30,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/favourite"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
@@ -38,6 +39,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
@@ -159,7 +161,7 @@ func (s *Service) connectBackends() error {
 			public = b.Endpoint
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
-			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter,
+			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter, Shared: adapter,
 		}); err != nil {
 			return err
 		}
@@ -200,6 +202,11 @@ func (s *Service) useCases() error {
 		Operations: operationview.NewService(s.stores.Operations, pages),
 		Drifts:     drift.NewService(s.stores.Drifts, pages),
 		Backends:   s.backends,
+		Shares: share.NewService(share.Deps{
+			Store: s.stores.Shares, Buckets: s.stores.Buckets, Principals: principals, Standings: s.stores.Standings,
+			Backends: s.backends, Gate: gate, Pages: pages, Clock: d.Clock,
+		}),
+		Favourites: favourite.NewService(favourite.Deps{Store: s.stores.Favourites, Gate: gate, Pages: pages, Clock: d.Clock}),
 	}
 	return nil
 }

@@ -80,8 +80,10 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.File_primecloud_storage_v1_bucket_grant_service_proto,
 		storagev1.File_primecloud_storage_v1_bucket_service_proto,
 		storagev1.File_primecloud_storage_v1_drift_service_proto,
+		storagev1.File_primecloud_storage_v1_favourite_service_proto,
 		storagev1.File_primecloud_storage_v1_object_service_proto,
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
+		storagev1.File_primecloud_storage_v1_share_service_proto,
 	}
 	var services []protoreflect.ServiceDescriptor
 	for _, file := range files {
@@ -128,6 +130,8 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.RegisterBackendServiceHandlerClient(ctx, e.mux, storagev1.NewBackendServiceClient(storage)),
 		storagev1.RegisterBucketGrantServiceHandlerClient(ctx, e.mux, storagev1.NewBucketGrantServiceClient(storage)),
 		storagev1.RegisterDriftServiceHandlerClient(ctx, e.mux, storagev1.NewDriftServiceClient(storage)),
+		storagev1.RegisterFavouriteServiceHandlerClient(ctx, e.mux, storagev1.NewFavouriteServiceClient(storage)),
+		storagev1.RegisterShareServiceHandlerClient(ctx, e.mux, storagev1.NewShareServiceClient(storage)),
 		storagev1.RegisterObjectServiceHandlerClient(ctx, e.mux, storagev1.NewObjectServiceClient(storage)),
 		storagev1.RegisterOperationServiceHandlerClient(ctx, e.mux, storagev1.NewOperationServiceClient(storage)),
 		// The mux tries the routes registered last first, and buckets are read most.

@@ -11,6 +11,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
 // Backend is one deployment, as clients see it.
@@ -32,6 +33,7 @@ type Ports struct {
 	Users  principal.Users
 	Keys   accesskey.Keys
 	Signer object.Signer
+	Shared share.Backend
 }
 
 // Registry is the configured backends.
@@ -95,4 +97,10 @@ func (r *Registry) Keys(name string) (accesskey.Keys, error) {
 func (r *Registry) Signer(name string) (object.Signer, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Signer, err
+}
+
+// Shared returns a backend as public links see it.
+func (r *Registry) Shared(name string) (share.Backend, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Shared, err
 }

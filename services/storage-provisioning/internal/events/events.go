@@ -21,6 +21,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
 // Noun is what storage publishes under.
@@ -65,6 +66,8 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return &storagev1.BucketChanged{Bucket: grpcapi.Bucket(s)}, nil
 	case accesskey.AccessKey:
 		return grpcapi.AccessKeyChanged(s), nil
+	case share.Share:
+		return &storagev1.ShareChanged{Share: grpcapi.Share(s)}, nil
 	case grant.Grant:
 		return &storagev1.BucketGrantChanged{BucketGrant: grpcapi.BucketGrant(s)}, nil
 	default:

@@ -66,6 +66,8 @@ type Stores struct {
 	AccessKeys *AccessKeys
 	Grants     *Grants
 	Standings  *Standings
+	Shares     *Shares
+	Favourites *Favourites
 	Trail      *Trail
 	Drifts     *Drifts
 	Operations *Operations
@@ -82,8 +84,8 @@ func New(c Config) *Stores {
 	b := &base{Config: c, resources: pgreconcile.New(c.DB, c.Clock)}
 	return &Stores{
 		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
-		Standings: &Standings{b},
-		Drifts:    &Drifts{b}, Operations: &Operations{b},
+		Standings: &Standings{b}, Shares: &Shares{b}, Favourites: &Favourites{b},
+		Drifts: &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}
 }

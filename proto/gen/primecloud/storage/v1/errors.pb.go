@@ -78,6 +78,24 @@ const (
 	// Seen in the trail: the membership that an invitation made has changed since, so that its
 	// grants were not applied. Set them by hand if they are still meant.
 	ErrorReason_ERROR_REASON_MEMBERSHIP_CHANGED ErrorReason = 23
+	// No such share: in the account, check the id. For a link: it never was, was revoked, has
+	// expired or was used up, may not be used from here, or is stopped with its account or
+	// bucket. Ask whoever sent the link.
+	ErrorReason_ERROR_REASON_SHARE_NOT_FOUND ErrorReason = 70
+	// The link asks for a password and none was given. Give it.
+	ErrorReason_ERROR_REASON_SHARE_PASSWORD_MISSING ErrorReason = 71
+	// The password of the link is wrong. Give the right one.
+	ErrorReason_ERROR_REASON_SHARE_PASSWORD_WRONG ErrorReason = 72
+	// There were too many wrong passwords for this link lately. Wait as long as the answer says.
+	ErrorReason_ERROR_REASON_SHARE_PASSWORD_LIMITED ErrorReason = 73
+	// A share cannot be like this; see the violations. Change the request.
+	ErrorReason_ERROR_REASON_SHARE_INVALID ErrorReason = 74
+	// No such object below the link. List what there is.
+	ErrorReason_ERROR_REASON_SHARE_OBJECT_NOT_FOUND ErrorReason = 75
+	// The share was revoked, which is for good. Make another one.
+	ErrorReason_ERROR_REASON_SHARE_REVOKED ErrorReason = 76
+	// The person has as many favourites as they may. Remove some.
+	ErrorReason_ERROR_REASON_FAVOURITE_LIMIT_REACHED ErrorReason = 77
 )
 
 // Enum value maps for ErrorReason.
@@ -107,6 +125,14 @@ var (
 		21: "ERROR_REASON_BUCKET_GRANT_TOO_LOW",
 		22: "ERROR_REASON_ACCESS_LEVEL_UNKNOWN",
 		23: "ERROR_REASON_MEMBERSHIP_CHANGED",
+		70: "ERROR_REASON_SHARE_NOT_FOUND",
+		71: "ERROR_REASON_SHARE_PASSWORD_MISSING",
+		72: "ERROR_REASON_SHARE_PASSWORD_WRONG",
+		73: "ERROR_REASON_SHARE_PASSWORD_LIMITED",
+		74: "ERROR_REASON_SHARE_INVALID",
+		75: "ERROR_REASON_SHARE_OBJECT_NOT_FOUND",
+		76: "ERROR_REASON_SHARE_REVOKED",
+		77: "ERROR_REASON_FAVOURITE_LIMIT_REACHED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -133,6 +159,14 @@ var (
 		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":      21,
 		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":      22,
 		"ERROR_REASON_MEMBERSHIP_CHANGED":        23,
+		"ERROR_REASON_SHARE_NOT_FOUND":           70,
+		"ERROR_REASON_SHARE_PASSWORD_MISSING":    71,
+		"ERROR_REASON_SHARE_PASSWORD_WRONG":      72,
+		"ERROR_REASON_SHARE_PASSWORD_LIMITED":    73,
+		"ERROR_REASON_SHARE_INVALID":             74,
+		"ERROR_REASON_SHARE_OBJECT_NOT_FOUND":    75,
+		"ERROR_REASON_SHARE_REVOKED":             76,
+		"ERROR_REASON_FAVOURITE_LIMIT_REACHED":   77,
 	}
 )
 
@@ -167,7 +201,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x81\a\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xaf\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -193,7 +227,15 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"&ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND\x10\x14\x12%\n" +
 	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12%\n" +
 	"!ERROR_REASON_ACCESS_LEVEL_UNKNOWN\x10\x16\x12#\n" +
-	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12 \n" +
+	"\x1cERROR_REASON_SHARE_NOT_FOUND\x10F\x12'\n" +
+	"#ERROR_REASON_SHARE_PASSWORD_MISSING\x10G\x12%\n" +
+	"!ERROR_REASON_SHARE_PASSWORD_WRONG\x10H\x12'\n" +
+	"#ERROR_REASON_SHARE_PASSWORD_LIMITED\x10I\x12\x1e\n" +
+	"\x1aERROR_REASON_SHARE_INVALID\x10J\x12'\n" +
+	"#ERROR_REASON_SHARE_OBJECT_NOT_FOUND\x10K\x12\x1e\n" +
+	"\x1aERROR_REASON_SHARE_REVOKED\x10L\x12(\n" +
+	"$ERROR_REASON_FAVOURITE_LIMIT_REACHED\x10MBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once

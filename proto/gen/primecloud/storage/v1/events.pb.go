@@ -189,11 +189,58 @@ func (x *BucketGrantChanged) GetBucketGrant() *BucketGrant {
 	return nil
 }
 
+// ShareChanged is the payload of primecloud.storage.share.{created,updated,revoked}.v1. It
+// carries neither the token nor the password.
+type ShareChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The share after the change.
+	Share         *Share `protobuf:"bytes,1,opt,name=share,proto3" json:"share,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShareChanged) Reset() {
+	*x = ShareChanged{}
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareChanged) ProtoMessage() {}
+
+func (x *ShareChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareChanged.ProtoReflect.Descriptor instead.
+func (*ShareChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_events_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ShareChanged) GetShare() *Share {
+	if x != nil {
+		return x.Share
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\"F\n" +
+	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\x1a!primecloud/storage/v1/share.proto\"F\n" +
 	"\rBucketChanged\x125\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\x85\x01\n" +
 	"\x10AccessKeyChanged\x12\x1d\n" +
@@ -203,7 +250,9 @@ const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\fdisplay_name\x18\x03 \x01(\tR\vdisplayName\x12\x18\n" +
 	"\abackend\x18\x04 \x01(\tR\abackend\"[\n" +
 	"\x12BucketGrantChanged\x12E\n" +
-	"\fbucket_grant\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketGrantR\vbucketGrantBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\fbucket_grant\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketGrantR\vbucketGrant\"B\n" +
+	"\fShareChanged\x122\n" +
+	"\x05share\x18\x01 \x01(\v2\x1c.primecloud.storage.v1.ShareR\x05shareBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_events_proto_rawDescOnce sync.Once
@@ -217,22 +266,25 @@ func file_primecloud_storage_v1_events_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_events_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_primecloud_storage_v1_events_proto_goTypes = []any{
 	(*BucketChanged)(nil),      // 0: primecloud.storage.v1.BucketChanged
 	(*AccessKeyChanged)(nil),   // 1: primecloud.storage.v1.AccessKeyChanged
 	(*BucketGrantChanged)(nil), // 2: primecloud.storage.v1.BucketGrantChanged
-	(*Bucket)(nil),             // 3: primecloud.storage.v1.Bucket
-	(*BucketGrant)(nil),        // 4: primecloud.storage.v1.BucketGrant
+	(*ShareChanged)(nil),       // 3: primecloud.storage.v1.ShareChanged
+	(*Bucket)(nil),             // 4: primecloud.storage.v1.Bucket
+	(*BucketGrant)(nil),        // 5: primecloud.storage.v1.BucketGrant
+	(*Share)(nil),              // 6: primecloud.storage.v1.Share
 }
 var file_primecloud_storage_v1_events_proto_depIdxs = []int32{
-	3, // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
-	4, // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4, // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
+	5, // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
+	6, // 2: primecloud.storage.v1.ShareChanged.share:type_name -> primecloud.storage.v1.Share
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_events_proto_init() }
@@ -242,13 +294,14 @@ func file_primecloud_storage_v1_events_proto_init() {
 	}
 	file_primecloud_storage_v1_bucket_proto_init()
 	file_primecloud_storage_v1_bucket_grant_proto_init()
+	file_primecloud_storage_v1_share_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_events_proto_rawDesc), len(file_primecloud_storage_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
