@@ -96,6 +96,13 @@ const (
 	ErrorReason_ERROR_REASON_SHARE_REVOKED ErrorReason = 76
 	// The person has as many favourites as they may. Remove some.
 	ErrorReason_ERROR_REASON_FAVOURITE_LIMIT_REACHED ErrorReason = 77
+	// No such finding, or no longer kept. List the findings.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
+	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
+	// ignore it.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_REPAIRABLE ErrorReason = 91
+	// The finding does not stand any more. Nothing is to be done.
+	ErrorReason_ERROR_REASON_DRIFT_REPAIRED ErrorReason = 92
 )
 
 // Enum value maps for ErrorReason.
@@ -133,6 +140,9 @@ var (
 		75: "ERROR_REASON_SHARE_OBJECT_NOT_FOUND",
 		76: "ERROR_REASON_SHARE_REVOKED",
 		77: "ERROR_REASON_FAVOURITE_LIMIT_REACHED",
+		90: "ERROR_REASON_DRIFT_NOT_FOUND",
+		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
+		92: "ERROR_REASON_DRIFT_REPAIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -167,6 +177,9 @@ var (
 		"ERROR_REASON_SHARE_OBJECT_NOT_FOUND":    75,
 		"ERROR_REASON_SHARE_REVOKED":             76,
 		"ERROR_REASON_FAVOURITE_LIMIT_REACHED":   77,
+		"ERROR_REASON_DRIFT_NOT_FOUND":           90,
+		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":      91,
+		"ERROR_REASON_DRIFT_REPAIRED":            92,
 	}
 )
 
@@ -201,7 +214,8 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xaf\t\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x99\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -235,7 +249,10 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\x1aERROR_REASON_SHARE_INVALID\x10J\x12'\n" +
 	"#ERROR_REASON_SHARE_OBJECT_NOT_FOUND\x10K\x12\x1e\n" +
 	"\x1aERROR_REASON_SHARE_REVOKED\x10L\x12(\n" +
-	"$ERROR_REASON_FAVOURITE_LIMIT_REACHED\x10MBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"$ERROR_REASON_FAVOURITE_LIMIT_REACHED\x10M\x12 \n" +
+	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
+	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
+	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once
