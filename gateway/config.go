@@ -46,6 +46,7 @@ type Config struct {
 
 	RateLimit      int64         `env:"PRIMECLOUD_GATEWAY_RATE_LIMIT" default:"1200" doc:"Requests per minute and principal, or address without a login; 0 for no limit."`
 	LoginRateLimit int64         `env:"PRIMECLOUD_GATEWAY_LOGIN_RATE_LIMIT" default:"30" doc:"Requests per minute and address to /auth and /oauth2/token; 0 for no limit."`
+	ShareRateLimit int64         `env:"PRIMECLOUD_GATEWAY_SHARE_RATE_LIMIT" default:"60" doc:"Requests per minute and address to public links, /s; 0 for no limit."`
 	BodyLimit      int64         `env:"PRIMECLOUD_GATEWAY_BODY_LIMIT" default:"1048576" doc:"Largest request body, in bytes."`
 	Timeout        time.Duration `env:"PRIMECLOUD_GATEWAY_TIMEOUT" default:"30s" doc:"Longest that a request may take."`
 	Drain          time.Duration `env:"PRIMECLOUD_GATEWAY_DRAIN" default:"10s" doc:"How long requests may take to end at shutdown."`
@@ -91,8 +92,8 @@ func (c Config) Validate() error {
 	if _, err := c.proxies(); err != nil {
 		report("TRUSTED_PROXIES", "%w", err)
 	}
-	if c.RateLimit < 0 || c.LoginRateLimit < 0 {
-		report("RATE_LIMIT", "and LOGIN_RATE_LIMIT must not be negative")
+	if c.RateLimit < 0 || c.LoginRateLimit < 0 || c.ShareRateLimit < 0 {
+		report("RATE_LIMIT", "LOGIN_RATE_LIMIT and SHARE_RATE_LIMIT must not be negative")
 	}
 	if c.BodyLimit < 1 {
 		report("BODY_LIMIT", "must be positive")

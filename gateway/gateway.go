@@ -24,6 +24,7 @@ import (
 	"github.com/primecloud/primecloud/gateway/internal/csrf"
 	"github.com/primecloud/primecloud/gateway/internal/docs"
 	"github.com/primecloud/primecloud/gateway/internal/edge"
+	"github.com/primecloud/primecloud/gateway/internal/link"
 	"github.com/primecloud/primecloud/gateway/internal/login"
 	"github.com/primecloud/primecloud/gateway/internal/oauth"
 	"github.com/primecloud/primecloud/gateway/internal/ratelimit"
@@ -75,7 +76,7 @@ func New(ctx context.Context, c Config, d Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	csrfKey, stateKey, err := keysOf(c)
+	csrfKey, stateKey, linkKey, err := keysOf(c)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +117,11 @@ func New(ctx context.Context, c Config, d Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.links, err = link.New(link.Config{PublicURL: c.origin(), Key: linkKey, Secure: c.https(), Storage: d.Storage, Clock: d.Clock})
+	if err != nil {
+		return nil, err
+	}
+	h.linkLimit = ratelimit.New("share", c.ShareRateLimit)
 	if h.docs, err = docs.New(openapi.JSON); err != nil {
 		return nil, err
 	}
@@ -155,15 +161,20 @@ func loginProviders(c Config) ([]login.Provider, error) {
 	return list, nil
 }
 
-// keysOf derives the keys of the CSRF tokens and the login cookies from the configured one.
-func keysOf(c Config) (csrfKey, stateKey []byte, err error) {
+// keysOf derives the keys of the CSRF tokens, the login cookies and the cookies of public
+// links from the configured one.
+func keysOf(c Config) (csrfKey, stateKey, linkKey []byte, err error) {
 	secret := []byte(c.CookieKey.Reveal())
 	csrfKey, err = hkdf.Key(sha256.New, secret, nil, "primecloud gateway csrf", 32)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	stateKey, err = hkdf.Key(sha256.New, secret, nil, "primecloud gateway login state", 32)
-	return csrfKey, stateKey, err
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	linkKey, err = hkdf.Key(sha256.New, secret, nil, "primecloud gateway public link", 32)
+	return csrfKey, stateKey, linkKey, err
 }
 
 // subjects returns the function that names the caller of an access token.

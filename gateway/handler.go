@@ -17,6 +17,7 @@ import (
 	"github.com/primecloud/primecloud/gateway/internal/docs"
 	"github.com/primecloud/primecloud/gateway/internal/edge"
 	"github.com/primecloud/primecloud/gateway/internal/fault"
+	"github.com/primecloud/primecloud/gateway/internal/link"
 	"github.com/primecloud/primecloud/gateway/internal/login"
 	"github.com/primecloud/primecloud/gateway/internal/oauth"
 	"github.com/primecloud/primecloud/gateway/internal/ratelimit"
@@ -41,6 +42,8 @@ type handler struct {
 	loginLimit  *ratelimit.Limiter
 	logoutLimit *ratelimit.Limiter
 	docs        *docs.Docs
+	links       *link.Links
+	linkLimit   *ratelimit.Limiter
 	health      http.Handler
 	timeout     time.Duration
 	draining    atomic.Bool
@@ -132,6 +135,8 @@ func (h *handler) route(ctx context.Context, e *exchange, r *http.Request) {
 		h.backchannel(ctx, e, r)
 	case strings.HasPrefix(path, "/auth/"):
 		h.auth(ctx, e, r)
+	case strings.HasPrefix(path, link.Base):
+		h.link(ctx, e, r)
 	case path == "/healthz" || path == "/readyz":
 		k.Route = path
 		if h.only(e, r, http.MethodGet) {
@@ -257,6 +262,29 @@ func (h *handler) backchannel(ctx context.Context, e *exchange, r *http.Request)
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
 	h.login.Backchannel(ctx, e, r, k)
+}
+
+// link serves public links, with a budget per address. Their path holds a token, so that it
+// is nowhere shown.
+func (h *handler) link(ctx context.Context, e *exchange, r *http.Request) {
+	k := &e.call
+	k.Route = link.Route
+	decision := h.linkLimit.Take(ratelimit.Key(k.Address), h.clock.Now())
+	h.linkLimit.Tell(e.Header(), decision)
+	switch {
+	case !decision.Allowed:
+		h.fail(e, ratelimit.ErrLimited.WithRetryAfter(decision.RetryAfter))
+	case !legible(r):
+		h.fail(e, errNotText)
+	case r.Method != http.MethodGet && r.Method != http.MethodPost:
+		// Opening a link counts, so that HEAD, which is to change nothing, is no GET here.
+		e.Header().Set("Allow", "GET, POST")
+		h.fail(e, fault.ErrMethod)
+	default:
+		ctx, cancel := context.WithTimeout(ctx, h.timeout)
+		defer cancel()
+		h.links.Serve(ctx, e, r, k)
+	}
 }
 
 // only refuses other methods than the one that a route of ours takes.

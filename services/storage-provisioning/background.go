@@ -172,7 +172,10 @@ func (b *background) hearOfMembers(ctx context.Context) error {
 		// An event that fails by itself contradicts itself, and does so for ever.
 		MaxFailures: 3,
 		Handle: func(ctx context.Context, tx *pg.Tx, e event.Event) error {
-			return events.HearOfMember(ctx, b.service.use.Grants, b.service.stores.Grants.In(tx), e)
+			if err := events.HearOfMember(ctx, b.service.use.Grants, b.service.stores.Grants.In(tx), e); err != nil {
+				return err
+			}
+			return events.HearOfLeaver(ctx, b.service.use.Favourites, b.service.stores.Favourites.In(tx), e)
 		},
 	})
 }

@@ -115,7 +115,10 @@ func (w *world) set(acc, bucket, user string, permission storagev1.Permission) *
 // Where a bucket is named the grant decides; the list of backends is for any login.
 var reachable = []string{
 	"BackendService/ListBackends", "BucketGrantService/ExplainBucketAccess", "BucketService/GetBucket", "BucketService/ListBuckets",
+	"FavouriteService/AddFavourite", "FavouriteService/ListFavourites", "FavouriteService/RemoveFavourite",
 	"ObjectService/PresignDownload", "ObjectService/PresignUpload",
+	// For anybody with a link.
+	"ShareService/ResolveShare",
 }
 
 func TestAnExternalPersonGetsToNoMethodButTheDeclaredOnes(t *testing.T) {

@@ -30,6 +30,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/favourite"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
 	rules "github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
@@ -42,6 +43,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
@@ -164,7 +166,7 @@ func (s *Service) connectBackends() error {
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
 			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Purges: adapter,
-			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter, Meter: adapter,
+			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter,
 			Objects: object.Ports{Store: adapter, Uploads: adapter, Forms: adapter},
 		}); err != nil {
 			return err
@@ -218,6 +220,11 @@ func (s *Service) useCases() error {
 		Operations: operationview.NewService(s.stores.Operations, pages),
 		Drifts:     drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),
 		Backends:   s.backends,
+		Shares: share.NewService(share.Deps{
+			Store: s.stores.Shares, Buckets: s.stores.Buckets, Principals: principals, Standings: s.stores.Standings,
+			Backends: s.backends, Gate: gate, Quota: quotas, Pages: pages, Clock: d.Clock,
+		}),
+		Favourites: favourite.NewService(favourite.Deps{Store: s.stores.Favourites, Gate: gate, Pages: pages, Clock: d.Clock}),
 	}
 	s.use.Lifecycle = rules.NewService(rules.Deps{
 		Buckets: s.use.Buckets, Backends: s.backends, Inventory: s.stores.Buckets, Trail: s.stores.Trail, Clock: d.Clock,

@@ -71,6 +71,8 @@ func Files() []protoreflect.FileDescriptor {
 		storagev1.File_primecloud_storage_v1_quota_service_proto,
 		storagev1.File_primecloud_storage_v1_object_service_proto,
 		storagev1.File_primecloud_storage_v1_multipart_upload_service_proto,
+		storagev1.File_primecloud_storage_v1_share_service_proto,
+		storagev1.File_primecloud_storage_v1_favourite_service_proto,
 		storagev1.File_primecloud_storage_v1_access_key_service_proto,
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
 		storagev1.File_primecloud_storage_v1_drift_service_proto,

@@ -85,6 +85,10 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
 		storagev1.File_primecloud_storage_v1_platform_quota_service_proto,
 		storagev1.File_primecloud_storage_v1_quota_service_proto,
+		storagev1.File_primecloud_storage_v1_favourite_service_proto,
+		storagev1.File_primecloud_storage_v1_object_service_proto,
+		storagev1.File_primecloud_storage_v1_operation_service_proto,
+		storagev1.File_primecloud_storage_v1_share_service_proto,
 		storagev1.File_primecloud_storage_v1_platform_drift_service_proto,
 	}
 	var services []protoreflect.ServiceDescriptor
@@ -136,6 +140,8 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.RegisterDriftServiceHandlerClient(ctx, e.mux, storagev1.NewDriftServiceClient(storage)),
 		storagev1.RegisterLifecycleRuleServiceHandlerClient(ctx, e.mux, storagev1.NewLifecycleRuleServiceClient(storage)),
 		storagev1.RegisterMultipartUploadServiceHandlerClient(ctx, e.mux, storagev1.NewMultipartUploadServiceClient(storage)),
+		storagev1.RegisterFavouriteServiceHandlerClient(ctx, e.mux, storagev1.NewFavouriteServiceClient(storage)),
+		storagev1.RegisterShareServiceHandlerClient(ctx, e.mux, storagev1.NewShareServiceClient(storage)),
 		storagev1.RegisterObjectServiceHandlerClient(ctx, e.mux, storagev1.NewObjectServiceClient(storage)),
 		storagev1.RegisterOperationServiceHandlerClient(ctx, e.mux, storagev1.NewOperationServiceClient(storage)),
 		storagev1.RegisterPlatformQuotaServiceHandlerClient(ctx, e.mux, storagev1.NewPlatformQuotaServiceClient(storage)),

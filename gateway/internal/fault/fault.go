@@ -54,7 +54,7 @@ func Write(w http.ResponseWriter, requestID string, err error) {
 		header.Set("WWW-Authenticate", "Bearer")
 	}
 	if e != nil && e.RetryAfter() > 0 {
-		header.Set("Retry-After", seconds(e.RetryAfter()))
+		header.Set("Retry-After", Seconds(e.RetryAfter()))
 	}
 	body, failed := protojson.Marshal(s.Proto())
 	if failed != nil {
@@ -83,7 +83,8 @@ func HTTPStatus(err error, code codes.Code) int {
 	return runtime.HTTPStatusFromCode(code)
 }
 
-// seconds rounds up: a client that waits so long is not told to wait again.
-func seconds(d time.Duration) string {
+// Seconds writes a Retry-After. It rounds up: a client that waits so long is not told to wait
+// again.
+func Seconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }

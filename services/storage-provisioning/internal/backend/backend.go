@@ -14,6 +14,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
 // Backend is one deployment, as clients see it.
@@ -50,6 +51,10 @@ type Ports struct {
 	Meter quota.Meter
 	// Objects are what is in the buckets.
 	Objects object.Ports
+	Users   principal.Users
+	Keys    accesskey.Keys
+	Signer  object.Signer
+	Shared  share.Backend
 }
 
 // Registry is the configured backends.
@@ -146,4 +151,10 @@ func (r *Registry) Meter(name string) (quota.Meter, error) {
 func (r *Registry) Objects(name string) (object.Ports, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Objects, err
+}
+
+// Shared returns a backend as public links see it.
+func (r *Registry) Shared(name string) (share.Backend, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Shared, err
 }

@@ -48,6 +48,9 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 			if err := grant.EndWithBucket(ctx, tx.Grants, tx.Record, b.ID); err != nil {
 				return err
 			}
+			if err := tx.Dependents.EndOfBucket(ctx, b.ID); err != nil {
+				return err
+			}
 		}
 		if was == Conflict || was == Deleting || b.State == Vanishing && was != Vanishing {
 			if err := s.accessChanged(ctx, tx, b); err != nil {

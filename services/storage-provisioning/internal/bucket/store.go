@@ -39,6 +39,12 @@ type Access interface {
 	Touch(ctx context.Context, accountID, backend string, due time.Time) (int64, error)
 }
 
+// Dependents are what others keep of a bucket and must not outlive it, in the transaction.
+type Dependents interface {
+	// EndOfBucket ends all of it, and tells of it.
+	EndOfBucket(ctx context.Context, bucketID string) error
+}
+
 // Tx is a transaction of the account.
 type Tx struct {
 	change.Tx
@@ -47,6 +53,8 @@ type Tx struct {
 	Drifts  drift.Rows
 	Grants  grant.Ends
 	Quotas  quota.Rows
+	// Dependents are what else ends with a bucket.
+	Dependents Dependents
 }
 
 // Quota is the account's limits.

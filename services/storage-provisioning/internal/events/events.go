@@ -24,6 +24,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
 // Noun is what storage publishes under.
@@ -68,6 +69,8 @@ func payloadOf(snapshot any) (proto.Message, error) {
 		return &storagev1.BucketChanged{Bucket: grpcapi.Bucket(s)}, nil
 	case accesskey.AccessKey:
 		return grpcapi.AccessKeyChanged(s), nil
+	case share.Share:
+		return &storagev1.ShareChanged{Share: grpcapi.Share(s)}, nil
 	case grant.Grant:
 		return &storagev1.BucketGrantChanged{BucketGrant: grpcapi.BucketGrant(s)}, nil
 	case removal.Removal:

@@ -18,6 +18,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/favourite"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
@@ -26,6 +27,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
 // UseCases are what the methods call.
@@ -43,6 +45,8 @@ type UseCases struct {
 	Operations *operationview.Service
 	Drifts     *drift.Service
 	Backends   *backend.Registry
+	Shares     *share.Service
+	Favourites *favourite.Service
 	// Fresh fails while it is not known whether logins were revoked. What makes something
 	// that outlives a token asks it first.
 	Fresh func(ctx context.Context) error
@@ -64,6 +68,8 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})
 	storagev1.RegisterPlatformDriftServiceServer(server, &platformDrifts{use: u.Drifts})
 	storagev1.RegisterBackendServiceServer(server, &backends{use: u.Backends})
+	storagev1.RegisterShareServiceServer(server, &shares{use: u.Shares, fresh: u.Fresh})
+	storagev1.RegisterFavouriteServiceServer(server, &favourites{use: u.Favourites})
 }
 
 // begun tells the caller which operation its call is.

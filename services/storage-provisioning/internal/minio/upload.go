@@ -172,6 +172,9 @@ func formRules(in object.Form, expires time.Time) (*minio.PostPolicy, error) {
 			return rules.SetContentType(in.ContentType)
 		},
 	}
+	if in.Redirect != "" {
+		steps = append(steps, func() error { return rules.SetSuccessActionRedirect(in.Redirect) })
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return nil, err

@@ -89,9 +89,11 @@ func (s *Service) Copy(ctx context.Context, in NewCopy) (Object, error) {
 		return Object{}, err
 	}
 	var done Object
-	err = s.act(ctx, w.deed("copy", audit.Info), func(ctx context.Context) (_ map[string]any, err error) {
-		done, err = w.copy(ctx)
-		return nil, err
+	err = s.reserving(ctx, w.coming(), func() error {
+		return s.act(ctx, w.deed("copy", audit.Info), func(ctx context.Context) (_ map[string]any, err error) {
+			done, err = w.copy(ctx)
+			return nil, err
+		})
 	})
 	return done, err
 }

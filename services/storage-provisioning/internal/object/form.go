@@ -9,6 +9,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // maxForm is the largest file of a form, in bytes.
@@ -46,7 +47,8 @@ func (s *Service) PresignForm(ctx context.Context, in NewForm) (SignedForm, erro
 	if err := url.check(); err != nil {
 		return SignedForm{}, err
 	}
-	if in.Max == 0 {
+	declared := in.Max != 0
+	if !declared {
 		in.Max = maxForm
 	}
 	if in.Min < 0 || in.Max < in.Min || in.Max > maxForm {
@@ -71,17 +73,23 @@ func (s *Service) PresignForm(ctx context.Context, in NewForm) (SignedForm, erro
 	if err != nil {
 		return SignedForm{}, err
 	}
-	signed, err := at.Forms.PresignForm(ctx, Form{
-		Scope: scope, Bucket: in.Bucket, Key: in.Key, Prefix: in.Prefix, ContentType: in.ContentType,
-		Min: in.Min, Max: in.Max, Lifetime: url.lifetime(),
-	})
-	if err != nil {
-		return SignedForm{}, err
+	coming := quota.Upload{AccountID: in.AccountID, BucketID: at.bucket.ID, Key: in.Key + in.Prefix, Lifetime: url.lifetime()}
+	if declared {
+		coming.Size = &in.Max
 	}
-	err = s.Trail.Record(ctx, audit.Entry{
-		AccountID: in.AccountID, Action: "object.presign_post", Severity: audit.Info, Outcome: audit.Succeeded,
-		Target: audit.Target{Kind: bucket.Kind, ID: at.bucket.ID, Name: at.bucket.Name},
-		After:  map[string]any{"key": in.Key, "key_prefix": in.Prefix, "max_size_bytes": in.Max, "lifetime": url.lifetime().String()},
+	var signed SignedForm
+	err = s.reserving(ctx, coming, func() error {
+		if signed, err = at.Forms.PresignForm(ctx, Form{
+			Scope: scope, Bucket: in.Bucket, Key: in.Key, Prefix: in.Prefix, ContentType: in.ContentType,
+			Min: in.Min, Max: in.Max, Lifetime: url.lifetime(),
+		}); err != nil {
+			return err
+		}
+		return s.Trail.Record(ctx, audit.Entry{
+			AccountID: in.AccountID, Action: "object.presign_post", Severity: audit.Info, Outcome: audit.Succeeded,
+			Target: audit.Target{Kind: bucket.Kind, ID: at.bucket.ID, Name: at.bucket.Name},
+			After:  map[string]any{"key": in.Key, "key_prefix": in.Prefix, "max_size_bytes": in.Max, "lifetime": url.lifetime().String()},
+		})
 	})
 	if err != nil {
 		return SignedForm{}, err

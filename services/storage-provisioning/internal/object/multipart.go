@@ -16,6 +16,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/page"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // The lists that page tokens are bound to.
@@ -95,7 +96,8 @@ func (in NewUpload) check() error {
 	return nil
 }
 
-// SignParts returns URLs that put parts, and records who is given them, before.
+// SignParts returns URLs that put parts, and records who is given them, before. What they may
+// bring is reserved in the account's quota, by the highest number.
 func (s *Service) SignParts(ctx context.Context, m Multipart, numbers []int, lifetime time.Duration) ([]Signed, error) {
 	url := NewURL{AccountID: m.AccountID, Bucket: m.Bucket, Key: m.Key, Lifetime: lifetime}
 	if err := url.check(); err != nil {
@@ -114,12 +116,17 @@ func (s *Service) SignParts(ctx context.Context, m Multipart, numbers []int, lif
 	if err != nil {
 		return nil, err
 	}
-	signed, err := at.Forms.PresignParts(ctx, PartURLs{Scope: scope, UploadRef: m.ref(), Numbers: numbers, Lifetime: url.lifetime()})
+	var signed []Signed
+	size := int64(slices.Max(numbers)) * reservedPart
+	coming := quota.Upload{AccountID: m.AccountID, BucketID: at.bucket.ID, Key: m.Key, Size: &size, Lifetime: url.lifetime()}
+	err = s.reserving(ctx, coming, func() error {
+		if signed, err = at.Forms.PresignParts(ctx, PartURLs{Scope: scope, UploadRef: m.ref(), Numbers: numbers, Lifetime: url.lifetime()}); err != nil {
+			return err
+		}
+		d := m.deed("sign_parts", at, audit.Info, map[string]any{"lifetime": url.lifetime().String(), "parts": len(numbers)})
+		return s.Trail.Record(ctx, d.entry(audit.Succeeded, d.what[0]))
+	})
 	if err != nil {
-		return nil, err
-	}
-	d := m.deed("sign_parts", at, audit.Info, map[string]any{"lifetime": url.lifetime().String(), "parts": len(numbers)})
-	if err := s.Trail.Record(ctx, d.entry(audit.Succeeded, d.what[0])); err != nil {
 		return nil, err
 	}
 	return signed, nil

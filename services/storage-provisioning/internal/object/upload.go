@@ -74,6 +74,8 @@ type Form struct {
 	ContentType string
 	// Min and Max bound the size of the file, in bytes.
 	Min, Max int64
+	// Redirect is where the backend sends a browser afterwards; empty for nowhere.
+	Redirect string
 	Lifetime time.Duration
 }
 

@@ -70,6 +70,8 @@ type Stores struct {
 	Quotas     *Quotas
 	Usages     *Usages
 	Standings  *Standings
+	Shares     *Shares
+	Favourites *Favourites
 	Trail      *Trail
 	Drifts     *Drifts
 	Operations *Operations
@@ -87,6 +89,7 @@ func New(c Config) *Stores {
 	return &Stores{
 		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
 		Standings: &Standings{b}, Purges: &Purges{b}, Removals: &Removals{b}, Quotas: &Quotas{b}, Usages: &Usages{b},
+		Shares: &Shares{b}, Favourites: &Favourites{b},
 		Drifts: &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}

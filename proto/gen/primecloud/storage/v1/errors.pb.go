@@ -138,6 +138,24 @@ const (
 	// The two buckets are on different backends, which do not copy from each other. Download and
 	// upload, or choose another bucket.
 	ErrorReason_ERROR_REASON_BUCKETS_APART ErrorReason = 67
+	// No such share: in the account, check the id. For a link: it never was, was revoked, has
+	// expired or was used up, may not be used from here, or is stopped with its account or
+	// bucket. Ask whoever sent the link.
+	ErrorReason_ERROR_REASON_SHARE_NOT_FOUND ErrorReason = 70
+	// The link asks for a password and none was given. Give it.
+	ErrorReason_ERROR_REASON_SHARE_PASSWORD_MISSING ErrorReason = 71
+	// The password of the link is wrong. Give the right one.
+	ErrorReason_ERROR_REASON_SHARE_PASSWORD_WRONG ErrorReason = 72
+	// There were too many wrong passwords for this link lately. Wait as long as the answer says.
+	ErrorReason_ERROR_REASON_SHARE_PASSWORD_LIMITED ErrorReason = 73
+	// A share cannot be like this; see the violations. Change the request.
+	ErrorReason_ERROR_REASON_SHARE_INVALID ErrorReason = 74
+	// No such object below the link. List what there is.
+	ErrorReason_ERROR_REASON_SHARE_OBJECT_NOT_FOUND ErrorReason = 75
+	// The share was revoked, which is for good. Make another one.
+	ErrorReason_ERROR_REASON_SHARE_REVOKED ErrorReason = 76
+	// The person has as many favourites as they may. Remove some.
+	ErrorReason_ERROR_REASON_FAVOURITE_LIMIT_REACHED ErrorReason = 77
 	// A hard limit of the account is reached; the metadata says of what (`kind`), the limit
 	// (`limit`), how much is used (`used`) and, for storage, reserved (`reserved`); external
 	// people are told the kind alone. Delete something, or ask for more with CreateQuotaRequest.
@@ -212,6 +230,14 @@ var (
 		65: "ERROR_REASON_UPLOAD_NOT_FOUND",
 		66: "ERROR_REASON_UPLOAD_PARTS_INVALID",
 		67: "ERROR_REASON_BUCKETS_APART",
+		70: "ERROR_REASON_SHARE_NOT_FOUND",
+		71: "ERROR_REASON_SHARE_PASSWORD_MISSING",
+		72: "ERROR_REASON_SHARE_PASSWORD_WRONG",
+		73: "ERROR_REASON_SHARE_PASSWORD_LIMITED",
+		74: "ERROR_REASON_SHARE_INVALID",
+		75: "ERROR_REASON_SHARE_OBJECT_NOT_FOUND",
+		76: "ERROR_REASON_SHARE_REVOKED",
+		77: "ERROR_REASON_FAVOURITE_LIMIT_REACHED",
 		80: "ERROR_REASON_QUOTA_EXCEEDED",
 		81: "ERROR_REASON_QUOTA_INVALID",
 		82: "ERROR_REASON_QUOTA_REQUEST_NOT_FOUND",
@@ -271,6 +297,14 @@ var (
 		"ERROR_REASON_UPLOAD_NOT_FOUND":             65,
 		"ERROR_REASON_UPLOAD_PARTS_INVALID":         66,
 		"ERROR_REASON_BUCKETS_APART":                67,
+		"ERROR_REASON_SHARE_NOT_FOUND":              70,
+		"ERROR_REASON_SHARE_PASSWORD_MISSING":       71,
+		"ERROR_REASON_SHARE_PASSWORD_WRONG":         72,
+		"ERROR_REASON_SHARE_PASSWORD_LIMITED":       73,
+		"ERROR_REASON_SHARE_INVALID":                74,
+		"ERROR_REASON_SHARE_OBJECT_NOT_FOUND":       75,
+		"ERROR_REASON_SHARE_REVOKED":                76,
+		"ERROR_REASON_FAVOURITE_LIMIT_REACHED":      77,
 		"ERROR_REASON_QUOTA_EXCEEDED":               80,
 		"ERROR_REASON_QUOTA_INVALID":                81,
 		"ERROR_REASON_QUOTA_REQUEST_NOT_FOUND":      82,
@@ -314,7 +348,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xda\x10\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x88\x13\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -364,7 +398,15 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\x1bERROR_REASON_OBJECT_CHANGED\x10@\x12!\n" +
 	"\x1dERROR_REASON_UPLOAD_NOT_FOUND\x10A\x12%\n" +
 	"!ERROR_REASON_UPLOAD_PARTS_INVALID\x10B\x12\x1e\n" +
-	"\x1aERROR_REASON_BUCKETS_APART\x10C\x12\x1f\n" +
+	"\x1aERROR_REASON_BUCKETS_APART\x10C\x12 \n" +
+	"\x1cERROR_REASON_SHARE_NOT_FOUND\x10F\x12'\n" +
+	"#ERROR_REASON_SHARE_PASSWORD_MISSING\x10G\x12%\n" +
+	"!ERROR_REASON_SHARE_PASSWORD_WRONG\x10H\x12'\n" +
+	"#ERROR_REASON_SHARE_PASSWORD_LIMITED\x10I\x12\x1e\n" +
+	"\x1aERROR_REASON_SHARE_INVALID\x10J\x12'\n" +
+	"#ERROR_REASON_SHARE_OBJECT_NOT_FOUND\x10K\x12\x1e\n" +
+	"\x1aERROR_REASON_SHARE_REVOKED\x10L\x12(\n" +
+	"$ERROR_REASON_FAVOURITE_LIMIT_REACHED\x10M\x12\x1f\n" +
 	"\x1bERROR_REASON_QUOTA_EXCEEDED\x10P\x12\x1e\n" +
 	"\x1aERROR_REASON_QUOTA_INVALID\x10Q\x12(\n" +
 	"$ERROR_REASON_QUOTA_REQUEST_NOT_FOUND\x10R\x12%\n" +

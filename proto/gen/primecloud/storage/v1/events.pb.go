@@ -444,11 +444,58 @@ func (x *QuotaRequestChanged) GetQuotaRequest() *QuotaRequest {
 	return nil
 }
 
+// ShareChanged is the payload of primecloud.storage.share.{created,updated,revoked}.v1. It
+// carries neither the token nor the password.
+type ShareChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The share after the change.
+	Share         *Share `protobuf:"bytes,1,opt,name=share,proto3" json:"share,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShareChanged) Reset() {
+	*x = ShareChanged{}
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareChanged) ProtoMessage() {}
+
+func (x *ShareChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_events_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareChanged.ProtoReflect.Descriptor instead.
+func (*ShareChanged) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_events_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ShareChanged) GetShare() *Share {
+	if x != nil {
+		return x.Share
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_events_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a+primecloud/storage/v1/account_removal.proto\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\x1a(primecloud/storage/v1/bucket_purge.proto\x1a!primecloud/storage/v1/quota.proto\"F\n" +
+	"\"primecloud/storage/v1/events.proto\x12\x15primecloud.storage.v1\x1a+primecloud/storage/v1/account_removal.proto\x1a\"primecloud/storage/v1/bucket.proto\x1a(primecloud/storage/v1/bucket_grant.proto\x1a(primecloud/storage/v1/bucket_purge.proto\x1a!primecloud/storage/v1/quota.proto\x1a!primecloud/storage/v1/share.proto\"F\n" +
 	"\rBucketChanged\x125\n" +
 	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\x85\x01\n" +
 	"\x10AccessKeyChanged\x12\x1d\n" +
@@ -472,7 +519,9 @@ const file_primecloud_storage_v1_events_proto_rawDesc = "" +
 	"\fKIND_BUCKETS\x10\x02\x12\x14\n" +
 	"\x10KIND_ACCESS_KEYS\x10\x03\"_\n" +
 	"\x13QuotaRequestChanged\x12H\n" +
-	"\rquota_request\x18\x01 \x01(\v2#.primecloud.storage.v1.QuotaRequestR\fquotaRequestBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\rquota_request\x18\x01 \x01(\v2#.primecloud.storage.v1.QuotaRequestR\fquotaRequest\"B\n" +
+	"\fShareChanged\x122\n" +
+	"\x05share\x18\x01 \x01(\v2\x1c.primecloud.storage.v1.ShareR\x05shareBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_events_proto_rawDescOnce sync.Once
@@ -487,7 +536,7 @@ func file_primecloud_storage_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_primecloud_storage_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_primecloud_storage_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_primecloud_storage_v1_events_proto_goTypes = []any{
 	(QuotaChanged_Kind)(0),        // 0: primecloud.storage.v1.QuotaChanged.Kind
 	(*BucketChanged)(nil),         // 1: primecloud.storage.v1.BucketChanged
@@ -497,26 +546,29 @@ var file_primecloud_storage_v1_events_proto_goTypes = []any{
 	(*AccountRemovalChanged)(nil), // 5: primecloud.storage.v1.AccountRemovalChanged
 	(*QuotaChanged)(nil),          // 6: primecloud.storage.v1.QuotaChanged
 	(*QuotaRequestChanged)(nil),   // 7: primecloud.storage.v1.QuotaRequestChanged
-	(*Bucket)(nil),                // 8: primecloud.storage.v1.Bucket
-	(*BucketGrant)(nil),           // 9: primecloud.storage.v1.BucketGrant
-	(*BucketPurge)(nil),           // 10: primecloud.storage.v1.BucketPurge
-	(*AccountRemoval)(nil),        // 11: primecloud.storage.v1.AccountRemoval
-	(*AccountQuota)(nil),          // 12: primecloud.storage.v1.AccountQuota
-	(*QuotaRequest)(nil),          // 13: primecloud.storage.v1.QuotaRequest
+	(*ShareChanged)(nil),          // 8: primecloud.storage.v1.ShareChanged
+	(*Bucket)(nil),                // 9: primecloud.storage.v1.Bucket
+	(*BucketGrant)(nil),           // 10: primecloud.storage.v1.BucketGrant
+	(*BucketPurge)(nil),           // 11: primecloud.storage.v1.BucketPurge
+	(*AccountRemoval)(nil),        // 12: primecloud.storage.v1.AccountRemoval
+	(*AccountQuota)(nil),          // 13: primecloud.storage.v1.AccountQuota
+	(*QuotaRequest)(nil),          // 14: primecloud.storage.v1.QuotaRequest
+	(*Share)(nil),                 // 15: primecloud.storage.v1.Share
 }
 var file_primecloud_storage_v1_events_proto_depIdxs = []int32{
-	8,  // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
-	9,  // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
-	10, // 2: primecloud.storage.v1.BucketPurgeChanged.bucket_purge:type_name -> primecloud.storage.v1.BucketPurge
-	11, // 3: primecloud.storage.v1.AccountRemovalChanged.account_removal:type_name -> primecloud.storage.v1.AccountRemoval
-	12, // 4: primecloud.storage.v1.QuotaChanged.quota:type_name -> primecloud.storage.v1.AccountQuota
+	9,  // 0: primecloud.storage.v1.BucketChanged.bucket:type_name -> primecloud.storage.v1.Bucket
+	10, // 1: primecloud.storage.v1.BucketGrantChanged.bucket_grant:type_name -> primecloud.storage.v1.BucketGrant
+	11, // 2: primecloud.storage.v1.BucketPurgeChanged.bucket_purge:type_name -> primecloud.storage.v1.BucketPurge
+	12, // 3: primecloud.storage.v1.AccountRemovalChanged.account_removal:type_name -> primecloud.storage.v1.AccountRemoval
+	13, // 4: primecloud.storage.v1.QuotaChanged.quota:type_name -> primecloud.storage.v1.AccountQuota
 	0,  // 5: primecloud.storage.v1.QuotaChanged.kind:type_name -> primecloud.storage.v1.QuotaChanged.Kind
-	13, // 6: primecloud.storage.v1.QuotaRequestChanged.quota_request:type_name -> primecloud.storage.v1.QuotaRequest
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	14, // 6: primecloud.storage.v1.QuotaRequestChanged.quota_request:type_name -> primecloud.storage.v1.QuotaRequest
+	15, // 7: primecloud.storage.v1.ShareChanged.share:type_name -> primecloud.storage.v1.Share
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_events_proto_init() }
@@ -529,13 +581,14 @@ func file_primecloud_storage_v1_events_proto_init() {
 	file_primecloud_storage_v1_bucket_grant_proto_init()
 	file_primecloud_storage_v1_bucket_purge_proto_init()
 	file_primecloud_storage_v1_quota_proto_init()
+	file_primecloud_storage_v1_share_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_events_proto_rawDesc), len(file_primecloud_storage_v1_events_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -160,6 +160,47 @@ type Drift struct {
 	IgnoreReason string
 }
 
+type ObjectFavourite struct {
+	ID        string
+	AccountID string
+	UserID    string
+	BucketID  string
+	Path      string
+	CreatedAt time.Time
+}
+
+type ObjectShare struct {
+	ID             string
+	AccountID      string
+	BucketID       string
+	DisplayName    string
+	Scope          string
+	Path           string
+	TokenHash      []byte
+	PasswordHash   string
+	ExpireTime     *time.Time
+	UseLimit       int64
+	UseCount       int64
+	Networks       []string
+	MaxUploadBytes int64
+	CreatorID      string
+	Version        int64
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+	RevokedAt      *time.Time
+}
+
+type ObjectShareAccess struct {
+	ID        string
+	AccountID string
+	ShareID   string
+	At        time.Time
+	Address   string
+	UserAgent string
+	Outcome   string
+	Key       string
+}
+
 type Principal struct {
 	ID           string
 	AccountID    string
