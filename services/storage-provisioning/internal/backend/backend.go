@@ -51,10 +51,8 @@ type Ports struct {
 	Meter quota.Meter
 	// Objects are what is in the buckets.
 	Objects object.Ports
-	Users   principal.Users
-	Keys    accesskey.Keys
-	Signer  object.Signer
-	Shared  share.Backend
+	// Shared is a backend as public links see it.
+	Shared share.Backend
 }
 
 // Registry is the configured backends.
