@@ -100,6 +100,13 @@ const (
 	ErrorReason_ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND ErrorReason = 37
 	// The bucket has a rule of this id already. Choose another id, or change that one.
 	ErrorReason_ERROR_REASON_LIFECYCLE_RULE_EXISTS ErrorReason = 38
+	// No such finding, or no longer kept. List the findings.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
+	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
+	// ignore it.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_REPAIRABLE ErrorReason = 91
+	// The finding does not stand any more. Nothing is to be done.
+	ErrorReason_ERROR_REASON_DRIFT_REPAIRED ErrorReason = 92
 )
 
 // Enum value maps for ErrorReason.
@@ -138,6 +145,9 @@ var (
 		36: "ERROR_REASON_TIER_UNKNOWN",
 		37: "ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND",
 		38: "ERROR_REASON_LIFECYCLE_RULE_EXISTS",
+		90: "ERROR_REASON_DRIFT_NOT_FOUND",
+		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
+		92: "ERROR_REASON_DRIFT_REPAIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                  0,
@@ -173,6 +183,9 @@ var (
 		"ERROR_REASON_TIER_UNKNOWN":                 36,
 		"ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND":     37,
 		"ERROR_REASON_LIFECYCLE_RULE_EXISTS":        38,
+		"ERROR_REASON_DRIFT_NOT_FOUND":              90,
+		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":         91,
+		"ERROR_REASON_DRIFT_REPAIRED":               92,
 	}
 )
 
@@ -207,7 +220,8 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xea\t\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xd4\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -242,7 +256,10 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\"ERROR_REASON_PUBLIC_PREFIX_INVALID\x10#\x12\x1d\n" +
 	"\x19ERROR_REASON_TIER_UNKNOWN\x10$\x12)\n" +
 	"%ERROR_REASON_LIFECYCLE_RULE_NOT_FOUND\x10%\x12&\n" +
-	"\"ERROR_REASON_LIFECYCLE_RULE_EXISTS\x10&BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\"ERROR_REASON_LIFECYCLE_RULE_EXISTS\x10&\x12 \n" +
+	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
+	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
+	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once

@@ -93,6 +93,8 @@ type Drift struct {
 	Observed     string
 	DetectedAt   time.Time
 	RepairedAt   *time.Time
+	IgnoredAt    *time.Time
+	IgnoreReason string
 }
 
 type Principal struct {
