@@ -420,6 +420,49 @@ func (w *world) warns(acc, action string, want auditv1.AuditEntry_Severity) {
 	}
 }
 
+func TestEventsOfABucketCarryItsSettings(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t))
+	acc := account()
+	made, err := w.makeAsked(acc, &storagev1.CreateBucketRequest{
+		Tags: map[string]string{"team": "red"}, Labels: map[string]string{"env": "prod"}, ObjectLock: &storagev1.ObjectLock{},
+		LifecycleRules: []*storagev1.LifecycleRule{{Id: "a", AbortIncompleteUploadAfterDays: 2, Tags: nil}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := w.openToAll(acc, made.GetName(), true, "pub/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, 20*time.Second, func() error {
+		events, err := w.published()
+		if err != nil {
+			return err
+		}
+		told := 0
+		for _, e := range events {
+			var payload storagev1.BucketChanged
+			if e.Aggregate.Kind != "bucket" || e.Aggregate.ID != made.GetId() {
+				continue
+			}
+			if err := proto.Unmarshal(e.Payload, &payload); err != nil {
+				return err
+			}
+			for _, want := range []*storagev1.Bucket{made, open} {
+				got := payload.GetBucket()
+				if got.GetEtag() == want.GetEtag() && proto.Equal(got.GetPublicAccess(), want.GetPublicAccess()) && got.GetObjectLock() != nil &&
+					got.GetTags()["team"] == "red" && got.GetLabels()["env"] == "prod" && got.GetLifecycleRules()[0].GetAbortIncompleteUploadAfterDays() == 2 {
+					told++
+				}
+			}
+		}
+		if told != 2 {
+			return fmt.Errorf("%d of 2 changes are told with their settings", told)
+		}
+		return nil
+	})
+}
+
 func TestAPlainBucketCostsTheBackendOneLookAndOneMark(t *testing.T) {
 	w := newWorld(t, testkit.MinIO(t))
 	acc := account()

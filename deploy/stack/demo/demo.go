@@ -81,6 +81,7 @@ func Run(ctx context.Context, target Target, out io.Writer) error {
 		{"See the key refused on another tenant's bucket", d.refused},
 		{"Let a person from elsewhere see one bucket", d.external},
 		{"Hold the account to a quota of bytes", d.quota},
+		{"Preview a lifecycle rule, and open a prefix to everybody for a moment", d.settings},
 		{"Suspend the account and restore it", d.suspension},
 		{"Read the audit trail of all that", d.audit},
 		{"Export the trail and verify it offline", d.export},

@@ -165,7 +165,11 @@ func (p *plan) checkQuery(raw string) error {
 				name = plain
 			}
 		}
-		first, _, _ := strings.Cut(name, ".")
+		first := name
+		// What is inside of a field is named after a point, what is in a map in brackets.
+		if end := strings.IndexAny(name, ".["); end >= 0 {
+			first = name[:end]
+		}
 		if name != "" && !p.query[first] {
 			return fault.ErrRequestInvalid.WithMessage("the method has no query parameter %q; /docs lists those it has", name).
 				WithViolation(errs.Violation{Field: name, Rule: "UNKNOWN_FIELD", Description: "remove the parameter"})

@@ -81,6 +81,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.File_primecloud_storage_v1_bucket_service_proto,
 		storagev1.File_primecloud_storage_v1_drift_service_proto,
 		storagev1.File_primecloud_storage_v1_multipart_upload_service_proto,
+		storagev1.File_primecloud_storage_v1_lifecycle_rule_service_proto,
 		storagev1.File_primecloud_storage_v1_object_service_proto,
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
 		storagev1.File_primecloud_storage_v1_platform_quota_service_proto,

@@ -21,10 +21,12 @@ var (
 	made = bucket.Spec{
 		Versioning: bucket.VersioningEnabled, QuotaBytes: 1 << 30,
 		Lifecycle: []bucket.Rule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 7}},
+		Tags:      map[string]string{"team": "red"},
 	}
 	changed = bucket.Spec{
 		Versioning: bucket.VersioningSuspended, QuotaBytes: 2 << 30,
 		Lifecycle: []bucket.Rule{{ID: "new", Prefix: "log/", ExpireAfterDays: 30}},
+		Tags:      map[string]string{"team": "blue"},
 	}
 )
 
@@ -175,15 +177,16 @@ func (c call) send(ctx context.Context, conn grpc.ClientConnInterface) (credenti
 	case createBucket:
 		_, err = buckets.CreateBucket(ctx, &storagev1.CreateBucketRequest{
 			AccountId: c.Account, Name: c.Bucket, Versioning: storagev1.Versioning_VERSIONING_ENABLED,
-			QuotaBytes: made.QuotaBytes, LifecycleRules: rules(made),
+			QuotaBytes: made.QuotaBytes, LifecycleRules: rules(made), Tags: made.Tags,
 		})
 	case updateBucket:
 		_, err = buckets.UpdateBucket(ctx, &storagev1.UpdateBucketRequest{
 			AccountId: c.Account, BucketName: c.Bucket,
 			Bucket: &storagev1.Bucket{
 				Versioning: storagev1.Versioning_VERSIONING_SUSPENDED, QuotaBytes: changed.QuotaBytes, LifecycleRules: rules(changed),
+				Tags: changed.Tags,
 			},
-			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"versioning", "quota_bytes", "lifecycle_rules"}},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"versioning", "quota_bytes", "lifecycle_rules", "tags"}},
 		})
 	case createKey, createKeyOnce:
 		var response *storagev1.CreateAccessKeyResponse

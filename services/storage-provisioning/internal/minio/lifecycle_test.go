@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/madmin-go/v3"
 	client "github.com/minio/minio-go/v7"
 	rules "github.com/minio/minio-go/v7/pkg/lifecycle"
 
@@ -190,4 +191,67 @@ func setAbortRule(t *testing.T, s *testkit.Storage, n string, expire int) string
 		AbortIncompleteMultipartUpload: rules.AbortIncompleteMultipartUpload{DaysAfterInitiation: 3},
 	}}
 	return code(root(t, s).SetBucketLifecycle(t.Context(), n, config))
+}
+
+func TestWhatALockKeepsIsListedSo(t *testing.T) {
+	s := testkit.MinIO(t)
+	b, c, ctx := backend(t, s), root(t, s), t.Context()
+	n := name("locked-")
+	must(t, b.MakeLockedBucket(ctx, n))
+	until, mode := time.Now().Add(time.Hour), client.Governance
+	_, err := c.PutObject(ctx, n, "held", strings.NewReader("x"), 1, client.PutObjectOptions{LegalHold: client.LegalHoldEnabled, DisableMultipart: true, SendContentMd5: true})
+	must(t, err)
+	_, err = c.PutObject(ctx, n, "kept", strings.NewReader("x"), 1, client.PutObjectOptions{Mode: mode, RetainUntilDate: until, DisableMultipart: true, SendContentMd5: true})
+	must(t, err)
+	put(t, c, n, "loose")
+	list, _, err := b.ListVersions(ctx, n, "", 10)
+	must(t, err)
+	for _, v := range list {
+		if v.Retained != (v.Key != "loose") {
+			t.Errorf("%+v", v)
+		}
+	}
+	if len(list) != 3 {
+		t.Errorf("listed %+v", list)
+	}
+}
+
+func TestObjectsMoveToATierOfTheBackend(t *testing.T) {
+	s := testkit.NewMinIO(t)
+	b, c, ctx := backend(t, s), root(t, s), t.Context()
+	cold := testkit.MinIO(t)
+	remote := name("cold-")
+	must(t, root(t, cold).MakeBucket(ctx, remote, client.MakeBucketOptions{}))
+	tier, err := madmin.NewTierMinIO("COLD", cold.Endpoint(), cold.RootUser, cold.RootPassword, remote, madmin.MinIORegion(cold.Region))
+	must(t, err)
+	must(t, rootAdmin(t, s).AddTier(ctx, tier))
+	can, err := b.Features(ctx)
+	must(t, err)
+	if fmt.Sprint(can.Tiers) != "[COLD]" {
+		t.Errorf("it has the tiers %v", can.Tiers)
+	}
+	n := name("warm-")
+	must(t, b.MakeBucket(ctx, n))
+	want := []bucket.Rule{
+		{ID: "later", Prefix: "later/", Tier: "COLD", TransitionAfterDays: 30},
+		{ID: "now", Prefix: "now/", Tier: "COLD"},
+	}
+	must(t, b.SetLifecycle(ctx, n, want))
+	o, err := b.ObserveBucket(ctx, n)
+	must(t, err)
+	if len(o.Spec.Lifecycle) != 2 || !o.Spec.Lifecycle[0].Equal(want[0]) || !o.Spec.Lifecycle[1].Equal(want[1]) {
+		t.Errorf("got %+v, want %+v", o.Spec.Lifecycle, want)
+	}
+	put(t, c, n, "now/a")
+	put(t, c, n, "later/a")
+	testkit.Eventually(t, time.Minute, func() error {
+		list, _, err := b.ListVersions(ctx, n, "", 10)
+		if err != nil {
+			return err
+		}
+		if len(list) != 2 || list[0].Tier != "" || list[1].Tier != "COLD" {
+			return fmt.Errorf("listed %+v", list)
+		}
+		return nil
+	})
 }
