@@ -51,6 +51,7 @@ type Config struct {
 	Settle     time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
 	PurgeGrace time.Duration `env:"PRIMECLOUD_STORAGE_PURGE_GRACE" default:"24h" doc:"How long a purge of a bucket waits before it removes anything, so that it can be undone; zero to begin at once."`
 	PurgeRetry time.Duration `env:"PRIMECLOUD_STORAGE_PURGE_RETRY" default:"5m" doc:"How soon a purge tries again that something blocks, such as retention of an object."`
+	UndoDelete time.Duration `env:"PRIMECLOUD_STORAGE_UNDO_DELETE" default:"24h" doc:"How long a deleted bucket can be restored with its settings and grants; zero for not at all."`
 	Drain      time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
 
 	Observe observe.Config `prefix:"PRIMECLOUD_STORAGE_"`

@@ -186,9 +186,11 @@ func (s *Service) useCases() error {
 		return err
 	}
 	gate := grant.NewGate(s.stores.Grants)
+	grants := grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared})
 	buckets := bucket.NewService(bucket.Deps{
 		Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
 		Gate: gate, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
+		Trash: s.stores.Buckets, UndoFor: s.config.UndoDelete, Grants: grants,
 	})
 	s.standings = standing.NewService(d.Clock)
 	keys := accesskey.NewService(accesskey.Deps{
@@ -204,7 +206,7 @@ func (s *Service) useCases() error {
 		Purges:  purges, Removals: s.removals(pages, purges, keys, principals),
 		AccessKeys: keys,
 		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
-		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
+		Grants:     grants,
 		Principals: principals,
 		Operations: operationview.NewService(s.stores.Operations, pages),
 		Drifts:     drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),

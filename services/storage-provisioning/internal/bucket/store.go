@@ -45,6 +45,7 @@ type Tx struct {
 	Access  Access
 	Drifts  drift.Rows
 	Grants  grant.Ends
+	Deleted DeletedRows
 }
 
 // Query asks for a page of an account's buckets, by name.

@@ -51,6 +51,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})
 	storagev1.RegisterBucketPurgeServiceServer(server, &bucketPurges{use: u.Purges})
+	storagev1.RegisterDeletedBucketServiceServer(server, &deletedBuckets{use: u.Buckets})
 	storagev1.RegisterAccountRemovalServiceServer(server, &accountRemovals{use: u.Removals})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})

@@ -35,7 +35,7 @@ func (s *Buckets) InPlatform(ctx context.Context, fn func(context.Context, bucke
 }
 
 func (t *transaction) bucket() bucket.Tx {
-	return bucket.Tx{Tx: t.change(), Buckets: bucketRows{t}, Access: access{t}, Drifts: driftRows{t}, Grants: grantRows{t}}
+	return bucket.Tx{Tx: t.change(), Buckets: bucketRows{t}, Access: access{t}, Drifts: driftRows{t}, Grants: grantRows{t}, Deleted: deletedRows{t}}
 }
 
 // Get returns the account's visible bucket of that name.

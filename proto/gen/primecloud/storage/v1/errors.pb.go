@@ -97,6 +97,9 @@ const (
 	// Storage removes nothing of the account: it is not closed, or storage has not heard of it
 	// yet. Check the id.
 	ErrorReason_ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND ErrorReason = 46
+	// Nothing is kept of a bucket of this name that could be restored: it was not deleted, or
+	// too long ago. List the deleted buckets.
+	ErrorReason_ERROR_REASON_DELETED_BUCKET_NOT_FOUND ErrorReason = 47
 	// No such finding, or no longer kept. List the findings.
 	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
 	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
@@ -140,6 +143,7 @@ var (
 		44: "ERROR_REASON_OBJECTS_LOCKED",
 		45: "ERROR_REASON_ACCOUNT_REMOVAL_BEGUN",
 		46: "ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND",
+		47: "ERROR_REASON_DELETED_BUCKET_NOT_FOUND",
 		90: "ERROR_REASON_DRIFT_NOT_FOUND",
 		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
 		92: "ERROR_REASON_DRIFT_REPAIRED",
@@ -176,6 +180,7 @@ var (
 		"ERROR_REASON_OBJECTS_LOCKED":            44,
 		"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN":     45,
 		"ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND": 46,
+		"ERROR_REASON_DELETED_BUCKET_NOT_FOUND":  47,
 		"ERROR_REASON_DRIFT_NOT_FOUND":           90,
 		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":      91,
 		"ERROR_REASON_DRIFT_REPAIRED":            92,
@@ -213,7 +218,8 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xfa\t\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xa5\n" +
+	"\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -246,7 +252,8 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\x1fERROR_REASON_BUCKET_PURGE_ENDED\x10+\x12\x1f\n" +
 	"\x1bERROR_REASON_OBJECTS_LOCKED\x10,\x12&\n" +
 	"\"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN\x10-\x12*\n" +
-	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12 \n" +
+	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12)\n" +
+	"%ERROR_REASON_DELETED_BUCKET_NOT_FOUND\x10/\x12 \n" +
 	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
 	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
 	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
