@@ -53,6 +53,7 @@ type Config struct {
 	Settle       time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
 	Drain        time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
 	PurgeGrace   time.Duration `env:"PRIMECLOUD_STORAGE_PURGE_GRACE" default:"24h" doc:"How long a purge of a bucket waits before it removes anything, so that it can be undone; zero to begin at once."`
+	UndoDelete   time.Duration `env:"PRIMECLOUD_STORAGE_UNDO_DELETE" default:"24h" doc:"How long a deleted bucket can be restored with its settings and grants; zero for not at all."`
 	PurgeRetry   time.Duration `env:"PRIMECLOUD_STORAGE_PURGE_RETRY" default:"5m" doc:"How soon a purge tries again that something blocks, such as retention of an object."`
 
 	QuotaStorageSoft    int64         `env:"PRIMECLOUD_STORAGE_QUOTA_STORAGE_SOFT" default:"0" doc:"Bytes from which an account without limits of its own is told; 0 for no such limit."`
@@ -121,8 +122,8 @@ func (c Config) Validate() error {
 	if c.FullPass < time.Second || c.Sweep < 10*time.Millisecond {
 		report("FULL_PASS", "must be a second or more, and SWEEP 10 milliseconds or more")
 	}
-	if c.PurgeGrace < 0 || c.PurgeRetry < time.Second {
-		report("PURGE_GRACE", "must not be negative, and PURGE_RETRY a second or more")
+	if c.PurgeGrace < 0 || c.UndoDelete < 0 || c.PurgeRetry < time.Second {
+		report("PURGE_GRACE", "and UNDO_DELETE must not be negative, and PURGE_RETRY a second or more")
 	}
 	if err := c.quotaDefaults().Check(); err != nil {
 		report("QUOTA_*_SOFT", "must not lie above QUOTA_*_HARD, and none be negative")

@@ -192,6 +192,7 @@ func (s *Service) useCases() error {
 		return err
 	}
 	gate := grant.NewGate(s.stores.Grants)
+	grants := grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared})
 	s.standings = standing.NewService(d.Clock)
 	quotas := quota.NewService(quota.Deps{
 		Store: s.stores.Quotas, Measures: s.stores.Usages, Meters: s.backends, Standing: s.standings, Access: principals,
@@ -200,6 +201,7 @@ func (s *Service) useCases() error {
 	buckets := bucket.NewService(bucket.Deps{
 		Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
 		Gate: gate, Quota: quotas, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
+		Trash: s.stores.Buckets, UndoFor: s.config.UndoDelete, Grants: grants,
 	})
 	keys := accesskey.NewService(accesskey.Deps{
 		Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals, Quota: quotas,
@@ -215,7 +217,7 @@ func (s *Service) useCases() error {
 		AccessKeys: keys,
 		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Quota: quotas, Trail: s.stores.Trail, Pages: pages, Clock: d.Clock}),
 		Quotas:     quotas,
-		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
+		Grants:     grants,
 		Principals: principals,
 		Operations: operationview.NewService(s.stores.Operations, pages),
 		Drifts:     drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),

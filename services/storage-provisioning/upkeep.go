@@ -46,7 +46,7 @@ func (s *Service) upkeep(ctx context.Context, _ time.Time) error {
 		s.deps.Telemetry.Logger.InfoContext(ctx, "kept secrets were destroyed", "count", destroyed)
 	}
 	failures := []error{
-		err, s.use.Removals.BeginMissed(ctx), s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch), s.stores.Grants.SweepMembers(ctx, now.Add(-keepEnded), sweepBatch),
+		err, s.use.Removals.BeginMissed(ctx), s.stores.Buckets.SweepDeleted(ctx, now, sweepBatch), s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch), s.stores.Grants.SweepMembers(ctx, now.Add(-keepEnded), sweepBatch),
 		s.stores.Shares.Sweep(ctx, now.Add(-share.Kept), now.Add(-time.Hour), sweepBatch),
 	}
 	failures = append(failures, s.db.InTx(ctx, pg.System("sweep operations"), func(ctx context.Context, tx *pg.Tx) error {

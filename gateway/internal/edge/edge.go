@@ -138,6 +138,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.RegisterBucketGrantServiceHandlerClient(ctx, e.mux, storagev1.NewBucketGrantServiceClient(storage)),
 		storagev1.RegisterAccountRemovalServiceHandlerClient(ctx, e.mux, storagev1.NewAccountRemovalServiceClient(storage)),
 		storagev1.RegisterBucketPurgeServiceHandlerClient(ctx, e.mux, storagev1.NewBucketPurgeServiceClient(storage)),
+		storagev1.RegisterDeletedBucketServiceHandlerClient(ctx, e.mux, storagev1.NewDeletedBucketServiceClient(storage)),
 		storagev1.RegisterDriftServiceHandlerClient(ctx, e.mux, storagev1.NewDriftServiceClient(storage)),
 		storagev1.RegisterLifecycleRuleServiceHandlerClient(ctx, e.mux, storagev1.NewLifecycleRuleServiceClient(storage)),
 		storagev1.RegisterMultipartUploadServiceHandlerClient(ctx, e.mux, storagev1.NewMultipartUploadServiceClient(storage)),

@@ -45,6 +45,9 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 			return err
 		}
 		if b.State == Vanishing && was != Vanishing {
+			if err := s.keep(ctx, tx, b, j); err != nil {
+				return err
+			}
 			if err := grant.EndWithBucket(ctx, tx.Grants, tx.Record, b.ID); err != nil {
 				return err
 			}

@@ -39,6 +39,11 @@ type Deps struct {
 	// as wanted once more: a server that was paused applies late what it had been asked.
 	// 2 s when zero.
 	SettleAfter time.Duration
+	// Trash keeps what is needed to undo a deletion, for as long as UndoFor says; zero for not
+	// at all. Grants gives back the grants.
+	Trash   Trash
+	UndoFor time.Duration
+	Grants  Reinstater
 	// Wake asks the reconciler of this process to look at a resource now; may be nil.
 	Wake func(reconcile.Ref)
 }

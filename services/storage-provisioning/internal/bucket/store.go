@@ -55,6 +55,7 @@ type Tx struct {
 	Quotas  quota.Rows
 	// Dependents are what else ends with a bucket.
 	Dependents Dependents
+	Deleted    DeletedRows
 }
 
 // Quota is the account's limits.

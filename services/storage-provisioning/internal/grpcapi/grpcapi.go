@@ -61,6 +61,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterMultipartUploadServiceServer(server, &multipartUploads{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})
 	storagev1.RegisterBucketPurgeServiceServer(server, &bucketPurges{use: u.Purges})
+	storagev1.RegisterDeletedBucketServiceServer(server, &deletedBuckets{use: u.Buckets})
 	storagev1.RegisterAccountRemovalServiceServer(server, &accountRemovals{use: u.Removals})
 	storagev1.RegisterQuotaServiceServer(server, &quotas{use: u.Quotas})
 	storagev1.RegisterPlatformQuotaServiceServer(server, &platformQuotas{use: u.Quotas})

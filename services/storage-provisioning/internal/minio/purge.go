@@ -95,7 +95,7 @@ func (b *Backend) entries(ctx context.Context, bucket, after string, limit int) 
 // removeAll removes entries and counts what came of it. An entry that the server must keep is
 // no failure; any other trouble is, and what was removed before is found gone by the next try.
 func (b *Backend) removeAll(ctx context.Context, bucket string, entries []minio.ObjectInfo, done *purge.Batch) error {
-	sizes := make(map[[2]string]int64, len(entries))
+	sizes := make(map[entryID]int64, len(entries))
 	var many []minio.ObjectInfo
 	for _, e := range entries {
 		if !spellable(e.Key) {
@@ -104,7 +104,7 @@ func (b *Backend) removeAll(ctx context.Context, bucket string, entries []minio.
 			}
 			continue
 		}
-		sizes[[2]string{e.Key, e.VersionID}] = e.Size
+		sizes[idOf(e.Key, e.VersionID)] = e.Size
 		many = append(many, e)
 	}
 	if len(many) == 0 {
@@ -122,7 +122,7 @@ func (b *Backend) removeAll(ctx context.Context, bucket string, entries []minio.
 			switch {
 			case r.Err == nil:
 				done.Removed.Entries++
-				done.Removed.Bytes += sizes[[2]string{r.ObjectName, r.ObjectVersionID}]
+				done.Removed.Bytes += sizes[idOf(r.ObjectName, r.ObjectVersionID)]
 			case isAnswer && lockedCodes[said.Code]:
 				done.Locked++
 			default:
@@ -132,6 +132,17 @@ func (b *Backend) removeAll(ctx context.Context, bucket string, entries []minio.
 		}
 		return trouble
 	})
+}
+
+// entryID names an entry. The version that an object without versioning has is called null in
+// lists, and nothing in some answers.
+type entryID struct{ key, version string }
+
+func idOf(key, version string) entryID {
+	if version == "null" {
+		version = ""
+	}
+	return entryID{key, version}
 }
 
 // removeEntry removes an entry by itself.

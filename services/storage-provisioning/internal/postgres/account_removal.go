@@ -144,6 +144,11 @@ func (r removalRows) Save(ctx context.Context, m removal.Removal) error {
 	})
 }
 
+// ForgetDeleted removes what is kept of the account's deleted buckets.
+func (r removalRows) ForgetDeleted(ctx context.Context, accountID string) error {
+	return r.q.ForgetDeletedBuckets(ctx, accountID)
+}
+
 // Closed says whether identity has closed the account for good.
 func (r removalRows) Closed(ctx context.Context, accountID string) (bool, error) {
 	s, err := standingOf(ctx, r.q, accountID)

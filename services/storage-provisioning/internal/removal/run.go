@@ -19,7 +19,7 @@ const (
 	// while something keeps one of them from going.
 	again        = time.Second
 	blockedAgain = time.Minute
-	// enough is what must be left of an attempt to begin with another key.
+	// enough is what must be left of an attempt to begin with another bucket or key.
 	enough = 3 * time.Second
 )
 
@@ -109,12 +109,21 @@ func (s *Service) hold(ctx context.Context, has Holdings) (all bool, err error) 
 			continue
 		}
 		all = false
+		if late(ctx) {
+			return false, nil
+		}
 		err := s.Purges.Hold(ctx, b)
 		if err != nil && !errors.Is(err, operation.ErrInProgress) && errs.KindOf(err) != errs.FailedPrecondition && errs.KindOf(err) != errs.NotFound {
 			return false, err
 		}
 	}
 	return all, nil
+}
+
+// late says that too little is left of an attempt to begin with something else.
+func late(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < enough
 }
 
 // byBucket returns the newest purge of each bucket.
@@ -194,7 +203,7 @@ func (s *Service) removeKeys(ctx context.Context, accountID string, keys []Owned
 		if !k.Visible {
 			continue
 		}
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < enough {
+		if late(ctx) {
 			return removed, nil
 		}
 		err := s.Keys.DeleteKey(ctx, accountID, k.ID)
@@ -260,6 +269,9 @@ func (s *Service) finish(ctx context.Context, lease reconcile.Lease, r Removal, 
 		}
 		r.State, r.Record, r.Reason, r.Message, r.EndedAt = Done, &record, "", "", s.now()
 		if err := s.save(ctx, tx, r); err != nil {
+			return err
+		}
+		if err := tx.Removals.ForgetDeleted(ctx, r.AccountID); err != nil {
 			return err
 		}
 		if err := s.tell(ctx, tx, *r, "completed", audit.Entry{Action: Kind + ".run", Outcome: audit.Succeeded}); err != nil {

@@ -119,6 +119,9 @@ const (
 	// Storage removes nothing of the account: it is not closed, or storage has not heard of it
 	// yet. Check the id.
 	ErrorReason_ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND ErrorReason = 46
+	// Nothing is kept of a bucket of this name that could be restored: it was not deleted, or
+	// too long ago. List the deleted buckets.
+	ErrorReason_ERROR_REASON_DELETED_BUCKET_NOT_FOUND ErrorReason = 47
 	// No such object, or no such version of it; a delete marker has nothing to get. Check key and version.
 	ErrorReason_ERROR_REASON_OBJECT_NOT_FOUND ErrorReason = 60
 	// Retention or a legal hold keeps this version. Wait until it ends, or have the hold lifted.
@@ -222,6 +225,7 @@ var (
 		44: "ERROR_REASON_OBJECTS_LOCKED",
 		45: "ERROR_REASON_ACCOUNT_REMOVAL_BEGUN",
 		46: "ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND",
+		47: "ERROR_REASON_DELETED_BUCKET_NOT_FOUND",
 		60: "ERROR_REASON_OBJECT_NOT_FOUND",
 		61: "ERROR_REASON_OBJECT_LOCKED",
 		62: "ERROR_REASON_OBJECT_TOO_LARGE",
@@ -289,6 +293,7 @@ var (
 		"ERROR_REASON_OBJECTS_LOCKED":               44,
 		"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN":        45,
 		"ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND":    46,
+		"ERROR_REASON_DELETED_BUCKET_NOT_FOUND":     47,
 		"ERROR_REASON_OBJECT_NOT_FOUND":             60,
 		"ERROR_REASON_OBJECT_LOCKED":                61,
 		"ERROR_REASON_OBJECT_TOO_LARGE":             62,
@@ -348,7 +353,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x88\x13\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xb3\x13\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -390,7 +395,8 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\x1fERROR_REASON_BUCKET_PURGE_ENDED\x10+\x12\x1f\n" +
 	"\x1bERROR_REASON_OBJECTS_LOCKED\x10,\x12&\n" +
 	"\"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN\x10-\x12*\n" +
-	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12!\n" +
+	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12)\n" +
+	"%ERROR_REASON_DELETED_BUCKET_NOT_FOUND\x10/\x12!\n" +
 	"\x1dERROR_REASON_OBJECT_NOT_FOUND\x10<\x12\x1e\n" +
 	"\x1aERROR_REASON_OBJECT_LOCKED\x10=\x12!\n" +
 	"\x1dERROR_REASON_OBJECT_TOO_LARGE\x10>\x12%\n" +

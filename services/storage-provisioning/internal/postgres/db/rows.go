@@ -143,6 +143,16 @@ type BucketPurge struct {
 	EndedAt        *time.Time
 }
 
+type DeletedBucket struct {
+	ID              string
+	AccountID       string
+	Name            string
+	Bucket          []byte
+	Grants          []byte
+	DeletedAt       time.Time
+	RestorableUntil time.Time
+}
+
 // Where a backend was found to differ from what is recorded.
 type Drift struct {
 	ID           string

@@ -74,3 +74,23 @@ alter table account_removal force row level security;
 create policy tenant on account_removal using (
     account_id = nullif(current_setting('app.account_id', true), '')
     or current_setting('app.scope', true) = 'system');
+
+-- What is kept of deleted buckets for a while, so that a deletion can be undone.
+create table deleted_bucket (
+    id               text primary key,
+    account_id       text        not null,
+    name             text        not null,
+    -- The bucket as it was.
+    bucket           jsonb       not null,
+    -- Who had which grant on it.
+    grants           jsonb       not null,
+    deleted_at       timestamptz not null,
+    restorable_until timestamptz not null
+);
+create index deleted_bucket_account on deleted_bucket (account_id, id);
+create index deleted_bucket_until on deleted_bucket (restorable_until);
+alter table deleted_bucket enable row level security;
+alter table deleted_bucket force row level security;
+create policy tenant on deleted_bucket using (
+    account_id = nullif(current_setting('app.account_id', true), '')
+    or current_setting('app.scope', true) = 'system');
