@@ -78,6 +78,7 @@ func Run(ctx context.Context, target Target, out io.Writer) error {
 		{"Create an access key for that bucket alone", d.createKey},
 		{"Put and get an object directly on MinIO with that key", d.putAndGet},
 		{"Upload and download by presigned URLs", d.presigned},
+		{"Upload an object in parts by presigned URLs, list it and delete it", d.inParts},
 		{"See the key refused on another tenant's bucket", d.refused},
 		{"Let a person from elsewhere see one bucket", d.external},
 		{"Hold the account to a quota of bytes", d.quota},

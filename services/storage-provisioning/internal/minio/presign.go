@@ -2,16 +2,12 @@ package minio
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
-	"github.com/minio/minio-go/v7/pkg/s3utils"
-	"github.com/minio/minio-go/v7/pkg/signer"
 
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 )
@@ -37,23 +33,19 @@ func (b *Backend) PresignUpload(ctx context.Context, upload object.Upload) (obje
 		if err != nil {
 			return object.Signed{}, err
 		}
-		header := http.Header{}
 		headers := map[string]string{}
 		if upload.ContentType != "" {
-			header.Set("Content-Type", upload.ContentType)
 			headers["Content-Type"] = upload.ContentType
 		}
 		if upload.Size != nil {
 			// The server counts the body against the signed length.
-			length := strconv.FormatInt(*upload.Size, 10)
-			header.Set("Content-Length", length)
-			headers["Content-Length"] = length
+			headers["Content-Length"] = strconv.FormatInt(*upload.Size, 10)
 		}
-		signed, err := b.sign(session{Value: got}, request{
-			method: http.MethodPut, bucket: upload.Bucket, key: upload.Key, lifetime: upload.Lifetime, header: header,
+		signed := b.sign(got, request{
+			method: http.MethodPut, bucket: upload.Bucket, key: upload.Key, lifetime: upload.Lifetime, headers: headers,
 		})
 		signed.Headers = headers
-		return signed, err
+		return signed, nil
 	})
 }
 
@@ -72,9 +64,9 @@ func (b *Backend) PresignDownload(ctx context.Context, download object.Download)
 			query.Set("response-content-disposition", download.Disposition)
 		}
 		reader := credentials.Value{AccessKeyID: download.Reader, SecretAccessKey: download.Secret}
-		return b.sign(session{Value: reader}, request{
+		return b.sign(reader, request{
 			method: http.MethodGet, bucket: download.Bucket, key: download.Key, lifetime: download.Lifetime, query: query,
-		})
+		}), nil
 	})
 }
 
@@ -94,49 +86,13 @@ func (b *Backend) assume(ctx context.Context, scope object.Scope, life time.Dura
 type request struct {
 	method, bucket, key string
 	lifetime            time.Duration
-	query               url.Values
-	header              http.Header
+	// headers must be sent as they are.
+	headers map[string]string
+	query   url.Values
 }
 
-// sign signs for the public endpoint. It needs no network, since the region is given, and no
-// client: making one costs several times what the signature does.
-func (b *Backend) sign(with session, req request) (object.Signed, error) {
-	address := url.URL{
-		Scheme: b.public.Scheme, Host: b.public.Host,
-		Path: "/" + req.bucket + "/" + req.key, RawPath: "/" + req.bucket + "/" + s3utils.EncodePath(req.key),
-		RawQuery: s3utils.QueryEncode(req.query),
-	}
-	plain := http.Request{Method: req.method, URL: &address, Host: address.Host, Header: req.header}
-	if plain.Header == nil {
-		plain.Header = http.Header{}
-	}
-	u := signer.PreSignV4(plain, with.AccessKeyID, with.SecretAccessKey, with.SessionToken, b.cfg.Region, int64(req.lifetime/time.Second)).URL
-	expires, err := expiry(u.RawQuery)
-	if err != nil {
-		return object.Signed{}, err
-	}
-	return object.Signed{Method: req.method, URL: u.String(), ExpireTime: expires}, nil
-}
-
-// expiry reads from a signed query until when it works.
-func expiry(query string) (time.Time, error) {
-	at, err := time.Parse("20060102T150405Z", parameter(query, "X-Amz-Date"))
-	if err != nil {
-		return time.Time{}, fmt.Errorf("minio: a signed URL has no date: %w", err)
-	}
-	seconds, err := strconv.Atoi(parameter(query, "X-Amz-Expires"))
-	if err != nil {
-		return time.Time{}, fmt.Errorf("minio: a signed URL has no expiry: %w", err)
-	}
-	return at.Add(time.Duration(seconds) * time.Second), nil
-}
-
-// parameter reads one that needs no escapes.
-func parameter(query, name string) string {
-	for pair := range strings.SplitSeq(query, "&") {
-		if value, ok := strings.CutPrefix(pair, name+"="); ok {
-			return value
-		}
-	}
-	return ""
+// sign signs for the public endpoint. It needs no network: the region is given.
+func (b *Backend) sign(with credentials.Value, req request) object.Signed {
+	p := b.pen(with, time.Now(), req)
+	return object.Signed{Method: req.method, URL: p.sign(req.method, req.query), ExpireTime: p.at.Add(req.lifetime)}
 }

@@ -122,11 +122,21 @@ func (s *Service) Search(ctx context.Context, q Search) (Found, string, error) {
 	if err != nil {
 		return Found{}, "", err
 	}
+	in.Tags = len(q.Tags) > 0
+	found, after, err := q.scan(in, func(in Listing) (Page, error) { return at.Store.List(ctx, at.login(), in) })
+	if err != nil || after == "" {
+		return found, "", err
+	}
+	return found, s.Pages.Encode(page.Position{after, ""}, binding), nil
+}
+
+// scan goes through pages until it has found as many as asked for, has looked at MaxScan, or is
+// through: then there is nothing to go on after.
+func (q Search) scan(in Listing, list func(Listing) (Page, error)) (found Found, after string, err error) {
 	want := in.Limit
-	in.Tags, in.Limit = len(q.Tags) > 0, scanPage
-	var found Found
+	in.Limit = scanPage
 	for found.Scanned < MaxScan {
-		got, err := at.Store.List(ctx, at.login(), in)
+		got, err := list(in)
 		if err != nil {
 			return Found{}, "", err
 		}
@@ -137,7 +147,7 @@ func (s *Service) Search(ctx context.Context, q Search) (Found, string, error) {
 			}
 			found.Objects = append(found.Objects, o)
 			if len(found.Objects) == want && (got.More || i+1 < len(got.Objects)) {
-				return found, s.Pages.Encode(page.Position{o.Key, ""}, binding), nil
+				return found, o.Key, nil
 			}
 		}
 		if !got.More {
@@ -145,7 +155,7 @@ func (s *Service) Search(ctx context.Context, q Search) (Found, string, error) {
 		}
 		in.After = got.NextKey
 	}
-	return found, s.Pages.Encode(page.Position{in.After, ""}, binding), nil
+	return found, in.After, nil
 }
 
 func (q Search) matches(o Object) bool {

@@ -25,7 +25,7 @@ func (Documents) Account(buckets []string, readOnly bool) []byte {
 	if len(names) > 0 {
 		statements = append(statements,
 			allow(union(bucketReadActions, bucketWriteActions), names),
-			allow(union(objectReadActions, changes), contents))
+			allow(union(union(objectReadActions, lockReadActions), changes), contents))
 	}
 	return write(statements...)
 }

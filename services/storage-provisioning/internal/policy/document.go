@@ -65,6 +65,8 @@ var (
 	objectReadActions = []string{
 		"s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion",
 	}
+	// lockReadActions are for the account's user alone, who shows what keeps a version.
+	lockReadActions    = []string{"s3:GetObjectLegalHold", "s3:GetObjectRetention"}
 	objectWriteActions = []string{
 		"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectTagging", "s3:DeleteObjectVersion",
 		"s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging",
