@@ -119,6 +119,23 @@ func TestQuota_is_set_by_operators_and_raised_by_request(t *testing.T) {
 			t.Errorf("the trail says %q", said)
 		}
 	})
+	t.Run("a repetition with the same key is the same call, whatever came after", func(t *testing.T) {
+		set := func(buckets int64) *storagev1.AccountQuota {
+			response, err := w.platform().SetPlatformQuota(withKey(w.operator(), fmt.Sprint("set-", buckets)), &storagev1.SetPlatformQuotaRequest{
+				AccountId: acc, Reason: "for a test", Limits: &storagev1.QuotaLimits{StorageSoftBytes: 800, StorageHardBytes: 1000, BucketsHard: buckets},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return response.GetQuota()
+		}
+		set(4)
+		set(5)
+		if q := set(4); q.GetLimits().GetBucketsHard() != 5 || q.GetEtag() != "quota.3" {
+			t.Errorf("the quota is %v", q)
+		}
+		w.quotaTold(acc, "updated", "updated", "updated")
+	})
 	t.Run("limits that contradict themselves and an old etag are refused", func(t *testing.T) {
 		set := func(r *storagev1.SetPlatformQuotaRequest) error {
 			r.AccountId, r.Reason = acc, "for a test"

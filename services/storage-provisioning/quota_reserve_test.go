@@ -17,7 +17,7 @@ func TestUploads_by_URL_reserve_what_they_may_bring(t *testing.T) {
 	w := newWorld(t, testkit.MinIO(t), measured, func(s config.Source) { s["PRIMECLOUD_STORAGE_QUOTA_UPLOAD"] = "400" })
 	acc, bucket := account(), name()
 	bucketID := w.create(acc, bucket).GetId()
-	w.limit(acc, &storagev1.QuotaLimits{StorageHardBytes: 1000})
+	w.limit(acc, &storagev1.QuotaLimits{StorageSoftBytes: 450, StorageHardBytes: 1000})
 	presign := func(key string, size int64) (*storagev1.PresignUploadResponse, error) {
 		r := &storagev1.PresignUploadRequest{AccountId: acc, Bucket: bucket, Key: key, Lifetime: durationpb.New(60e9)}
 		if size >= 0 {
@@ -46,6 +46,15 @@ func TestUploads_by_URL_reserve_what_they_may_bring(t *testing.T) {
 		}
 		if _, err := presign("third", 100); err != nil {
 			t.Errorf("up to the limit: %v", err)
+		}
+	})
+	t.Run("an upload that is not handed out reserves nothing", func(t *testing.T) {
+		before := reserved()
+		w.calls.cutNext("minio.PresignUpload", false)
+		_, err := presign("cut", 0)
+		refused(t, err, errs.Unavailable, "BACKEND_UNAVAILABLE")
+		if got := w.row(`select count(*)::text from storage.upload_reservation where account_id = $1 and key = 'cut'`, acc); got != "0" || reserved() != before {
+			t.Errorf("%s reservations are left, and %d bytes reserved", got, reserved())
 		}
 	})
 	t.Run("an external person is not told how much the account has", func(t *testing.T) {
@@ -91,4 +100,5 @@ func TestUploads_by_URL_reserve_what_they_may_bring(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	w.quotaTold(acc, "updated", "soft_exceeded STORAGE", "updated")
 }

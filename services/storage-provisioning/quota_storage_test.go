@@ -146,6 +146,10 @@ func TestEmpty_usage_report_after_a_restart_releases_nothing(t *testing.T) {
 	if err := minio.Kill(); err != nil {
 		t.Fatal(err)
 	}
+	w.passes(2)
+	if q := w.quota(acc); !q.GetWritesStopped() || q.GetUsage().GetStorageBytes() != 2*mebi {
+		t.Errorf("while the server is down the quota is %v", q)
+	}
 	// What the server kept of its scanner's work.
 	kept, err := filepath.Glob(filepath.Join(dir, "data", ".minio.sys", "buckets", ".usage*"))
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -127,8 +126,9 @@ func (w *world) quotaTold(acc string, wanted ...string) {
 // passes waits until usage was measured so many times more.
 func (w *world) passes(n int) {
 	w.t.Helper()
-	measured := func() int {
-		count, err := strconv.Atoi(w.row(`select count(*)::text from storage.schedule_run where job = 'measure_usage' and finished_at is not null`))
+	conn := w.database.Superuser(w.t)
+	measured := func() (count int) {
+		err := conn.QueryRow(testkit.Context(w.t), `select count(*) from storage.schedule_run where job = 'measure_usage' and finished_at is not null`).Scan(&count)
 		if err != nil {
 			w.t.Fatal(err)
 		}

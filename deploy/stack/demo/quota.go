@@ -20,16 +20,16 @@ func (d *Demo) quota(ctx context.Context) error {
 	if err := operator.Login(ctx, d.target.Operator, d.target.OperatorPassword); err != nil {
 		return err
 	}
-	if err := d.limit(ctx, operator, 1<<20); err != nil {
+	if err := d.limit(ctx, operator, 1<<30); err != nil {
 		return err
 	}
 	var status *webclient.Status
 	_, err := d.web.Call(ctx, http.MethodPost, "/v1/accounts/"+d.account+"/buckets/"+d.bucket+"/objects:presignUpload",
-		map[string]any{"key": "large.bin", "sizeBytes": fmt.Sprint(2 << 20)}, nil)
+		map[string]any{"key": "large.bin", "sizeBytes": fmt.Sprint(2 << 30)}, nil)
 	if !errors.As(err, &status) || status.Reason() != "QUOTA_EXCEEDED" {
-		return fmt.Errorf("an upload of 2 MiB with a limit of 1 MiB: %w", err)
+		return fmt.Errorf("an upload of 2 GiB with a limit of 1 GiB: %w", err)
 	}
-	d.show("a URL for 2 MiB with a limit of 1 MiB: HTTP %d %s", status.HTTP, status.Reason())
+	d.show("a URL for 2 GiB with a limit of 1 GiB: HTTP %d %s", status.HTTP, status.Reason())
 	for _, act := range []struct {
 		bytes int64
 		want  int

@@ -204,7 +204,7 @@ func TestWhatALockKeepsIsListedSo(t *testing.T) {
 	_, err = c.PutObject(ctx, n, "kept", strings.NewReader("x"), 1, client.PutObjectOptions{Mode: mode, RetainUntilDate: until, DisableMultipart: true, SendContentMd5: true})
 	must(t, err)
 	put(t, c, n, "loose")
-	list, _, err := b.ListVersions(ctx, n, "", 10)
+	list, _, err := b.ScanVersions(ctx, n, "", 10)
 	must(t, err)
 	for _, v := range list {
 		if v.Retained != (v.Key != "loose") {
@@ -245,7 +245,7 @@ func TestObjectsMoveToATierOfTheBackend(t *testing.T) {
 	put(t, c, n, "now/a")
 	put(t, c, n, "later/a")
 	testkit.Eventually(t, time.Minute, func() error {
-		list, _, err := b.ListVersions(ctx, n, "", 10)
+		list, _, err := b.ScanVersions(ctx, n, "", 10)
 		if err != nil {
 			return err
 		}

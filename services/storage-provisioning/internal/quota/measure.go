@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// passWithin is how long one pass works at most; what it has not got to is next.
-	passWithin = 40 * time.Second
+	// longestPass is how long one pass works at most; what it has not got to is next.
+	longestPass = 30 * time.Second
 	// lowerAfter is how soon a report of less than we know is looked into.
 	lowerAfter = 10 * time.Minute
 	// lateReservation is how long after its end a reservation of an account far from its
@@ -22,6 +22,8 @@ const (
 type account struct {
 	holding Holding
 	figures []Figure
+	// left is its headroom when the pass began.
+	left int64
 }
 
 // usage returns what the account uses as far as the pass knows.
@@ -61,7 +63,9 @@ func (s *Service) Measure(ctx context.Context, _ time.Time) error {
 	set := s.Settings
 	p := &pass{
 		Service: s, pace: pace{tick: set.Tick, slow: set.Slow, lower: lowerAfter, rate: set.Rate},
-		reports: map[string]map[string]Size{}, until: s.Clock.Now().Add(passWithin),
+		reports: map[string]map[string]Size{},
+		// Half of the time: an account near its limit is counted at the next one, whatever else there is to count.
+		until: s.Clock.Now().Add(min(set.Tick/2, longestPass)),
 	}
 	accounts, err := p.survey(ctx)
 	if err != nil {
@@ -106,10 +110,11 @@ func (p *pass) survey(ctx context.Context) ([]*account, error) {
 			a.figures = append(a.figures, f)
 		}
 	}
+	for _, a := range list {
+		a.left, _ = headroom(a.holding.Quota, a.usage())
+	}
 	slices.SortFunc(list, func(a, b *account) int {
-		left, _ := headroom(a.holding.Quota, a.usage())
-		right, _ := headroom(b.holding.Quota, b.usage())
-		return cmp.Or(cmp.Compare(left, right), cmp.Compare(a.holding.Quota.AccountID, b.holding.Quota.AccountID))
+		return cmp.Or(cmp.Compare(a.left, b.left), cmp.Compare(a.holding.Quota.AccountID, b.holding.Quota.AccountID))
 	})
 	return list, nil
 }

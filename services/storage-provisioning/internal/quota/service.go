@@ -251,7 +251,7 @@ func described(q Quota) map[string]any {
 
 // enforceWithin is how long a backend may take to hear that writes are stopped, or are not,
 // before the reconciler is left to see to it.
-const enforceWithin = 10 * time.Second
+const enforceWithin = 3 * time.Second
 
 // enforce has the backends follow at once. What fails is due already: the sweep does it.
 func (s *Service) enforce(ctx context.Context, accountID string) {
