@@ -80,6 +80,7 @@ func Run(ctx context.Context, target Target, out io.Writer) error {
 		{"Upload and download by presigned URLs", d.presigned},
 		{"See the key refused on another tenant's bucket", d.refused},
 		{"Let a person from elsewhere see one bucket", d.external},
+		{"Share an object by a link with a password", d.share},
 		{"Suspend the account and restore it", d.suspension},
 		{"Read the audit trail of all that", d.audit},
 		{"Export the trail and verify it offline", d.export},

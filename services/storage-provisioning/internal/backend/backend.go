@@ -99,8 +99,13 @@ func (r *Registry) Signer(name string) (object.Signer, error) {
 	return ports.Signer, err
 }
 
-// Shared returns a backend as public links see it.
-func (r *Registry) Shared(name string) (share.Backend, error) {
-	_, ports, err := r.Ports(name)
-	return ports.Shared, err
+// Shared returns a backend as public links see it, with its public endpoint.
+func (r *Registry) Shared(name string) (share.Backend, string, error) {
+	name, ports, err := r.Ports(name)
+	for _, b := range r.order {
+		if b.Name == name {
+			return ports.Shared, b.Endpoint, err
+		}
+	}
+	return ports.Shared, "", err
 }

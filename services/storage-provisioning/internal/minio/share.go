@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
+	"strconv"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -69,44 +69,26 @@ func (b *Backend) StatShared(ctx context.Context, login share.Login, bucket, key
 	return err == nil, err
 }
 
-// PresignForm gets temporary credentials with the policy and signs a form with them.
-func (b *Backend) PresignForm(ctx context.Context, form share.Form) (share.SignedForm, error) {
-	return value(ctx, b, "PresignForm", func(ctx context.Context) (share.SignedForm, error) {
-		if len(form.Policy) == 0 {
+// PresignPut gets temporary credentials with the policy and signs a PUT with them. The length
+// of the content is signed, and that nothing is overwritten. A form, which could say a range
+// of lengths, does not get through the door.
+func (b *Backend) PresignPut(ctx context.Context, put share.Put) (object.Signed, error) {
+	return value(ctx, b, "PresignPut", func(ctx context.Context) (object.Signed, error) {
+		if len(put.Policy) == 0 {
 			// Without one, the credentials could do what the user can.
-			return share.SignedForm{}, errRejected.WithMessage("an upload needs a session policy")
+			return object.Signed{}, errRejected.WithMessage("an upload needs a session policy")
 		}
-		session, err := b.assume(ctx, object.Upload{User: form.Login.User, Secret: form.Login.Secret, Policy: form.Policy, Lifetime: form.Lifetime})
+		session, err := b.assume(ctx, object.Upload{User: put.Login.User, Secret: put.Login.Secret, Policy: put.Policy, Lifetime: put.Lifetime})
 		if err != nil {
-			return share.SignedForm{}, err
+			return object.Signed{}, err
 		}
-		return b.signForm(ctx, session, form)
+		header := http.Header{}
+		header.Set("Content-Length", strconv.FormatInt(put.Size, 10))
+		header.Set("If-None-Match", "*")
+		signed, err := b.sign(ctx, session, request{
+			method: http.MethodPut, bucket: put.Bucket, key: put.Key, lifetime: put.Lifetime, header: header,
+		})
+		signed.Headers = map[string]string{"If-None-Match": "*"}
+		return signed, err
 	})
-}
-
-func (b *Backend) signForm(ctx context.Context, keys *credentials.Credentials, form share.Form) (share.SignedForm, error) {
-	client, err := minio.New(b.public.Host, &minio.Options{
-		Creds: keys, Secure: b.public.Scheme == "https", Region: b.cfg.Region,
-		Transport: b.http.Transport, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
-	})
-	if err != nil {
-		return share.SignedForm{}, errRejected.WithMessage("the form cannot be signed").Wrap(err)
-	}
-	// The server compares with its own clock, and the form says seconds.
-	expires := time.Now().Add(form.Lifetime).UTC().Truncate(time.Second)
-	wanted := minio.NewPostPolicy()
-	steps := []error{
-		wanted.SetBucket(form.Bucket), wanted.SetKey(form.Key), wanted.SetExpires(expires), wanted.SetContentLengthRange(0, form.MaxBytes),
-	}
-	if form.Redirect != "" {
-		steps = append(steps, wanted.SetSuccessActionRedirect(form.Redirect))
-	}
-	if err := errors.Join(steps...); err != nil {
-		return share.SignedForm{}, errRejected.WithMessage("the form cannot be signed").Wrap(err)
-	}
-	to, fields, err := client.PresignedPostPolicy(ctx, wanted)
-	if err != nil {
-		return share.SignedForm{}, errRejected.WithMessage("the form cannot be signed").Wrap(err)
-	}
-	return share.SignedForm{URL: to.String(), Fields: fields, ExpireTime: expires}, nil
 }

@@ -31,29 +31,17 @@ type Found struct {
 	At time.Time
 }
 
-// Form is what to sign an upload by form for.
-type Form struct {
+// Put is what to sign an upload for.
+type Put struct {
 	Login Login
 	// Policy is the session policy under which only this object can be written.
 	Policy []byte
 	// Bucket and Key name the object.
 	Bucket, Key string
-	// MaxBytes is the largest content that is taken.
-	MaxBytes int64
-	// Redirect is where the backend sends the browser afterwards; empty for nowhere.
-	Redirect string
+	// Size is how many bytes it takes, no less and no more.
+	Size int64
 	// Lifetime is until the upload must have begun.
 	Lifetime time.Duration
-}
-
-// SignedForm is a form to send.
-type SignedForm struct {
-	// URL is where to.
-	URL string
-	// Fields are secret until it expires.
-	Fields map[string]string
-	// ExpireTime is until the upload must have begun.
-	ExpireTime time.Time
 }
 
 // Backend is one backend as links need it. Errors are classified as those of
@@ -62,8 +50,9 @@ type SignedForm struct {
 type Backend interface {
 	// PresignDownload signs a URL to get an object.
 	PresignDownload(ctx context.Context, download object.Download) (object.Signed, error)
-	// PresignForm gets temporary credentials with the policy and signs a form with them.
-	PresignForm(ctx context.Context, form Form) (SignedForm, error)
+	// PresignPut gets temporary credentials with the policy and signs a URL with them that
+	// puts a new object and overwrites none.
+	PresignPut(ctx context.Context, put Put) (object.Signed, error)
 	// ListShared returns objects below a prefix, by key.
 	ListShared(ctx context.Context, listing Listing) ([]Found, error)
 	// StatShared reports whether there is an object of that key.
@@ -72,7 +61,7 @@ type Backend interface {
 
 // Backends finds a backend by its name.
 type Backends interface {
-	// Shared returns the backend of that name, and an error BACKEND_UNKNOWN for a name that
-	// is not configured.
-	Shared(name string) (Backend, error)
+	// Shared returns the backend of that name with its public endpoint, and an error
+	// BACKEND_UNKNOWN for a name that is not configured.
+	Shared(name string) (b Backend, endpoint string, err error)
 }

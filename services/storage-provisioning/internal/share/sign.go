@@ -19,19 +19,14 @@ func (s *Service) signing(v *visit, key string) object.Download {
 	}
 }
 
-// form is what to sign an upload for: with temporary credentials for this one object.
-func (s *Service) form(v *visit, key string) (Form, error) {
+// put is what to sign an upload for: with temporary credentials for this one object.
+func (s *Service) put(v *visit, key string) (Put, error) {
 	session, err := policy.Upload(v.share.Bucket, key)
 	if err != nil {
-		return Form{}, invalid("upload_name", "KEY_ESCAPED_LENGTH", "use a shorter name of plainer characters").Wrap(err)
+		return Put{}, invalid("upload_name", "KEY_ESCAPED_LENGTH", "use a shorter name of plainer characters").Wrap(err)
 	}
-	most := v.share.MaxUploadBytes
-	if most == 0 {
-		most = MaxUpload
-	}
-	return Form{
-		Login: v.place.login(), Policy: session, Bucket: v.share.Bucket, Key: key, MaxBytes: most,
-		Redirect: v.asked.Redirect, Lifetime: UploadLifetime,
+	return Put{
+		Login: v.place.login(), Policy: session, Bucket: v.share.Bucket, Key: key, Size: v.asked.UploadSize, Lifetime: UploadLifetime,
 	}, nil
 }
 
