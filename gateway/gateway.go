@@ -117,7 +117,7 @@ func New(ctx context.Context, c Config, d Deps) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.links, err = link.New(link.Config{PublicURL: c.origin(), Key: linkKey, Secure: c.https(), Storage: d.Storage, Clock: d.Clock})
+	h.links, err = link.New(link.Config{Key: linkKey, Secure: c.https(), Storage: d.Storage, Clock: d.Clock})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -68,10 +70,12 @@ func (s *shelf) ResolveShare(ctx context.Context, r *storagev1.ResolveShareReque
 			WithViolation(errs.Violation{Field: "upload_name", Rule: "NAME_SLASH", Description: "give a file name, <without> slashes"})
 	case kind == "-upload" && r.GetUploadName() != "":
 		return &storagev1.ResolveShareResponse{Scope: storagev1.ShareScope_SHARE_SCOPE_UPLOAD, Upload: &storagev1.SharedUpload{
-			Key: "x-" + r.GetUploadName(), Url: backend + "/b/", Fields: map[string]string{"key": `drop/x-"` + r.GetUploadName(), "policy": "p"},
+			Key: "x-" + r.GetUploadName(), Method: "PUT", Url: backend + "/b/x?X-Amz-Signature=secret", Headers: map[string]string{"If-None-Match": "*"},
 		}}, nil
 	case kind == "-upload":
-		return &storagev1.ResolveShareResponse{Scope: storagev1.ShareScope_SHARE_SCOPE_UPLOAD, MaxUploadBytes: 100}, nil
+		return &storagev1.ResolveShareResponse{
+			Scope: storagev1.ShareScope_SHARE_SCOPE_UPLOAD, MaxUploadBytes: 100, DisplayName: "<holiday>", UploadEndpoint: backend,
+		}, nil
 	default:
 		return nil, errs.New(errs.Unavailable, "BACKEND_UNAVAILABLE", "it is away")
 	}
@@ -173,7 +177,10 @@ func (a answer) page(t *testing.T, status int, says ...string) {
 			t.Errorf("the page does not say %s: %s", text, a.body)
 		}
 	}
-	if strings.Contains(a.body, "<script") || strings.Contains(a.body, "<b>") || strings.Contains(a.body, "<holiday>") {
+	if script := a.header.Get("Content-Security-Policy") == pagePolicy && strings.Contains(a.body, "<script"); script {
+		t.Errorf("the page has a script: %s", a.body)
+	}
+	if strings.Contains(a.body, "<b>") || strings.Contains(a.body, "<holiday>") {
 		t.Errorf("the page carries markup of others: %s", a.body)
 	}
 }
@@ -269,31 +276,30 @@ func TestALinkToAPrefixIsAListOfLinks(t *testing.T) {
 	}
 }
 
-func TestALinkForUploadsGivesOutAForm(t *testing.T) {
+func TestALinkForUploadsIsAPageThatSendsFilesToTheBackend(t *testing.T) {
 	w, s, _ := newShelf(t)
-	browser, path := w.client(), "/s/"+linkToken+"-upload"
-	browser.get(path).page(t, http.StatusOK, `name="name"`, "100 bytes")
-	browser.post(path, "name", "a/b").page(t, http.StatusBadRequest, "give a file name, &lt;without&gt; slashes")
-	got := browser.post(path, "name", "report.pdf")
-	got.page(t, http.StatusOK, `action="`+backend+`/b/"`, `enctype="multipart/form-data"`, `name="key" value="drop/x-&#34;report.pdf"`, `name="policy" value="p"`)
-	if policy := got.header.Get("Content-Security-Policy"); policy != pagePolicy+" "+backend {
-		t.Errorf("the policy is %s", policy)
+	browser, path := w.client(), "/s/"+linkToken+"-guarded-upload"
+	browser.get(path).page(t, http.StatusForbidden, `type="password"`)
+	got := browser.post(path, "password", shelfPassword)
+	got.page(t, http.StatusOK, "&lt;holiday&gt;", "100 bytes", `type="file"`)
+	parts := regexp.MustCompile(`(?s)<script>(.*)</script>`).FindStringSubmatch(got.body)
+	if len(parts) != 2 || strings.Count(got.body, "<script") != 1 || strings.Contains(got.body, linkToken) {
+		t.Fatalf("the page is %s", got.body)
 	}
-	if strings.Index(got.body, `type="file"`) < strings.LastIndex(got.body, `type="hidden"`) {
-		t.Error("the content does not come last")
+	sum := sha256.Sum256([]byte(parts[1]))
+	want := pagePolicy + "; script-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; connect-src 'self' " + backend
+	if policy := got.header.Get("Content-Security-Policy"); policy != want {
+		t.Errorf("the policy is %s, want %s", policy, want)
 	}
-	if strings.Contains(got.body, linkToken) {
-		t.Error("the form that goes to the backend knows the token")
+	asked := browser.post(path, "name", "report.pdf", "size", "77").ok(t).json(t)
+	if asked["url"] != backend+"/b/x?X-Amz-Signature=secret" || asked["method"] != "PUT" || asked["headers"].(map[string]any)["If-None-Match"] != "*" {
+		t.Errorf("the script gets %v", asked)
 	}
-	r := s.last(t).request.(*storagev1.ResolveShareRequest)
-	if r.GetSuccessRedirect() != w.base+"/s/done" {
-		t.Errorf("it is to come back to %s", r.GetSuccessRedirect())
+	if r := s.last(t).request.(*storagev1.ResolveShareRequest); r.GetUploadName() != "report.pdf" || r.GetUploadSize() != 77 || r.GetPassword() != shelfPassword {
+		t.Errorf("storage was asked for %s of %d bytes", r.GetUploadName(), r.GetUploadSize())
 	}
-	before := s.count("ResolveShare")
-	browser.get("/s/done?bucket=b&key=k&etag=e").page(t, http.StatusOK, "has arrived")
-	if s.count("ResolveShare") != before {
-		t.Error("storage was asked")
-	}
+	browser.post(path, "name", "a/b", "size", "1").wants(t, 400, "SHARE_INVALID")
+	w.client().post(path, "name", "report.pdf").wants(t, 403, "SHARE_PASSWORD_MISSING")
 }
 
 func TestALinkThatLeadsNowhereSaysSoAndShowsItsTokenToNobody(t *testing.T) {

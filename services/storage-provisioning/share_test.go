@@ -388,7 +388,9 @@ func TestAnUploadLinkPutsNewObjectsBelowItsPrefixAndCanDoNothingElse(t *testing.
 	if err != nil || len(seen.GetObjects()) != 0 || seen.GetDownload() != nil || seen.GetMaxUploadBytes() != 100 {
 		t.Errorf("it shows %v, %v", seen, err)
 	}
-	got, err := l.open(made.GetToken(), asUpload("there.txt"))
+	_, err = l.open(made.GetToken(), asUpload("there.txt", 101))
+	refused(t, err, errs.InvalidArgument, "SHARE_INVALID")
+	got, err := l.open(made.GetToken(), asUpload("there.txt", 4))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,35 +398,47 @@ func TestAnUploadLinkPutsNewObjectsBelowItsPrefixAndCanDoNothingElse(t *testing.
 	if left := time.Until(up.GetExpireTime().AsTime()); left > 5*time.Minute || left < 4*time.Minute || !strings.HasSuffix(up.GetKey(), "-there.txt") || len(up.GetKey()) != 23 {
 		t.Errorf("for %s: %s", left, up.GetKey())
 	}
-	for what, over := range map[string]map[string]string{
-		"another key": {"key": "drop/there.txt"}, "above the prefix": {"key": "out.txt"}, "dots": {"key": "drop/../out.txt"},
-		"a name of the browser's": {"key": "drop/${filename}"},
+	if !strings.HasPrefix(up.GetUrl(), seen.GetUploadEndpoint()+"/") || seen.GetUploadEndpoint() == "" {
+		t.Errorf("it goes to another place than %s", seen.GetUploadEndpoint())
+	}
+	for what, url := range map[string]string{
+		"another key":      strings.Replace(up.GetUrl(), up.GetKey(), "there.txt", 1),
+		"above the prefix": strings.Replace(up.GetUrl(), "drop/"+up.GetKey(), "out.txt", 1),
+		"dots":             strings.Replace(up.GetUrl(), "drop/"+up.GetKey(), "drop/../out.txt", 1),
 	} {
-		if status, answer := l.submit(up, "evil", over); status < 400 {
+		if status, answer, _ := send(t, "PUT", url, "evil", up.GetHeaders()); status < 400 {
 			t.Errorf("%s: %d %s", what, status, answer)
 		}
 	}
-	if status, answer := l.submit(up, strings.Repeat("x", 101), nil); status < 400 {
-		t.Errorf("more than allowed: %d %s", status, answer)
+	if status, answer := l.putTo(up, "mine and more"); status < 400 {
+		t.Errorf("another size: %d %s", status, answer)
 	}
-	if status, answer := l.submit(up, "mine", nil); status > 299 {
-		t.Fatalf("the form: %d %s", status, answer)
+	if status, answer, _ := send(t, "PUT", up.GetUrl(), "mine", nil); status < 400 {
+		t.Errorf("without its headers: %d %s", status, answer)
+	}
+	if status, answer := l.putTo(up, "mine"); status != 200 {
+		t.Fatalf("the URL: %d %s", status, answer)
+	}
+	if status, answer := l.putTo(up, "evil"); status != 412 {
+		t.Errorf("once more it is overwritten: %d %s", status, answer)
 	}
 	if l.content("drop/"+up.GetKey()) != "mine" || l.content("drop/there.txt") != "content" {
 		t.Errorf("it wrote %q, and there stands %q", l.content("drop/"+up.GetKey()), l.content("drop/there.txt"))
 	}
-	if status, _ := l.get(up.GetUrl() + "drop/there.txt"); status != 403 {
-		t.Errorf("what stands there is answered %d", status)
+	for _, url := range []string{up.GetUrl(), strings.Replace(up.GetUrl(), up.GetKey(), "there.txt", 1)} {
+		if status, _ := l.get(url); status < 400 {
+			t.Errorf("it reads what stands there: %d", status)
+		}
 	}
 	_, err = l.open(made.GetToken(), ofKey("there.txt"))
 	if err != nil {
 		t.Errorf("a key means nothing to an upload: %v", err)
 	}
 	for _, bad := range []string{"a/b", `a\b`, "..", "a*", strings.Repeat("x", 151), "a\x01"} {
-		_, err := l.open(made.GetToken(), asUpload(bad))
+		_, err := l.open(made.GetToken(), asUpload(bad, 1))
 		refused(t, err, errs.InvalidArgument, "SHARE_INVALID")
 	}
-	again, err := l.open(made.GetToken(), asUpload("there.txt"))
+	again, err := l.open(made.GetToken(), asUpload("there.txt", 0))
 	if err != nil || again.GetUpload().GetKey() == up.GetKey() {
 		t.Errorf("the same name again: %v, %v", again.GetUpload().GetKey(), err)
 	}

@@ -1,11 +1,9 @@
 package storage_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"strings"
 	"testing"
@@ -77,8 +75,8 @@ func ofKey(key string) func(*storagev1.ResolveShareRequest) {
 	return func(r *storagev1.ResolveShareRequest) { r.Key = key }
 }
 
-func asUpload(name string) func(*storagev1.ResolveShareRequest) {
-	return func(r *storagev1.ResolveShareRequest) { r.UploadName = name }
+func asUpload(name string, size int64) func(*storagev1.ResolveShareRequest) {
+	return func(r *storagev1.ResolveShareRequest) { r.UploadName, r.UploadSize = name, size }
 }
 
 // log returns the access log, oldest first, as "OUTCOME address key".
@@ -111,30 +109,10 @@ func (l *links) get(url string) (int, string) {
 	return status, body
 }
 
-// submit sends a form as a browser would, with other fields laid over its own.
-func (l *links) submit(up *storagev1.SharedUpload, content string, over map[string]string) (int, string) {
+// putTo sends an upload as a browser would.
+func (l *links) putTo(up *storagev1.SharedUpload, content string) (int, string) {
 	l.t.Helper()
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	for name, value := range up.GetFields() {
-		if other, ok := over[name]; ok {
-			value = other
-		}
-		if err := form.WriteField(name, value); err != nil {
-			l.t.Fatal(err)
-		}
-	}
-	part, err := form.CreateFormFile("file", "theirs.txt")
-	if err == nil {
-		_, err = io.WriteString(part, content)
-	}
-	if err == nil {
-		err = form.Close()
-	}
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	status, answer, _ := send(l.t, http.MethodPost, up.GetUrl(), body.String(), map[string]string{"Content-Type": form.FormDataContentType()})
+	status, answer, _ := send(l.t, up.GetMethod(), up.GetUrl(), content, up.GetHeaders())
 	return status, answer
 }
 

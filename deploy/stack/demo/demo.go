@@ -83,6 +83,7 @@ func Run(ctx context.Context, target Target, out io.Writer) error {
 		{"Let a person from elsewhere see one bucket", d.external},
 		{"Hold the account to a quota of bytes", d.quota},
 		{"Preview a lifecycle rule, and open a prefix to everybody for a moment", d.settings},
+		{"Share an object by a link with a password", d.share},
 		{"Suspend the account and restore it", d.suspension},
 		{"Read the audit trail of all that", d.audit},
 		{"Export the trail and verify it offline", d.export},

@@ -1,18 +1,21 @@
 // Package link serves public links, /s/{token}, to people with a browser: a redirect to a
-// URL of the backend, a page that asks for a password, a list, or a form to upload with. It
+// URL of the backend, a page that asks for a password, a list, or a page to upload with. It
 // owns the pages and the cookie that remembers a password; what a link leads to is
 // storage's to say, which is asked for each request.
 //
 // Guarantees: the token stands in no log line, span, metric or page but as the path of a
-// link to the page itself; pages have no scripts and no styles; nobody is told where they
-// came from; object bytes never pass through; a password is remembered for one link, sealed,
-// for a quarter of an hour.
+// link to the page itself; pages have no styles and no scripts, but for the one that sends a
+// file to the backend, which the policy names by its hash; nobody is told where they came
+// from; object bytes never pass through; a password is remembered for one link, sealed, for
+// a quarter of an hour.
 package link
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -30,8 +33,6 @@ const (
 	Base = "/s/"
 	// Route names all of them in logs, spans and metrics: the path holds the token.
 	Route = Base + "{token}"
-	// done is where the backend sends a browser after an upload; it knows no token.
-	done = Base + "done"
 	// maxForm is the largest form that a page sends back, in bytes.
 	maxForm = 8 << 10
 	// pageSize is how many objects a page shows.
@@ -40,8 +41,6 @@ const (
 
 // Config is what links go by.
 type Config struct {
-	// PublicURL is the address that browsers use.
-	PublicURL string
 	// Key seals remembered passwords; 32 bytes.
 	Key []byte
 	// Secure is for https.
@@ -77,15 +76,13 @@ type visit struct {
 	// password is what was typed, or remembered; typed says which.
 	password string
 	typed    bool
+	// scripted says that the script of the page for uploads asks, and wants JSON.
+	scripted bool
 }
 
 // Serve answers GET and POST of a path below Base.
 func (l *Links) Serve(ctx context.Context, w http.ResponseWriter, r *http.Request, k *call.Call) {
 	guard(w.Header())
-	if r.URL.Path == done {
-		show(w, http.StatusOK, arrived, nil)
-		return
-	}
 	v := &visit{w: w, r: r, call: k, token: strings.TrimPrefix(r.URL.Path, Base)}
 	request := &storagev1.ResolveShareRequest{PageSize: pageSize}
 	if r.Method == http.MethodPost {
@@ -94,8 +91,11 @@ func (l *Links) Serve(ctx context.Context, w http.ResponseWriter, r *http.Reques
 			l.fail(v, fault.ErrBodyInvalid.WithMessage("the form cannot be read").Wrap(err))
 			return
 		}
-		v.password, request.UploadName = r.PostForm.Get("password"), r.PostForm.Get("name")
-		v.typed = v.password != ""
+		v.password, v.typed = r.PostForm.Get("password"), r.PostForm.Get("password") != ""
+		request.UploadName = r.PostForm.Get("name")
+		// What is no number is none; the backend then takes an empty file alone.
+		request.UploadSize, _ = strconv.ParseInt(r.PostForm.Get("size"), 10, 64)
+		v.scripted = request.UploadName != ""
 	}
 	query := r.URL.Query()
 	request.Key, request.PageToken = query.Get("key"), query.Get("page")
@@ -103,9 +103,6 @@ func (l *Links) Serve(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		v.password = l.memory.recall(r, v.token)
 	}
 	request.Token, request.Password = v.token, v.password
-	if request.GetUploadName() != "" {
-		request.SuccessRedirect = l.config.PublicURL + done
-	}
 	found, err := l.shares.ResolveShare(call.Outgoing(call.NewContext(ctx, k)), request)
 	if err != nil {
 		l.fail(v, rpc.FromStatus(err))
@@ -129,10 +126,13 @@ func (l *Links) answer(v *visit, found *storagev1.ResolveShareResponse) {
 		// to the backend from here.
 		show(v.w, http.StatusOK, file, found.GetDownload())
 	case found.GetUpload() != nil:
-		letFormTo(v.w.Header(), found.GetUpload().GetUrl())
-		show(v.w, http.StatusOK, form, found.GetUpload())
+		up := found.GetUpload()
+		v.w.Header().Set("Content-Type", "application/json")
+		// A client that went away is not told.
+		_ = json.NewEncoder(v.w).Encode(map[string]any{"method": up.GetMethod(), "url": up.GetUrl(), "headers": up.GetHeaders()})
 	case found.GetScope() == storagev1.ShareScope_SHARE_SCOPE_UPLOAD:
-		show(v.w, http.StatusOK, naming, map[string]any{"Self": self, "Share": found})
+		letUpload(v.w.Header(), found.GetUploadEndpoint())
+		show(v.w, http.StatusOK, uploading, found)
 	default:
 		show(v.w, http.StatusOK, listing, listed(self, found))
 	}
@@ -158,6 +158,10 @@ func listed(self string, found *storagev1.ResolveShareResponse) map[string]any {
 // fail answers a link that leads nowhere, or not yet.
 func (l *Links) fail(v *visit, err error) {
 	v.call.Failure = err
+	if v.scripted {
+		fault.Write(v.w, v.call.RequestID, err)
+		return
+	}
 	e, known := errs.As(err)
 	reason := errs.ReasonOf(err)
 	switch {

@@ -1,6 +1,8 @@
 package link
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -9,19 +11,51 @@ import (
 // policy lets a page do nothing but be read and send its form to where it came from.
 const policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 
+// script sends a file: it asks this page for a URL of the backend and puts the file there. It
+// knows nothing of its page's token but the address that it stands at.
+const script = `
+"use strict";
+const form = document.forms[0], out = document.querySelector("output");
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const file = form.elements.file.files[0];
+  if (!file) return;
+  out.textContent = "Uploading " + file.name;
+  try {
+    const asked = await fetch(location.pathname, {method: "POST", body: new URLSearchParams({name: file.name, size: file.size})});
+    const got = await asked.json();
+    if (!asked.ok) throw new Error(got.message);
+    const sent = await fetch(got.url, {method: got.method, headers: got.headers, body: file, credentials: "omit"});
+    if (!sent.ok) throw new Error("the storage answered " + sent.status);
+    out.textContent = file.name + " has arrived.";
+    form.reset();
+  } catch (failure) {
+    out.textContent = "This did not work: " + failure.message;
+  }
+});
+`
+
+// scriptHash is what a policy names it by.
+var scriptHash = func() string {
+	sum := sha256.Sum256([]byte(script))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}()
+
 // guard sets what is particular to these pages beside the headers of all answers.
 func guard(header http.Header) {
 	header.Set("Content-Security-Policy", policy)
 	header.Set("X-Robots-Tag", "noindex, nofollow, noarchive")
 }
 
-// letFormTo lets the form of a page go to the backend too, and come back.
-func letFormTo(header http.Header, address string) {
-	u, err := url.Parse(address)
+// letUpload lets the script of the page for uploads run, and reach the backend and the page
+// itself.
+func letUpload(header http.Header, endpoint string) {
+	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return // the browser will refuse it
+		return // the browser will refuse the script
 	}
-	header.Set("Content-Security-Policy", policy+" "+(&url.URL{Scheme: u.Scheme, Host: u.Host}).String())
+	backend := (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+	header.Set("Content-Security-Policy", policy+"; script-src '"+scriptHash+"'; connect-src 'self' "+backend)
 }
 
 func show(w http.ResponseWriter, status int, page *template.Template, data any) {
@@ -52,19 +86,11 @@ var (
 <p>There is nothing here at present.</p>{{end}}{{if .Next}}
 <p><a href="{{.Next}}">More</a></p>{{end}}
 `)
-	naming = page("Upload", `<h1>{{or .Share.GetDisplayName "Upload"}}</h1>
-<form method="post" action="{{.Self}}"><label>Name of the file, such as report.pdf <input name="name" maxlength="150" required></label>
-<button>Go on</button></form>
-<p>A file may have {{.Share.GetMaxUploadBytes}} bytes.</p>
-`)
-	form = page("Upload", `<h1>Choose the file</h1>
-<form method="post" action="{{.GetUrl}}" enctype="multipart/form-data">{{range $name, $value := .GetFields}}
-<input type="hidden" name="{{$name}}" value="{{$value}}">{{end}}
-<input type="file" name="file" required> <button>Upload</button></form>
-<p>Begin within five minutes; then open the link again.</p>
-`)
-	arrived = page("Uploaded", `<h1>Your file has arrived</h1>
-<p>You can close this page.</p>
+	uploading = page("Upload", `<h1>{{or .GetDisplayName "Upload"}}</h1>
+<form><label>File, {{.GetMaxUploadBytes}} bytes at most <input type="file" name="file" required></label> <button>Upload</button></form>
+<p><output></output></p>
+<noscript><p>This page needs a script to send a file. Programs use POST /v1/shares:resolve.</p></noscript>
+<script>`+script+`</script>
 `)
 	trouble = page("Link", `<h1>This did not work</h1>
 <p>{{.}}</p>

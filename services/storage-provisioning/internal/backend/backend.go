@@ -151,8 +151,13 @@ func (r *Registry) Objects(name string) (object.Ports, error) {
 	return ports.Objects, err
 }
 
-// Shared returns a backend as public links see it.
-func (r *Registry) Shared(name string) (share.Backend, error) {
-	_, ports, err := r.Ports(name)
-	return ports.Shared, err
+// Shared returns a backend as public links see it, with its public endpoint.
+func (r *Registry) Shared(name string) (share.Backend, string, error) {
+	name, ports, err := r.Ports(name)
+	for _, b := range r.order {
+		if b.Name == name {
+			return ports.Shared, b.Endpoint, err
+		}
+	}
+	return ports.Shared, "", err
 }

@@ -113,7 +113,7 @@ func (s *shares) ListShareAccesses(
 
 func (s *shares) ResolveShare(ctx context.Context, r *storagev1.ResolveShareRequest) (*storagev1.ResolveShareResponse, error) {
 	found, err := s.use.Resolve(ctx, share.Asked{
-		Token: r.GetToken(), Password: r.GetPassword(), Key: r.GetKey(), UploadName: r.GetUploadName(), Redirect: r.GetSuccessRedirect(),
+		Token: r.GetToken(), Password: r.GetPassword(), Key: r.GetKey(), UploadName: r.GetUploadName(), UploadSize: r.GetUploadSize(),
 		Size: r.GetPageSize(), Page: r.GetPageToken(),
 	})
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *shares) ResolveShare(ctx context.Context, r *storagev1.ResolveShareRequ
 	}
 	out := &storagev1.ResolveShareResponse{
 		DisplayName: found.Share.DisplayName, Scope: shareScopes[found.Share.Scope], ExpireTime: stamp(found.Share.ExpireTime),
-		Objects: all(found.Objects, sharedObject), NextPageToken: found.Next,
+		UploadEndpoint: found.Endpoint, Objects: all(found.Objects, sharedObject), NextPageToken: found.Next,
 	}
 	if found.Share.Scope == share.Upload {
 		out.MaxUploadBytes = cmp.Or(found.Share.MaxUploadBytes, share.MaxUpload)
@@ -130,7 +130,7 @@ func (s *shares) ResolveShare(ctx context.Context, r *storagev1.ResolveShareRequ
 		out.Download = &storagev1.SharedDownload{Name: d.Name, Url: d.URL, ExpireTime: stamp(d.ExpireTime)}
 	}
 	if u := found.Upload; u != nil {
-		out.Upload = &storagev1.SharedUpload{Key: u.Key, Url: u.URL, Fields: u.Fields, ExpireTime: stamp(u.ExpireTime)}
+		out.Upload = &storagev1.SharedUpload{Key: u.Key, Method: u.Method, Url: u.URL, Headers: u.Headers, ExpireTime: stamp(u.ExpireTime)}
 	}
 	return out, nil
 }

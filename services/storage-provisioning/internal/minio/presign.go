@@ -41,6 +41,9 @@ func (b *Backend) PresignUpload(ctx context.Context, upload object.Upload) (obje
 			// The server counts the body against the signed length.
 			headers["Content-Length"] = strconv.FormatInt(*upload.Size, 10)
 		}
+		if upload.New {
+			headers["If-None-Match"] = "*"
+		}
 		signed := b.sign(got, request{
 			method: http.MethodPut, bucket: upload.Bucket, key: upload.Key, lifetime: upload.Lifetime, headers: headers,
 		})

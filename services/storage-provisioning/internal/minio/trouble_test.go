@@ -24,6 +24,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
 // The key ids and secrets that every call below is given.
@@ -86,6 +87,18 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 		},
 		"PresignDownload": func(ctx context.Context) error {
 			_, err := b.PresignDownload(ctx, object.Download{Reader: secretKey, Secret: secretWord, Bucket: "acme", Key: "k", Lifetime: time.Minute})
+			return err
+		},
+		"PresignPut": func(ctx context.Context) error {
+			_, err := b.PresignPut(ctx, share.Put{Login: share.Login{User: secretUser, Secret: secretWord}, Policy: []byte(`{}`), Bucket: "acme", Key: "k", Lifetime: time.Minute})
+			return err
+		},
+		"ListShared": func(ctx context.Context) error {
+			_, err := b.ListShared(ctx, share.Listing{Login: share.Login{User: secretUser, Secret: secretWord}, Bucket: "acme", Limit: 5})
+			return err
+		},
+		"StatShared": func(ctx context.Context) error {
+			_, err := b.StatShared(ctx, share.Login{User: secretUser, Secret: secretWord}, "acme", "k")
 			return err
 		},
 	}

@@ -46,6 +46,8 @@ type Upload struct {
 	ContentType string
 	// Size is how many bytes the upload must have, no more and no less; nil for any.
 	Size *int64
+	// New has an object of the key refused that is there already.
+	New bool
 	// Lifetime is how long the URL works.
 	Lifetime time.Duration
 }

@@ -161,9 +161,14 @@ func (r shareRows) Try(ctx context.Context, s share.Share, address string, now, 
 	return int(row.Count), row.Began.UTC(), err
 }
 
-// Untry takes one try back from each address.
+// Untry takes one try back from each address, in the order given.
 func (r shareRows) Untry(ctx context.Context, shareID string, addresses ...string) error {
-	return r.q.ReturnShareAttempt(ctx, db.ReturnShareAttemptParams{ShareID: shareID, Addresses: addresses})
+	for _, address := range addresses {
+		if err := r.q.ReturnShareAttempt(ctx, db.ReturnShareAttemptParams{ShareID: shareID, Address: address}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // EndOfBucket removes all shares of a bucket.

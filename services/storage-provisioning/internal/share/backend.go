@@ -23,8 +23,8 @@ type Found struct {
 type Backend interface {
 	// PresignDownload signs a URL to get an object.
 	PresignDownload(ctx context.Context, download object.Download) (object.Signed, error)
-	// PresignForm gets temporary credentials with the policy and signs a form with them.
-	PresignForm(ctx context.Context, form object.Form) (object.SignedForm, error)
+	// PresignUpload gets temporary credentials with the policy and signs a URL with them.
+	PresignUpload(ctx context.Context, upload object.Upload) (object.Signed, error)
 	// List returns a page of the current objects, by key.
 	List(ctx context.Context, login object.Login, in object.Listing) (object.Page, error)
 	// Stat returns an object without its bytes, or object.ErrNotFound.
@@ -33,7 +33,7 @@ type Backend interface {
 
 // Backends finds a backend by its name.
 type Backends interface {
-	// Shared returns the backend of that name, and an error BACKEND_UNKNOWN for a name that
-	// is not configured.
-	Shared(name string) (Backend, error)
+	// Shared returns the backend of that name with its public endpoint, and an error
+	// BACKEND_UNKNOWN for a name that is not configured.
+	Shared(name string) (b Backend, endpoint string, err error)
 }

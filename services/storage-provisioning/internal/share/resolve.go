@@ -3,7 +3,7 @@ package share
 import (
 	"context"
 	"errors"
-	"net/url"
+	"fmt"
 	"strings"
 	"time"
 
@@ -23,10 +23,9 @@ type Asked struct {
 	Token, Password string
 	// Key is of an object, relative to the prefix of the share.
 	Key string
-	// UploadName is the name of an upload.
+	// UploadName and UploadSize are name and bytes of an upload.
 	UploadName string
-	// Redirect is where the backend sends the browser after an upload; empty for nowhere.
-	Redirect string
+	UploadSize int64
 	// Size and Page are of a list.
 	Size int32
 	Page string
@@ -42,8 +41,10 @@ type Resolved struct {
 	Next    string
 	// Download is a URL, where one was asked for.
 	Download *Download
-	// Upload is a form, where one was asked for.
+	// Upload is a URL, where one was asked for.
 	Upload *SignedUpload
+	// Endpoint is where uploads go, of a share for them.
+	Endpoint string
 }
 
 // Download is a URL to get an object.
@@ -55,11 +56,11 @@ type Download struct {
 	ExpireTime time.Time
 }
 
-// SignedUpload is a form for a new object.
+// SignedUpload is a URL to put a new object.
 type SignedUpload struct {
 	// Key is relative to the prefix.
 	Key string
-	object.SignedForm
+	object.Signed
 }
 
 // visit is one use of a link under way.
@@ -73,6 +74,7 @@ type visit struct {
 // place is where a bucket lives, and the account's identity there.
 type place struct {
 	backend  Backend
+	endpoint string
 	identity principal.Principal
 }
 
@@ -106,7 +108,7 @@ func (s *Service) Resolve(ctx context.Context, asked Asked) (Resolved, error) {
 	}
 	switch {
 	case found.Scope == Upload && asked.UploadName == "":
-		return Resolved{Share: found}, s.log(ctx, found, Shown, "")
+		return Resolved{Share: found, Endpoint: v.place.endpoint}, s.log(ctx, found, Shown, "")
 	case found.Scope == Upload:
 		return s.upload(ctx, v)
 	case found.Scope == Prefix && asked.Key == "":
@@ -138,7 +140,7 @@ func (s *Service) judge(ctx context.Context, v *visit) (Outcome, error) {
 	if !ok || b.ID != v.share.BucketID || b.State == bucket.Creating || b.State == bucket.Deleting || !b.Reachable() {
 		return BucketAway, nil
 	}
-	if v.place.backend, err = s.Backends.Shared(b.Backend); err != nil {
+	if v.place.backend, v.place.endpoint, err = s.Backends.Shared(b.Backend); err != nil {
 		return "", err
 	}
 	v.place.identity, err = s.Principals.Identity(ctx, v.share.AccountID, b.Backend)
@@ -248,22 +250,21 @@ func (s *Service) download(ctx context.Context, v *visit) (Resolved, error) {
 	return Resolved{Share: v.share, Download: &Download{Name: fileName(key), URL: signed.URL, ExpireTime: signed.ExpireTime}}, nil
 }
 
-// upload hands out a form for a new object.
+// upload hands out a URL for a new object.
 func (s *Service) upload(ctx context.Context, v *visit) (Resolved, error) {
 	if err := checkUploadName(v.asked.UploadName); err != nil {
 		return Resolved{}, err
 	}
-	if !plainRedirect(v.asked.Redirect) {
-		return Resolved{}, invalid("success_redirect", "URL", "give an http or https URL, or none")
+	if most := v.share.maxUpload(); v.asked.UploadSize > most {
+		return Resolved{}, invalid("upload_size", "RANGE", fmt.Sprintf("%d bytes is the most that is taken", most))
 	}
 	name := newName(v.asked.UploadName)
-	form, err := s.form(v, v.share.Path+name)
+	put, err := s.put(v, v.share.Path+name)
 	if err != nil {
 		return Resolved{}, err
 	}
-	coming := quota.Upload{AccountID: v.share.AccountID, BucketID: v.share.BucketID, Key: form.Key, Lifetime: form.Lifetime}
-	if v.share.MaxUploadBytes > 0 {
-		coming.Size = &v.share.MaxUploadBytes
+	coming := quota.Upload{
+		AccountID: v.share.AccountID, BucketID: v.share.BucketID, Key: put.Key, Size: put.Size, Lifetime: put.Lifetime,
 	}
 	reserved, err := s.Quota.Reserve(ctx, coming)
 	switch {
@@ -272,22 +273,16 @@ func (s *Service) upload(ctx context.Context, v *visit) (Resolved, error) {
 	case err != nil:
 		return Resolved{}, err
 	}
-	signed, err := v.place.backend.PresignForm(ctx, form)
+	signed, err := v.place.backend.PresignUpload(ctx, put)
 	if err == nil {
-		err = s.use(ctx, v, Uploaded, form.Key)
+		// Whoever sends the content says its length anyhow, and a browser lets nobody else.
+		delete(signed.Headers, "Content-Length")
+		err = s.use(ctx, v, Uploaded, put.Key)
 	}
 	if err != nil {
 		return Resolved{}, errors.Join(err, s.Quota.Release(ctx, reserved))
 	}
-	return Resolved{Share: v.share, Upload: &SignedUpload{Key: name, SignedForm: signed}}, nil
-}
-
-func plainRedirect(text string) bool {
-	if text == "" {
-		return true
-	}
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && !strings.ContainsAny(text, " \"'<>")
+	return Resolved{Share: v.share, Upload: &SignedUpload{Key: name, Signed: signed}, Endpoint: v.place.endpoint}, nil
 }
 
 // use counts a use and records it, in one transaction, before anything is handed out. What

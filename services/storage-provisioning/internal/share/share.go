@@ -17,6 +17,7 @@
 package share
 
 import (
+	"cmp"
 	"net/netip"
 	"strconv"
 	"time"
@@ -138,6 +139,9 @@ func (s Share) stateAt(now time.Time) State {
 		return Active
 	}
 }
+
+// maxUpload returns the largest object that it takes, in bytes.
+func (s Share) maxUpload() int64 { return cmp.Or(s.MaxUploadBytes, MaxUpload) }
 
 // Access is one entry of an access log.
 type Access struct {

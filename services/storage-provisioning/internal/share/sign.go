@@ -19,19 +19,16 @@ func (s *Service) signing(v *visit, key string) object.Download {
 	}
 }
 
-// form is what to sign an upload for: with temporary credentials for this one object.
-func (s *Service) form(v *visit, key string) (object.Form, error) {
+// put is what to sign an upload for: with temporary credentials for this one object, which is
+// to be new.
+func (s *Service) put(v *visit, key string) (object.Upload, error) {
 	session, err := policy.Upload(v.share.Bucket, key)
 	if err != nil {
-		return object.Form{}, invalid("upload_name", "KEY_ESCAPED_LENGTH", "use a shorter name of plainer characters").Wrap(err)
+		return object.Upload{}, invalid("upload_name", "KEY_ESCAPED_LENGTH", "use a shorter name of plainer characters").Wrap(err)
 	}
-	most := v.share.MaxUploadBytes
-	if most == 0 {
-		most = MaxUpload
-	}
-	return object.Form{
-		Scope: object.Scope{Login: v.place.login(), Policy: session}, Bucket: v.share.Bucket, Key: key, Max: most,
-		Redirect: v.asked.Redirect, Lifetime: UploadLifetime,
+	return object.Upload{
+		User: v.place.identity.User, Secret: v.place.identity.UserSecret, Policy: session, Bucket: v.share.Bucket, Key: key,
+		Size: &v.asked.UploadSize, New: true, Lifetime: UploadLifetime,
 	}, nil
 }
 

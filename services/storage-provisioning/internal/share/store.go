@@ -30,7 +30,8 @@ type Rows interface {
 	// were since the window began, and when that was. What began at over or before does not
 	// count any more.
 	Try(ctx context.Context, s Share, address string, now, over time.Time) (count int, began time.Time, err error)
-	// Untry takes one try back from each address.
+	// Untry takes one try back from each address, in this order: that in which they were
+	// counted, or two at once would wait for each other.
 	Untry(ctx context.Context, id string, addresses ...string) error
 }
 

@@ -813,9 +813,8 @@ type ResolveShareRequest struct {
 	// For a share for uploads: name that the new object shall have; empty to see what the
 	// share is. A file name of 1 to 150 bytes without slashes.
 	UploadName string `protobuf:"bytes,4,opt,name=upload_name,json=uploadName,proto3" json:"upload_name,omitempty"`
-	// For a share for uploads: an http or https URL that the backend sends the browser to
-	// after the upload; empty for none.
-	SuccessRedirect string `protobuf:"bytes,5,opt,name=success_redirect,json=successRedirect,proto3" json:"success_redirect,omitempty"`
+	// For a share for uploads: size of the new object in bytes. The URL takes exactly so many.
+	UploadSize int64 `protobuf:"varint,5,opt,name=upload_size,json=uploadSize,proto3" json:"upload_size,omitempty"`
 	// How many objects to return: 100 when zero, 1000 at most.
 	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Where to go on, from the previous page.
@@ -882,11 +881,11 @@ func (x *ResolveShareRequest) GetUploadName() string {
 	return ""
 }
 
-func (x *ResolveShareRequest) GetSuccessRedirect() string {
+func (x *ResolveShareRequest) GetUploadSize() int64 {
 	if x != nil {
-		return x.SuccessRedirect
+		return x.UploadSize
 	}
-	return ""
+	return 0
 }
 
 func (x *ResolveShareRequest) GetPageSize() int32 {
@@ -921,9 +920,11 @@ type ResolveShareResponse struct {
 	// The URL to download, where one was asked for. It works for one minute.
 	Download *SharedDownload `protobuf:"bytes,7,opt,name=download,proto3" json:"download,omitempty"`
 	// What to send to upload, where it was asked for. It works for five minutes.
-	Upload        *SharedUpload `protobuf:"bytes,8,opt,name=upload,proto3" json:"upload,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Upload *SharedUpload `protobuf:"bytes,8,opt,name=upload,proto3" json:"upload,omitempty"`
+	// Where uploads go, scheme and host, where the share is for uploads.
+	UploadEndpoint string `protobuf:"bytes,9,opt,name=upload_endpoint,json=uploadEndpoint,proto3" json:"upload_endpoint,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *ResolveShareResponse) Reset() {
@@ -1010,6 +1011,13 @@ func (x *ResolveShareResponse) GetUpload() *SharedUpload {
 		return x.Upload
 	}
 	return nil
+}
+
+func (x *ResolveShareResponse) GetUploadEndpoint() string {
+	if x != nil {
+		return x.UploadEndpoint
+	}
+	return ""
 }
 
 // SharedObject is one object below a prefix.
@@ -1140,19 +1148,20 @@ func (x *SharedDownload) GetExpireTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// SharedUpload is a form to upload one object with: a POST of multipart/form-data with these
-// fields, and the content as the last one, named `file`.
+// SharedUpload is a URL to upload one object with.
 type SharedUpload struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Key of the new object, relative to the prefix: what was asked for behind random
 	// characters, so that nothing is overwritten.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// Where to send the form.
-	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
-	// The fields, as they are. They are a secret until they expire.
-	Fields map[string]string `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// HTTP method, PUT.
+	Method string `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
+	// The URL. It is a secret until it expires.
+	Url string `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
+	// Headers that the upload must send as they are.
+	Headers map[string]string `protobuf:"bytes,4,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// When the upload must have begun.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1194,6 +1203,13 @@ func (x *SharedUpload) GetKey() string {
 	return ""
 }
 
+func (x *SharedUpload) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
 func (x *SharedUpload) GetUrl() string {
 	if x != nil {
 		return x.Url
@@ -1201,9 +1217,9 @@ func (x *SharedUpload) GetUrl() string {
 	return ""
 }
 
-func (x *SharedUpload) GetFields() map[string]string {
+func (x *SharedUpload) GetHeaders() map[string]string {
 	if x != nil {
-		return x.Fields
+		return x.Headers
 	}
 	return nil
 }
@@ -1281,17 +1297,18 @@ const file_primecloud_storage_v1_share_service_proto_rawDesc = "" +
 	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"\x8e\x01\n" +
 	"\x19ListShareAccessesResponse\x12I\n" +
 	"\x0eshare_accesses\x18\x01 \x03(\v2\".primecloud.storage.v1.ShareAccessR\rshareAccesses\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xae\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa3\x02\n" +
 	"\x13ResolveShareRequest\x12#\n" +
 	"\x05token\x18\x01 \x01(\tB\r\xbaH\ar\x05\x10\x01\x18\x80\x01\x80\x01\x01R\x05token\x12'\n" +
 	"\bpassword\x18\x02 \x01(\tB\v\xbaH\x05r\x03\x18\x80\x01\x80\x01\x01R\bpassword\x12\x1a\n" +
 	"\x03key\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\x03key\x12)\n" +
 	"\vupload_name\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\xff\x01R\n" +
-	"uploadName\x123\n" +
-	"\x10success_redirect\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\x0fsuccessRedirect\x12$\n" +
+	"uploadName\x12(\n" +
+	"\vupload_size\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\n" +
+	"uploadSize\x12$\n" +
 	"\tpage_size\x18\x06 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\"\xc0\x03\n" +
+	"page_token\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\"\xe9\x03\n" +
 	"\x14ResolveShareResponse\x12!\n" +
 	"\fdisplay_name\x18\x01 \x01(\tR\vdisplayName\x127\n" +
 	"\x05scope\x18\x02 \x01(\x0e2!.primecloud.storage.v1.ShareScopeR\x05scope\x12;\n" +
@@ -1301,7 +1318,8 @@ const file_primecloud_storage_v1_share_service_proto_rawDesc = "" +
 	"\aobjects\x18\x05 \x03(\v2#.primecloud.storage.v1.SharedObjectR\aobjects\x12&\n" +
 	"\x0fnext_page_token\x18\x06 \x01(\tR\rnextPageToken\x12A\n" +
 	"\bdownload\x18\a \x01(\v2%.primecloud.storage.v1.SharedDownloadR\bdownload\x12;\n" +
-	"\x06upload\x18\b \x01(\v2#.primecloud.storage.v1.SharedUploadR\x06upload\"|\n" +
+	"\x06upload\x18\b \x01(\v2#.primecloud.storage.v1.SharedUploadR\x06upload\x12'\n" +
+	"\x0fupload_endpoint\x18\t \x01(\tR\x0euploadEndpoint\"|\n" +
 	"\fSharedObject\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1d\n" +
 	"\n" +
@@ -1312,14 +1330,15 @@ const file_primecloud_storage_v1_share_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x15\n" +
 	"\x03url\x18\x02 \x01(\tB\x03\x80\x01\x01R\x03url\x12;\n" +
 	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"\xf8\x01\n" +
+	"expireTime\"\x94\x02\n" +
 	"\fSharedUpload\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x10\n" +
-	"\x03url\x18\x02 \x01(\tR\x03url\x12L\n" +
-	"\x06fields\x18\x03 \x03(\v2/.primecloud.storage.v1.SharedUpload.FieldsEntryB\x03\x80\x01\x01R\x06fields\x12;\n" +
-	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\x1a9\n" +
-	"\vFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
+	"\x06method\x18\x02 \x01(\tR\x06method\x12\x15\n" +
+	"\x03url\x18\x03 \x01(\tB\x03\x80\x01\x01R\x03url\x12J\n" +
+	"\aheaders\x18\x04 \x03(\v20.primecloud.storage.v1.SharedUpload.HeadersEntryR\aheaders\x12;\n" +
+	"\vexpire_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012\xbb\n" +
 	"\n" +
@@ -1364,7 +1383,7 @@ var file_primecloud_storage_v1_share_service_proto_goTypes = []any{
 	(*SharedObject)(nil),              // 14: primecloud.storage.v1.SharedObject
 	(*SharedDownload)(nil),            // 15: primecloud.storage.v1.SharedDownload
 	(*SharedUpload)(nil),              // 16: primecloud.storage.v1.SharedUpload
-	nil,                               // 17: primecloud.storage.v1.SharedUpload.FieldsEntry
+	nil,                               // 17: primecloud.storage.v1.SharedUpload.HeadersEntry
 	(ShareScope)(0),                   // 18: primecloud.storage.v1.ShareScope
 	(*timestamppb.Timestamp)(nil),     // 19: google.protobuf.Timestamp
 	(*Share)(nil),                     // 20: primecloud.storage.v1.Share
@@ -1389,7 +1408,7 @@ var file_primecloud_storage_v1_share_service_proto_depIdxs = []int32{
 	16, // 14: primecloud.storage.v1.ResolveShareResponse.upload:type_name -> primecloud.storage.v1.SharedUpload
 	19, // 15: primecloud.storage.v1.SharedObject.update_time:type_name -> google.protobuf.Timestamp
 	19, // 16: primecloud.storage.v1.SharedDownload.expire_time:type_name -> google.protobuf.Timestamp
-	17, // 17: primecloud.storage.v1.SharedUpload.fields:type_name -> primecloud.storage.v1.SharedUpload.FieldsEntry
+	17, // 17: primecloud.storage.v1.SharedUpload.headers:type_name -> primecloud.storage.v1.SharedUpload.HeadersEntry
 	19, // 18: primecloud.storage.v1.SharedUpload.expire_time:type_name -> google.protobuf.Timestamp
 	0,  // 19: primecloud.storage.v1.ShareService.CreateShare:input_type -> primecloud.storage.v1.CreateShareRequest
 	2,  // 20: primecloud.storage.v1.ShareService.GetShare:input_type -> primecloud.storage.v1.GetShareRequest

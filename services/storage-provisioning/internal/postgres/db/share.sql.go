@@ -340,16 +340,16 @@ func (q *Queries) LockShare(ctx context.Context, arg LockShareParams) (LockShare
 }
 
 const returnShareAttempt = `-- name: ReturnShareAttempt :exec
-update object_share_attempt set count = greatest(count - 1, 0) where share_id = $1 and address = any($2::text[])
+update object_share_attempt set count = greatest(count - 1, 0) where share_id = $1 and address = $2
 `
 
 type ReturnShareAttemptParams struct {
-	ShareID   string
-	Addresses []string
+	ShareID string
+	Address string
 }
 
 func (q *Queries) ReturnShareAttempt(ctx context.Context, arg ReturnShareAttemptParams) error {
-	_, err := q.db.Exec(ctx, returnShareAttempt, arg.ShareID, arg.Addresses)
+	_, err := q.db.Exec(ctx, returnShareAttempt, arg.ShareID, arg.Address)
 	return err
 }
 

@@ -57,7 +57,7 @@ on conflict (share_id, address) do update set
 returning count, began;
 
 -- name: ReturnShareAttempt :exec
-update object_share_attempt set count = greatest(count - 1, 0) where share_id = @share_id and address = any(@addresses::text[]);
+update object_share_attempt set count = greatest(count - 1, 0) where share_id = @share_id and address = @address;
 
 -- name: EndSharesOfBucket :many
 delete from object_share where object_share.bucket_id = @bucket_id
