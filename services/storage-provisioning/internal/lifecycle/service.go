@@ -4,10 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 )
 
@@ -61,7 +65,13 @@ type Deps struct {
 }
 
 // Service is the use cases.
-type Service struct{ Deps }
+type Service struct {
+	Deps
+	// passing is held by the pass over all buckets; after is the last bucket that one which
+	// was broken off has done.
+	passing sync.Mutex
+	after   string
+}
 
 // NewService returns the use cases.
 func NewService(d Deps) *Service { return &Service{Deps: d} }
@@ -134,29 +144,60 @@ func objects(list []Version, cut bool) [][]Version {
 	return groups
 }
 
-// batch is how many buckets are gone through at a time.
-const batch = 200
+const (
+	// batch is how many buckets are read at a time, abreast how many are asked for at once.
+	batch   = 200
+	abreast = 8
+)
 
 // AbortUploads goes through all buckets and aborts the incomplete uploads whose time has come.
-// A bucket that cannot be looked at now does not keep the others waiting; it is looked at the
-// next time.
+// A pass that runs out of time goes on where it stopped the next time. A backend that does
+// not answer is left out for the rest of the pass, and its error returned.
 func (s *Service) AbortUploads(ctx context.Context) error {
+	s.passing.Lock()
+	defer s.passing.Unlock()
+	down := map[string]error{}
 	var failures []error
-	for after := ""; ; {
-		list, err := s.Inventory.Standing(ctx, after, batch)
+	for {
+		list, err := s.Inventory.Standing(ctx, s.after, batch)
 		if err != nil {
 			return errors.Join(append(failures, err)...)
 		}
-		for _, b := range list {
-			if err := s.tidy(ctx, b); err != nil && !errors.Is(err, bucket.ErrVanished) {
-				failures = append(failures, err)
+		for some := range slices.Chunk(list, abreast) {
+			failures = append(failures, s.tidyAll(ctx, some, down)...)
+			if ctx.Err() != nil {
+				return errors.Join(append(failures, ctx.Err())...)
 			}
-			after = b.ID
+			s.after = some[len(some)-1].ID
 		}
-		if len(list) < batch || ctx.Err() != nil {
-			return errors.Join(append(failures, ctx.Err())...)
+		if len(list) < batch {
+			s.after = ""
+			return errors.Join(append(failures, slices.Collect(maps.Values(down))...)...)
 		}
 	}
+}
+
+// tidyAll is tidy for some buckets at once. Backends that do not answer are added to down.
+func (s *Service) tidyAll(ctx context.Context, some []bucket.Bucket, down map[string]error) []error {
+	answers := make([]error, len(some))
+	var wait sync.WaitGroup
+	for i, b := range some {
+		if down[b.Backend] == nil {
+			wait.Go(func() { answers[i] = s.tidy(ctx, b) })
+		}
+	}
+	wait.Wait()
+	var failures []error
+	for i, err := range answers {
+		switch {
+		case err == nil, errors.Is(err, bucket.ErrVanished):
+		case errs.KindOf(err) == errs.Unavailable:
+			down[some[i].Backend] = err
+		default:
+			failures = append(failures, err)
+		}
+	}
+	return failures
 }
 
 // tidy aborts what is due in one bucket, and records how many.
