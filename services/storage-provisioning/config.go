@@ -45,6 +45,9 @@ type Config struct {
 	BackendAdminPassword  config.Secret `env:"PRIMECLOUD_STORAGE_BACKEND_ADMIN_PASSWORD" required:"true" doc:"Secret of its administrator."`
 	MoreBackends          config.Secret `env:"PRIMECLOUD_STORAGE_MORE_BACKENDS" doc:"Further backends: a JSON list of objects with name, endpoint, public_endpoint, region, admin_user, admin_password."`
 
+	AuditListen string        `env:"PRIMECLOUD_STORAGE_AUDIT_LISTEN" doc:"Address where the backends' audit webhooks deliver, for the last use of access keys: plain HTTP, inside the network. None when empty."`
+	AuditToken  config.Secret `env:"PRIMECLOUD_STORAGE_AUDIT_TOKEN" doc:"What the webhooks must know (auth_token), 32 characters or more."`
+
 	Attempt  time.Duration `env:"PRIMECLOUD_STORAGE_ATTEMPT" default:"10s" doc:"How long a call may work on a backend at most, whatever time its caller has."`
 	FullPass time.Duration `env:"PRIMECLOUD_STORAGE_FULL_PASS" default:"1h" doc:"How often everything is compared with the backends."`
 	Sweep    time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
@@ -92,6 +95,9 @@ func (c Config) Validate() error {
 	}
 	if n := len(c.pki()); n != 0 && n != 3 {
 		report("PKI_CERT", ", PKI_KEY and PKI_CA must all be set, or none")
+	}
+	if c.AuditListen != "" && len(c.AuditToken.Reveal()) < 32 {
+		report("AUDIT_TOKEN", "must have 32 characters or more where AUDIT_LISTEN is set")
 	}
 	if c.DatabaseConns < 2 {
 		report("DATABASE_CONNS", "must be 2 or more")

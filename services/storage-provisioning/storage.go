@@ -28,16 +28,19 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/connection"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
@@ -76,6 +79,12 @@ type Service struct {
 	server    *rpc.Server
 	trust     *trust
 	bg        *background
+	uses      *lastuse.Service
+}
+
+// lookup hashes access key ids under the secret that all replicas share.
+func (s *Service) lookup() lastuse.Lookup {
+	return lastuse.NewLookup([]byte(s.config.PageKey.Reveal()))
 }
 
 // New connects to the database and builds the service. It needs neither NATS, nor
@@ -109,7 +118,7 @@ func (s *Service) build(ctx context.Context) error {
 	owner := id.New("prc", d.Clock.Now())
 	s.log = auditlog.New(Name, events.Noun, d.Clock, d.Telemetry.Logger)
 	s.stores = postgres.New(postgres.Config{
-		DB: s.db, Clock: d.Clock, Owner: owner, Sealer: sealer, Record: s.log.Record, Encode: events.Encoder(d.Clock, Name),
+		DB: s.db, Clock: d.Clock, Owner: owner, Sealer: sealer, Lookup: s.lookup(), Record: s.log.Record, Encode: events.Encoder(d.Clock, Name),
 		WakeUp: func(ctx context.Context, tx *pg.Tx, ref reconcile.Ref, at time.Time) error {
 			return s.bg.wakeUp(ctx, tx, ref, at)
 		},
@@ -159,7 +168,7 @@ func (s *Service) connectBackends() error {
 			public = b.Endpoint
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
-			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter,
+			Reader: adapter, Writer: adapter, Users: adapter, Keys: adapter, Signer: adapter, Issuer: adapter, Prober: adapter,
 		}); err != nil {
 			return err
 		}
@@ -185,21 +194,26 @@ func (s *Service) useCases() error {
 	}
 	gate := grant.NewGate(s.stores.Grants)
 	s.standings = standing.NewService(d.Clock)
+	keys := accesskey.NewService(accesskey.Deps{
+		Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,
+		Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
+	})
+	s.uses = lastuse.NewService(s.lookup(), lastuse.Deps{Store: s.stores.Uses, Keys: keys, Clock: d.Clock, Logger: d.Telemetry.Logger})
 	s.use = grpcapi.UseCases{
 		Buckets: bucket.NewService(bucket.Deps{
 			Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
 			Gate: gate, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
 		}),
-		AccessKeys: accesskey.NewService(accesskey.Deps{
-			Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals,
-			Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
-		}),
-		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
-		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
-		Principals: principals,
-		Operations: operationview.NewService(s.stores.Operations, pages),
-		Drifts:     drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),
-		Backends:   s.backends,
+		AccessKeys:  keys,
+		Sessions:    session.NewService(session.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
+		Uses:        s.uses,
+		Connections: connection.NewService(connection.Deps{Backends: s.backends, Record: s.stores.Connections, Clock: d.Clock}),
+		Objects:     object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
+		Grants:      grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
+		Principals:  principals,
+		Operations:  operationview.NewService(s.stores.Operations, pages),
+		Drifts:      drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),
+		Backends:    s.backends,
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/operation/pgoperation"
 	"github.com/primecloud/primecloud/pkg/pg"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 )
 
 const (
@@ -45,7 +46,7 @@ func (s *Service) upkeep(ctx context.Context, _ time.Time) error {
 		s.deps.Telemetry.Logger.InfoContext(ctx, "kept secrets were destroyed", "count", destroyed)
 	}
 	failures := []error{
-		err, s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch), s.stores.Grants.SweepMembers(ctx, now.Add(-keepEnded), sweepBatch),
+		err, s.stores.Uses.Upkeep(ctx, now.Add(-lastuse.Keep), sweepBatch), s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch), s.stores.Grants.SweepMembers(ctx, now.Add(-keepEnded), sweepBatch),
 	}
 	failures = append(failures, s.db.InTx(ctx, pg.System("sweep operations"), func(ctx context.Context, tx *pg.Tx) error {
 		_, err := pgoperation.Sweep(ctx, tx, now.Add(-keepEnded), now, sweepBatch)

@@ -17,19 +17,27 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/connection"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
 )
 
 // UseCases are what the methods call.
 type UseCases struct {
 	Buckets    *bucket.Service
 	AccessKeys *accesskey.Service
-	Objects    *object.Service
-	Grants     *grant.Service
+	Sessions   *session.Service
+	// Connections tries keys.
+	Connections *connection.Service
+	// Uses says who used which key.
+	Uses    *lastuse.Service
+	Objects *object.Service
+	Grants  *grant.Service
 	// Principals is for the reconciler; no method calls it.
 	Principals *principal.Service
 	Operations *operationview.Service
@@ -43,7 +51,7 @@ type UseCases struct {
 // Register puts every service of storage on the server.
 func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterBucketServiceServer(server, &buckets{use: u.Buckets})
-	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, fresh: u.Fresh})
+	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, sessions: u.Sessions, connections: u.Connections, uses: u.Uses, backends: u.Backends, fresh: u.Fresh})
 	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})

@@ -52,11 +52,13 @@ type Config struct {
 
 // Backend is one MinIO. It is safe for concurrent use.
 type Backend struct {
-	s3     *minio.Client
-	admin  *madmin.AdminClient
-	http   *http.Client
-	public *url.URL
-	cfg    Config
+	s3    *minio.Client
+	admin *madmin.AdminClient
+	http  *http.Client
+	// outside is how the public endpoint is tried.
+	outside *http.Transport
+	public  *url.URL
+	cfg     Config
 	// confidential says that nobody can read what we send: see import.go.
 	confidential bool
 }
@@ -99,6 +101,8 @@ func New(cfg Config) (*Backend, error) {
 	b := &Backend{cfg: cfg, public: public, confidential: secure || loopback(internal.Hostname())}
 	transport := &once{base: newTransport(cfg.TLS)}
 	b.http = &http.Client{Transport: transport}
+	b.outside = newTransport(cfg.TLS)
+	b.outside.DisableKeepAlives = true
 	creds := credentials.NewStaticV4(cfg.AdminKey, cfg.AdminSecret, "")
 	b.s3, err = minio.New(internal.Host, &minio.Options{
 		Creds: creds, Secure: secure, Transport: transport, Region: cfg.Region,

@@ -21,6 +21,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/reconcile/pgreconcile"
 	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
 )
 
@@ -49,6 +50,8 @@ type Config struct {
 	Owner string
 	// Sealer seals secrets.
 	Sealer *seal.Sealer
+	// Lookup hashes access key ids.
+	Lookup lastuse.Lookup
 	// Record writes an audit entry in the transaction.
 	Record func(ctx context.Context, q pg.Querier, e audit.Entry) error
 	// Encode makes the event of a change.
@@ -61,14 +64,16 @@ type Config struct {
 
 // Stores are the stores of all concepts.
 type Stores struct {
-	Buckets    *Buckets
-	Principals *Principals
-	AccessKeys *AccessKeys
-	Grants     *Grants
-	Standings  *Standings
-	Trail      *Trail
-	Drifts     *Drifts
-	Operations *Operations
+	Buckets     *Buckets
+	Principals  *Principals
+	AccessKeys  *AccessKeys
+	Connections *Connections
+	Uses        *Uses
+	Grants      *Grants
+	Standings   *Standings
+	Trail       *Trail
+	Drifts      *Drifts
+	Operations  *Operations
 	// Resources are the managed resources, for the reconciler.
 	Resources *pgreconcile.Store
 	// Leases takes leases for this process.
@@ -81,7 +86,7 @@ type Stores struct {
 func New(c Config) *Stores {
 	b := &base{Config: c, resources: pgreconcile.New(c.DB, c.Clock)}
 	return &Stores{
-		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
+		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Connections: &Connections{b}, Uses: &Uses{b}, Grants: &Grants{b}, Trail: &Trail{b},
 		Standings: &Standings{b},
 		Drifts:    &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,

@@ -78,6 +78,19 @@ const (
 	// Seen in the trail: the membership that an invitation made has changed since, so that its
 	// grants were not applied. Set them by hand if they are still meant.
 	ErrorReason_ERROR_REASON_MEMBERSHIP_CHANGED ErrorReason = 23
+	// A pattern or a prefix of a grant is not one that can be kept apart from what it must not
+	// reach; the violations say why. Spell it otherwise.
+	ErrorReason_ERROR_REASON_GRANT_PATTERN_INVALID ErrorReason = 50
+	// A network is no CIDR range or address, or there are too many. Correct it.
+	ErrorReason_ERROR_REASON_NETWORK_INVALID ErrorReason = 51
+	// The key was made with few exact grants, and the new ones need a key of the other kind on
+	// the backend. Make a new key.
+	ErrorReason_ERROR_REASON_ACCESS_KEY_KIND_FIXED ErrorReason = 52
+	// What the temporary credentials are to reach does not fit into their policy. Name fewer or
+	// shorter prefixes.
+	ErrorReason_ERROR_REASON_SESSION_TOO_LONG ErrorReason = 53
+	// The access key has ended and is gone from the backend. Make a new key.
+	ErrorReason_ERROR_REASON_ACCESS_KEY_ENDED ErrorReason = 54
 	// No such finding, or no longer kept. List the findings.
 	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
 	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
@@ -114,6 +127,11 @@ var (
 		21: "ERROR_REASON_BUCKET_GRANT_TOO_LOW",
 		22: "ERROR_REASON_ACCESS_LEVEL_UNKNOWN",
 		23: "ERROR_REASON_MEMBERSHIP_CHANGED",
+		50: "ERROR_REASON_GRANT_PATTERN_INVALID",
+		51: "ERROR_REASON_NETWORK_INVALID",
+		52: "ERROR_REASON_ACCESS_KEY_KIND_FIXED",
+		53: "ERROR_REASON_SESSION_TOO_LONG",
+		54: "ERROR_REASON_ACCESS_KEY_ENDED",
 		90: "ERROR_REASON_DRIFT_NOT_FOUND",
 		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
 		92: "ERROR_REASON_DRIFT_REPAIRED",
@@ -143,6 +161,11 @@ var (
 		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":      21,
 		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":      22,
 		"ERROR_REASON_MEMBERSHIP_CHANGED":        23,
+		"ERROR_REASON_GRANT_PATTERN_INVALID":     50,
+		"ERROR_REASON_NETWORK_INVALID":           51,
+		"ERROR_REASON_ACCESS_KEY_KIND_FIXED":     52,
+		"ERROR_REASON_SESSION_TOO_LONG":          53,
+		"ERROR_REASON_ACCESS_KEY_ENDED":          54,
 		"ERROR_REASON_DRIFT_NOT_FOUND":           90,
 		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":      91,
 		"ERROR_REASON_DRIFT_REPAIRED":            92,
@@ -180,7 +203,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xeb\a\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xa3\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -206,7 +229,12 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"&ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND\x10\x14\x12%\n" +
 	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12%\n" +
 	"!ERROR_REASON_ACCESS_LEVEL_UNKNOWN\x10\x16\x12#\n" +
-	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12 \n" +
+	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12&\n" +
+	"\"ERROR_REASON_GRANT_PATTERN_INVALID\x102\x12 \n" +
+	"\x1cERROR_REASON_NETWORK_INVALID\x103\x12&\n" +
+	"\"ERROR_REASON_ACCESS_KEY_KIND_FIXED\x104\x12!\n" +
+	"\x1dERROR_REASON_SESSION_TOO_LONG\x105\x12!\n" +
+	"\x1dERROR_REASON_ACCESS_KEY_ENDED\x106\x12 \n" +
 	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
 	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
 	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
