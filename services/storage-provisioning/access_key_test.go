@@ -250,7 +250,7 @@ func TestCreateAccessKey_refuses_what_cannot_be(t *testing.T) {
 		return err
 	}
 	for name, buckets := range map[string][]string{
-		"another tenant's bucket": {theirs}, "an absent bucket": {"no-such-bucket"}, "a pattern": {mine + "*"}, "one good and one bad": {mine, theirs},
+		"another tenant's bucket": {theirs}, "an absent bucket": {"no-such-bucket"}, "one good and one bad": {mine, theirs},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := in(func(r *storagev1.CreateAccessKeyRequest) { r.Grants = grants(readWrite, buckets...) })

@@ -17,6 +17,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/pkg/revoke"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/audithook"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
@@ -160,6 +161,10 @@ func (b *background) components() []lifecycle.Component {
 		{Name: "refusals", Run: b.refusals.Run},
 		{Name: memberConsumer, Run: b.hearOfMembers},
 		{Name: accountConsumer, Run: b.hearOfAccounts},
+		{Name: "uses of keys", Run: b.service.uses.Run},
+		audithook.Component(audithook.Config{
+			Listen: b.service.config.AuditListen, Token: b.service.config.AuditToken.Reveal(), Hear: b.service.uses.Hear,
+		}),
 		{Name: "reconciler", Run: b.loop.Run},
 		{Name: "jobs", Start: b.jobs.Start, Stop: b.jobs.Stop},
 	}

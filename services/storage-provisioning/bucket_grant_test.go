@@ -114,6 +114,7 @@ func (w *world) set(acc, bucket, user string, permission storagev1.Permission) *
 // reachable are the methods of storage that an external person gets to, of all there are.
 // Where a bucket is named the grant decides; the list of backends is for any login.
 var reachable = []string{
+	"AccessKeyService/CreateTemporaryCredentials",
 	"BackendService/ListBackends", "BucketGrantService/ExplainBucketAccess", "BucketService/GetBucket", "BucketService/ListBuckets",
 	"FavouriteService/AddFavourite", "FavouriteService/ListFavourites", "FavouriteService/RemoveFavourite",
 	"ObjectService/PresignDownload", "ObjectService/PresignUpload",

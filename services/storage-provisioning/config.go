@@ -67,6 +67,8 @@ type Config struct {
 	QuotaIngest         int64         `env:"PRIMECLOUD_STORAGE_QUOTA_INGEST" default:"104857600" doc:"Bytes per second that one account is taken to write at most: it is counted again before it could reach its limit at this rate."`
 	QuotaResume         int64         `env:"PRIMECLOUD_STORAGE_QUOTA_RESUME" default:"95" doc:"Once writes were stopped they come back below so many hundredths of the limit."`
 	QuotaUpload         int64         `env:"PRIMECLOUD_STORAGE_QUOTA_UPLOAD" default:"67108864" doc:"Bytes that are reserved for an upload by URL whose size was not declared."`
+	AuditListen         string        `env:"PRIMECLOUD_STORAGE_AUDIT_LISTEN" doc:"Address where the backends' audit webhooks deliver, for the last use of access keys: plain HTTP, inside the network. None when empty."`
+	AuditToken          config.Secret `env:"PRIMECLOUD_STORAGE_AUDIT_TOKEN" doc:"What the webhooks must know (auth_token), 32 characters or more."`
 
 	Observe observe.Config `prefix:"PRIMECLOUD_STORAGE_"`
 }
@@ -109,6 +111,9 @@ func (c Config) Validate() error {
 	}
 	if n := len(c.pki()); n != 0 && n != 3 {
 		report("PKI_CERT", ", PKI_KEY and PKI_CA must all be set, or none")
+	}
+	if c.AuditListen != "" && len(c.AuditToken.Reveal()) < 32 {
+		report("AUDIT_TOKEN", "must have 32 characters or more where AUDIT_LISTEN is set")
 	}
 	if c.DatabaseConns < 2 {
 		report("DATABASE_CONNS", "must be 2 or more")

@@ -28,11 +28,13 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/connection"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/favourite"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 	rules "github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
@@ -43,6 +45,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
@@ -82,6 +85,12 @@ type Service struct {
 	server    *rpc.Server
 	trust     *trust
 	bg        *background
+	uses      *lastuse.Service
+}
+
+// lookup hashes access key ids under the secret that all replicas share.
+func (s *Service) lookup() lastuse.Lookup {
+	return lastuse.NewLookup([]byte(s.config.PageKey.Reveal()))
 }
 
 // New connects to the database and builds the service. It needs neither NATS, nor
@@ -115,7 +124,7 @@ func (s *Service) build(ctx context.Context) error {
 	owner := id.New("prc", d.Clock.Now())
 	s.log = auditlog.New(Name, events.Noun, d.Clock, d.Telemetry.Logger)
 	s.stores = postgres.New(postgres.Config{
-		DB: s.db, Clock: d.Clock, Owner: owner, Sealer: sealer, Record: s.log.Record, Encode: events.Encoder(d.Clock, Name),
+		DB: s.db, Clock: d.Clock, Owner: owner, Sealer: sealer, Lookup: s.lookup(), Record: s.log.Record, Encode: events.Encoder(d.Clock, Name),
 		WakeUp: func(ctx context.Context, tx *pg.Tx, ref reconcile.Ref, at time.Time) error {
 			return s.bg.wakeUp(ctx, tx, ref, at)
 		},
@@ -166,7 +175,7 @@ func (s *Service) connectBackends() error {
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
 			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Purges: adapter,
-			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter,
+			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter, Issuer: adapter, Prober: adapter,
 			Objects: object.Ports{Store: adapter, Uploads: adapter, Forms: adapter},
 		}); err != nil {
 			return err
@@ -207,6 +216,7 @@ func (s *Service) useCases() error {
 		Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals, Quota: quotas,
 		Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
 	})
+	s.uses = lastuse.NewService(s.lookup(), lastuse.Deps{Store: s.stores.Uses, Keys: keys, Clock: d.Clock, Logger: d.Telemetry.Logger})
 	purges := purge.NewService(purge.Deps{
 		Store: s.stores.Purges, Buckets: buckets, Backends: s.backends, Principals: principals, Pages: pages, Clock: d.Clock,
 		Grace: s.config.PurgeGrace, Retry: s.config.PurgeRetry, Wake: wake,
@@ -214,14 +224,17 @@ func (s *Service) useCases() error {
 	s.use = grpcapi.UseCases{
 		Buckets: buckets,
 		Purges:  purges, Removals: s.removals(pages, purges, keys, principals),
-		AccessKeys: keys,
-		Objects:    object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Quota: quotas, Trail: s.stores.Trail, Pages: pages, Clock: d.Clock}),
-		Quotas:     quotas,
-		Grants:     grants,
-		Principals: principals,
-		Operations: operationview.NewService(s.stores.Operations, pages),
-		Drifts:     drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),
-		Backends:   s.backends,
+		AccessKeys:  keys,
+		Sessions:    session.NewService(session.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
+		Uses:        s.uses,
+		Connections: connection.NewService(connection.Deps{Backends: s.backends, Record: s.stores.Connections, Clock: d.Clock}),
+		Objects:     object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Quota: quotas, Trail: s.stores.Trail, Pages: pages, Clock: d.Clock}),
+		Quotas:      quotas,
+		Grants:      grants,
+		Principals:  principals,
+		Operations:  operationview.NewService(s.stores.Operations, pages),
+		Drifts:      drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),
+		Backends:    s.backends,
 		Shares: share.NewService(share.Deps{
 			Store: s.stores.Shares, Buckets: s.stores.Buckets, Principals: principals, Standings: s.stores.Standings,
 			Backends: s.backends, Gate: gate, Quota: quotas, Pages: pages, Clock: d.Clock,

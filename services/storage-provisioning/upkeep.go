@@ -7,6 +7,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/operation/pgoperation"
 	"github.com/primecloud/primecloud/pkg/pg"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
@@ -48,6 +49,7 @@ func (s *Service) upkeep(ctx context.Context, _ time.Time) error {
 	failures := []error{
 		err, s.use.Removals.BeginMissed(ctx), s.stores.Buckets.SweepDeleted(ctx, now, sweepBatch), s.stores.Drifts.Sweep(ctx, now.Add(-keepEnded), sweepBatch), s.stores.Grants.SweepMembers(ctx, now.Add(-keepEnded), sweepBatch),
 		s.stores.Shares.Sweep(ctx, now.Add(-share.Kept), now.Add(-time.Hour), sweepBatch),
+		s.stores.Uses.Upkeep(ctx, now.Add(-lastuse.Keep), sweepBatch),
 	}
 	failures = append(failures, s.db.InTx(ctx, pg.System("sweep operations"), func(ctx context.Context, tx *pg.Tx) error {
 		_, err := pgoperation.Sweep(ctx, tx, now.Add(-keepEnded), now, sweepBatch)

@@ -61,6 +61,8 @@ type Config struct {
 	Nouns []string
 	// NATSUsers are the services' accounts at the broker, without passwords.
 	NATSUsers []servers.NATSUser
+	// Audit is where MinIO tells of each request; nowhere when empty.
+	Audit string
 	// Volatile gives up durability against a crash of the machine, for tests.
 	Volatile bool
 	// Progress is told what takes time; nil tells nobody.
@@ -189,7 +191,15 @@ func (e *Environment) NATSPassword(user string) string { return e.Secrets.Get("n
 
 func (e *Environment) startMinIO(ctx context.Context) error {
 	var err error
+	var env []string
+	if e.cfg.Audit != "" {
+		env = []string{
+			"MINIO_AUDIT_WEBHOOK_ENABLE_PRIMECLOUD=on", "MINIO_AUDIT_WEBHOOK_ENDPOINT_PRIMECLOUD=" + e.cfg.Audit,
+			"MINIO_AUDIT_WEBHOOK_AUTH_TOKEN_PRIMECLOUD=" + e.AuditToken(),
+		}
+	}
 	e.MinIO, err = servers.StartMinIO(ctx, servers.MinIOConfig{
+		Env: env,
 		Dir: filepath.Join(e.cfg.Dir, "minio"), Port: e.cfg.Ports.MinIO, Setting: "PRIMECLOUD_STACK_MINIO_PORT",
 		RootUser: MinIOAdmin, RootPassword: e.Secrets.Get("minio-root"), Region: Region,
 		// Uploads in parts are kept as long as storage's default rule says.
@@ -203,6 +213,9 @@ func (e *Environment) startMinIO(ctx context.Context) error {
 	})
 	return err
 }
+
+// AuditToken is what MinIO shows where it tells of requests.
+func (e *Environment) AuditToken() string { return e.Secrets.Get("storage-audit") }
 
 // MinIOAdmin is MinIO's administrator with the password.
 func (e *Environment) MinIOAdmin() (user, password string) {

@@ -27,6 +27,8 @@ type Ports struct {
 	IdentityAdmin int `env:"PRIMECLOUD_STACK_IDENTITY_ADMIN_PORT" default:"7101" doc:"Port of identity's metrics and readiness on 127.0.0.1."`
 	// StorageAdmin serves storage-provisioning's metrics and readiness.
 	StorageAdmin int `env:"PRIMECLOUD_STACK_STORAGE_ADMIN_PORT" default:"7102" doc:"Port of storage-provisioning's metrics and readiness on 127.0.0.1."`
+	// StorageAudit is where MinIO tells storage-provisioning of requests.
+	StorageAudit int `env:"PRIMECLOUD_STACK_STORAGE_AUDIT_PORT" default:"7202" doc:"Port of storage-provisioning on 127.0.0.1 for MinIO's audit webhook."`
 }
 
 // Suite makes the settings of every process.
@@ -124,6 +126,10 @@ func (s Suite) Storage() (config.Source, error) {
 	user, password := s.Environment.MinIOAdmin()
 	source[prefix+"LISTEN"] = Address(s.Ports.Storage)
 	source[prefix+"ADMIN_LISTEN"] = Address(s.Ports.StorageAdmin)
+	if s.Ports.StorageAudit != 0 {
+		source[prefix+"AUDIT_LISTEN"] = Address(s.Ports.StorageAudit)
+		source[prefix+"AUDIT_TOKEN"] = s.Environment.AuditToken()
+	}
 	source[prefix+"IDENTITY_TARGET"] = "dns:///" + Address(s.Ports.Identity)
 	source[prefix+"KEY_CACHE"] = filepath.Join(s.Dir, "storage-key-set.json")
 	source[prefix+"BACKEND_ENDPOINT"] = s.Environment.MinIO.Endpoint()

@@ -64,8 +64,12 @@ func StartEnvironment(ctx context.Context, c Config, progress io.Writer) (*envir
 	if err != nil {
 		return nil, err
 	}
+	audit := ""
+	if c.Processes.StorageAudit != 0 {
+		audit = "http://" + settings.Address(c.Processes.StorageAudit)
+	}
 	return environment.Start(ctx, environment.Config{
-		Dir: dir, Ports: c.Servers, Callback: c.Processes.Callback(), Nouns: settings.Nouns(),
+		Audit: audit, Dir: dir, Ports: c.Servers, Callback: c.Processes.Callback(), Nouns: settings.Nouns(),
 		NATSUsers: settings.NATSUsers(), Volatile: c.Volatile, Progress: progress,
 	})
 }

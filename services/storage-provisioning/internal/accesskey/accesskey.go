@@ -23,6 +23,14 @@
 // Deleting first switches the key off, which can be undone without the secret, and removes
 // it once the deletion is recorded: so a deletion that failed really goes back.
 //
+// A key has its few exact grants in an inline policy under the account's user. One with a
+// pattern, or with more than fits, has a user of its own, whose named policy is written
+// together with the account's (package principal): so it names the account's own buckets
+// and no other one at any time.
+//
+// A rotation makes other credentials of the same key; the ones before end with the overlap.
+// Like a deletion it only switches off until it is recorded, so that it can go back.
+//
 // A grant names a bucket. When the bucket goes, the grant reaches nothing, since the
 // account's own policy bounds it; when the account makes one of that name again, the grant
 // reaches that one.
@@ -32,6 +40,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -59,12 +68,14 @@ const (
 type State string
 
 // The states. A create goes Creating, Ready; a delete Ready, Deleting, Vanishing, gone. An
-// abandoned create goes to Vanishing, an abandoned delete back to where it was.
+// abandoned create goes to Vanishing, an abandoned delete or change back to where it was.
 const (
 	// Creating is being made.
 	Creating State = "CREATING"
 	// Ready is on the backend as wanted.
 	Ready State = "READY"
+	// Updating is being changed, by a call that has not ended.
+	Updating State = "UPDATING"
 	// Lost was on the backend and is not any more, nor is its secret kept.
 	Lost State = "LOST"
 	// Deleting is being switched off, by a call that has not ended.
@@ -91,8 +102,26 @@ type AccessKey struct {
 	Secret string
 	// SecretUntil is until when the secret is kept; zero when it is not kept any more.
 	SecretUntil time.Time
+	// SecretGeneration is the generation whose call issued the secret that is kept; zero for
+	// the one that made the key.
+	SecretGeneration int64
+	// FormerKeyID are the credentials before the last rotation, which work until FormerEnd;
+	// empty when there are none. It is a secret too.
+	FormerKeyID string
+	FormerEnd   time.Time
+	// Doomed are ids of credentials that are to be removed from the backend.
+	Doomed []string
+	// Holder is the user of its own that the key has on the backend; empty for the account's.
+	// It is a secret like the ids.
+	Holder string
 	// Grants are what it reaches.
 	Grants []policy.Grant
+	// Networks are where it may be used from; none for anywhere.
+	Networks []string
+	// Disabled says that its owner has switched it off.
+	Disabled bool
+	// LastUse and FormerUse are the last uses that were heard of.
+	LastUse, FormerUse Use
 	// ExpireTime is when it ends; zero for never.
 	ExpireTime time.Time
 	// Desired says whether it is wanted at all.
@@ -111,6 +140,9 @@ type AccessKey struct {
 	// CreatedAt and UpdatedAt are by our clock.
 	CreatedAt time.Time
 	UpdatedAt time.Time
+
+	// trial is a granted bucket to try a new key on, with what may be done there.
+	trial policy.Grant
 }
 
 // Ref names the key as a managed resource.
@@ -124,6 +156,22 @@ func (k AccessKey) ETag() string { return strconv.FormatInt(k.Version, 10) }
 // Visible says whether the owner has the key: a delete that runs still shows it, one that
 // is done or a create that was given up does not.
 func (k AccessKey) Visible() bool { return k.Desired == Present || k.State == Deleting }
+
+// Use is one use of a key.
+type Use struct {
+	// Time is when; zero for never.
+	Time time.Time
+	// Operation is the S3 operation, Address where it came from.
+	Operation, Address string
+}
+
+// scope is all that the key reaches.
+func (k AccessKey) scope() policy.Scope { return policy.Scope{Grants: k.Grants, Networks: k.Networks} }
+
+// formerEnded says whether the overlap of the last rotation is over.
+func (k AccessKey) formerEnded(now time.Time) bool {
+	return k.FormerKeyID != "" && !k.FormerEnd.After(now)
+}
 
 // expired says whether the key has ended by itself.
 func (k AccessKey) expired(now time.Time) bool {
@@ -143,6 +191,13 @@ func newKeyID() string {
 	var raw [13]byte
 	_, _ = rand.Read(raw[:]) // never fails: it ends the process rather than return weak bytes
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw[:])[:20]
+}
+
+// newHolder returns a user name that nobody can guess.
+func newHolder() string {
+	var raw [10]byte
+	_, _ = rand.Read(raw[:])
+	return "pch" + hex.EncodeToString(raw[:])
 }
 
 // newSecret returns 240 random bits in 40 characters, the longest secret S3 clients know.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/audit"
@@ -29,6 +30,7 @@ func (s *Service) succeed(ctx context.Context, j job) (k AccessKey, err error) {
 		next := s.sighted(&k, j)
 		was := now.State
 		k.State = stateAfter(k, j)
+		s.endFormer(&k, j, &next)
 		s.keepSecret(&k, j)
 		if err := s.save(ctx, tx, was, &k, j); err != nil {
 			return err
@@ -61,7 +63,7 @@ func stateAfter(k AccessKey, j job) State {
 
 // keepSecret drops the secret when nobody may ask for it any more.
 func (s *Service) keepSecret(k *AccessKey, j job) {
-	made := j.operation != nil && !keepsSecret(j.operation)
+	made := j.operation != nil && issues(j.operation) && !keepsSecret(j.operation)
 	if k.Desired == Absent || made || !k.SecretUntil.After(s.Clock.Now()) {
 		k.SecretUntil = time.Time{}
 	}
@@ -73,12 +75,34 @@ func (s *Service) dueAgain(k AccessKey, next reconcile.Next) reconcile.Next {
 	if k.Desired == Absent {
 		return next
 	}
-	for _, at := range []time.Time{k.SecretUntil, k.ExpireTime} {
+	for _, at := range []time.Time{k.SecretUntil, k.ExpireTime, k.FormerEnd} {
 		if at.After(s.Clock.Now()) && (next.DueAt == nil || at.Before(*next.DueAt)) {
 			next.DueAt = &at
 		}
 	}
 	return next
+}
+
+// endFormer forgets credentials that are gone from the backend, and has those removed that
+// were only switched off while the operation was open.
+func (s *Service) endFormer(k *AccessKey, j job, next *reconcile.Next) {
+	if k.Desired == Absent {
+		return
+	}
+	if j.formerGone {
+		if j.operation != nil {
+			k.Doomed = append(slices.Clone(k.Doomed), k.FormerKeyID)
+		}
+		k.FormerKeyID, k.FormerEnd, k.FormerUse = "", time.Time{}, Use{}
+	}
+	switch {
+	case len(k.Doomed) == 0:
+	case j.operation != nil:
+		now := s.Clock.Now()
+		next.DueAt = &now
+	case !k.Unsure:
+		k.Doomed = nil
+	}
 }
 
 // endSucceeded ends the operation and tells the world.
@@ -91,7 +115,7 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, k AccessKe
 		return err
 	}
 	entry := audit.Entry{
-		Action: Kind + "." + verbOf(was), Severity: audit.Notice, Outcome: audit.Succeeded,
+		Action: Kind + "." + actionOf(was, j.operation), Severity: audit.Notice, Outcome: audit.Succeeded,
 		Target: target(k), AccountID: k.AccountID, After: described(k),
 	}
 	if was == Deleting {
@@ -101,7 +125,7 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, k AccessKe
 		return err
 	}
 	shown := k
-	shown.KeyID, shown.Secret = "", ""
+	shown.KeyID, shown.Secret, shown.FormerKeyID, shown.Doomed, shown.Holder = "", "", "", nil, ""
 	return tx.Record.Publish(ctx, change.Event{
 		Kind: Kind, Verb: verbOf(was) + "d", AccountID: k.AccountID, ID: k.ID, Version: k.Version, Snapshot: shown,
 	})
@@ -159,14 +183,14 @@ func (s *Service) abandon(ctx context.Context, j job, failure error) (k AccessKe
 		if k.Generation, err = tx.Resources.Touch(ctx, k.Ref(), k.Backend, due); err != nil {
 			return err
 		}
-		if was == Creating {
+		if was == Creating || k.Holder != "" {
 			// Should the identity be why, the reconciler finds out.
 			if _, err := tx.Access.Touch(ctx, k.AccountID, k.Backend, due); err != nil {
 				return err
 			}
 		}
 		if err := tx.Record.Audit(ctx, audit.Entry{
-			Action: Kind + "." + verbOf(was), Severity: audit.Warning, Outcome: audit.Failed,
+			Action: Kind + "." + actionOf(was, j.operation), Severity: audit.Warning, Outcome: audit.Failed,
 			Reason: operation.FailureOf(failure).Reason, Target: target(k), AccountID: k.AccountID,
 		}); err != nil {
 			return err
@@ -191,6 +215,7 @@ func goBack(k *AccessKey, o operation.Operation) error {
 		return fmt.Errorf("decode what operation %s goes back to: %w", o.ID, err)
 	}
 	k.Desired, k.State = Present, back.State
+	back.restore(k)
 	if back.Version > 0 {
 		k.Version = back.Version - 1 // saving it adds one
 	}
@@ -216,8 +241,11 @@ func (s *Service) recordDrift(ctx context.Context, tx Tx, was State, k AccessKey
 
 // save writes the key: with a new version when its owner can see a change.
 func (s *Service) save(ctx context.Context, tx Tx, was State, k *AccessKey, j job) error {
-	if was == k.State && j.operation == nil {
-		return tx.Keys.Note(ctx, *k)
+	if was == k.State && j.operation == nil && !j.formerGone {
+		if len(j.key.Doomed) == len(k.Doomed) {
+			return tx.Keys.Note(ctx, *k)
+		}
+		k.Version-- // nothing that its owner can see
 	}
 	k.UpdatedAt = s.Clock.Now()
 	version, err := tx.Keys.Save(ctx, *k)
@@ -238,6 +266,8 @@ func (s *Service) conditions(k AccessKey, j job, failure error) []reconcile.Cond
 		ready.Message = "the backend has lost the key, and without its secret it cannot be made again; delete it and make another"
 	case k.State != Ready:
 		ready.Reason, ready.Message = string(k.State), "the key is not to be there"
+	case k.Disabled:
+		ready.Status, ready.Reason, ready.Message = false, "DISABLED", "the key is switched off"
 	case k.expired(now):
 		ready.Status, ready.Reason, ready.Message = false, "EXPIRED", "the key has ended"
 	}

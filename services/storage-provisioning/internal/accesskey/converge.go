@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/errs"
@@ -31,6 +32,8 @@ type job struct {
 	found []drift.Difference
 	// acted says that the backend was changed.
 	acted bool
+	// formerGone says that the credentials before the last rotation are gone from the backend.
+	formerGone bool
 	// lost says that the key is not there and cannot be made again.
 	lost bool
 }
@@ -38,7 +41,7 @@ type job struct {
 // converge brings the backend to what is wanted. It is the same for the call itself and
 // for the reconciler, and may be repeated and broken off anywhere.
 func (s *Service) converge(ctx context.Context, j *job) error {
-	if j.background && j.operation != nil && j.key.State == Creating && !keepsSecret(j.operation) {
+	if j.background && j.operation != nil && issues(j.operation) && !keepsSecret(j.operation) {
 		return errNobodysSecret
 	}
 	keys, err := s.Backends.Keys(j.key.Backend)
@@ -57,10 +60,21 @@ func (s *Service) converge(ctx context.Context, j *job) error {
 
 // switchOff makes the backend refuse the key, in a way that can be undone.
 func (s *Service) switchOff(ctx context.Context, j *job, keys Keys) error {
+	for _, id := range j.key.ids() {
+		if err := s.switchOne(ctx, j, keys, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// switchOne makes the backend refuse credentials of the key.
+func (s *Service) switchOne(ctx context.Context, j *job, keys Keys, id string) error {
 	revision, err := j.key.revision(false)
 	if err != nil {
 		return err
 	}
+	revision.ID = id
 	j.acted = true
 	_, err = keys.ReviseKey(ctx, revision)
 	return err
@@ -68,12 +82,35 @@ func (s *Service) switchOff(ctx context.Context, j *job, keys Keys) error {
 
 // remove removes the key if it is there, and looks whether it is gone.
 func (s *Service) remove(ctx context.Context, j *job, keys Keys) error {
-	had, err := keys.ObserveKey(ctx, j.key.KeyID)
+	for _, id := range j.key.ids() {
+		if err := s.removeOne(ctx, j, keys, id); err != nil {
+			return err
+		}
+	}
+	if j.key.Holder == "" {
+		return nil
+	}
+	existed, err := keys.RemoveHolder(ctx, j.key.Holder, principal.HolderPolicy(j.key.ID))
+	j.acted = j.acted || existed
+	return err
+}
+
+func (s *Service) removeOne(ctx context.Context, j *job, keys Keys, id string) error {
+	had, err := keys.ObserveKey(ctx, id)
 	if err != nil || !had.Exists {
 		return err
 	}
 	j.acted = true
-	return keys.RemoveKey(ctx, j.key.KeyID)
+	return keys.RemoveKey(ctx, id)
+}
+
+// ids are those of all credentials that the key may have on the backend.
+func (k AccessKey) ids() []string {
+	ids := []string{k.KeyID}
+	if k.FormerKeyID != "" {
+		ids = append(ids, k.FormerKeyID)
+	}
+	return append(ids, k.Doomed...)
 }
 
 // make makes the key, or brings the one that is there to what is wanted.
@@ -81,6 +118,9 @@ func (s *Service) make(ctx context.Context, j *job, keys Keys) error {
 	identity, err := s.Principals.Identity(ctx, j.key.AccountID, j.key.Backend)
 	if err != nil {
 		return err
+	}
+	if j.key.Holder != "" {
+		identity.User = j.key.Holder // which the identity has seen to
 	}
 	had, err := keys.ObserveKey(ctx, j.key.KeyID)
 	if err != nil {
@@ -102,24 +142,69 @@ func (s *Service) make(ctx context.Context, j *job, keys Keys) error {
 			return err
 		}
 	}
-	if j.operation == nil || j.key.Secret == "" {
+	if j.operation != nil && j.key.Secret != "" && !j.key.Disabled {
+		if err := s.try(ctx, j, keys); err != nil {
+			return err
+		}
+	}
+	return s.former(ctx, j, keys, identity.User)
+}
+
+// former sees to credentials before the last rotation: bounded like the key until their end,
+// and gone after. While an operation is open they are only switched off, so that it can go
+// back.
+func (s *Service) former(ctx context.Context, j *job, keys Keys, user string) error {
+	gone := j.key.Doomed
+	if j.key.formerEnded(s.Clock.Now()) {
+		j.formerGone, gone = true, append([]string{j.key.FormerKeyID}, gone...)
+	}
+	for _, id := range gone {
+		end := s.removeOne
+		if j.operation != nil {
+			end = s.switchOne
+		}
+		if err := end(ctx, j, keys, id); err != nil {
+			return err
+		}
+	}
+	if j.key.FormerKeyID == "" || j.formerGone {
 		return nil
 	}
-	return s.try(ctx, j, keys)
+	before := j.key
+	before.KeyID, before.ExpireTime = j.key.FormerKeyID, j.key.FormerEnd
+	had, err := keys.ObserveKey(ctx, before.KeyID)
+	if err != nil || !had.Exists || had.User != user {
+		return err // it has ended early, or is not ours: never touched
+	}
+	found, err := differences(before, had, user)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	revision, err := before.revision(!before.Disabled)
+	if err != nil {
+		return err
+	}
+	j.acted = true
+	_, err = keys.ReviseKey(ctx, revision)
+	return err
 }
 
 // write puts the key as it is wanted: whole while we have its secret, without it after.
 func (s *Service) write(ctx context.Context, j *job, keys Keys, identity principal.Principal, exists bool) error {
-	revision, err := j.key.revision(true)
+	revision, err := j.key.revision(!j.key.Disabled)
 	if err != nil {
 		return err
 	}
 	if j.key.Secret != "" {
 		j.acted = true
-		return keys.PutKey(ctx, principal.KeySpec{
+		err := keys.PutKey(ctx, principal.KeySpec{
 			User: identity.User, ID: j.key.KeyID, Secret: j.key.Secret, Policy: revision.Policy,
 			ExpireTime: j.key.ExpireTime, Description: "primecloud " + j.key.ID,
 		})
+		if err == nil && j.key.Disabled {
+			_, err = keys.ReviseKey(ctx, revision) // it is made switched on
+		}
+		return err
 	}
 	if exists {
 		j.acted = true
@@ -131,7 +216,7 @@ func (s *Service) write(ctx context.Context, j *job, keys Keys, identity princip
 
 // try uses the new key on one of its buckets before anybody else does.
 func (s *Service) try(ctx context.Context, j *job, keys Keys) error {
-	err := keys.TryKey(ctx, j.key.KeyID, j.key.Secret, j.key.Grants[0].Bucket)
+	err := keys.TryKey(ctx, j.key.tryOn())
 	switch {
 	case err == nil, errors.Is(err, errBucketVanished):
 		// Whoever hears that the bucket is gone was let in.
@@ -145,12 +230,32 @@ func (s *Service) try(ctx context.Context, j *job, keys Keys) error {
 	}
 }
 
+// tryOn returns how to try the key.
+func (k AccessKey) tryOn() Trial {
+	on := k.trial
+	for _, g := range k.Grants {
+		if on.Bucket == "" && !policy.IsPattern(g.Bucket) {
+			on = g
+		}
+	}
+	trial := Trial{ID: k.KeyID, Secret: k.Secret, Bucket: on.Bucket, Prefix: on.Prefix, Lists: on.Permission.Lists()}
+	if len(k.Networks) > 0 {
+		if network, err := netip.ParsePrefix(k.Networks[0]); err == nil {
+			trial.Address = network.Addr().String()
+		}
+	}
+	return trial
+}
+
 // errBucketVanished is what a backend answers about a bucket that is not there.
 var errBucketVanished = errs.New(errs.Aborted, "BUCKET_CONFLICT", "")
 
 // revision returns what the key is to be, without its secret.
 func (k AccessKey) revision(enabled bool) (Revision, error) {
-	document, err := policy.Key(k.Grants)
+	if k.Holder != "" {
+		return Revision{ID: k.KeyID, Policy: policy.Held(), Enabled: enabled, ExpireTime: k.ExpireTime}, nil
+	}
+	document, err := policy.Inline(k.scope())
 	if err != nil {
 		return Revision{}, fmt.Errorf("write the policy of %s: %w", k.ID, err)
 	}
@@ -170,8 +275,8 @@ func differences(k AccessKey, o principal.Key, user string) ([]drift.Difference,
 	if o.User != user {
 		found = append(found, drift.Differs("user", "the account's own", "another"))
 	}
-	if !o.Enabled {
-		found = append(found, drift.Differs("enabled", "on", "off"))
+	if o.Enabled == k.Disabled {
+		found = append(found, drift.Differs("enabled", onOff(!k.Disabled), onOff(o.Enabled)))
 	}
 	if !policy.Same(want.Policy, o.Policy) {
 		found = append(found, drift.Differs("grants", "as recorded", "other"))
@@ -188,6 +293,13 @@ func expiryMet(want, have time.Time) bool {
 	}
 	late := have.Sub(want)
 	return late > -time.Second && late < lateExpiry
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 func inTime(t time.Time) string {

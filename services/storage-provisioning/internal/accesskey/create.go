@@ -2,6 +2,7 @@ package accesskey
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/audit"
@@ -17,6 +18,10 @@ type NewAccessKey struct {
 	DisplayName       string
 	CustomerReference string
 	Grants            []policy.Grant
+	// Networks are where it may be used from; none for anywhere.
+	Networks []string
+	// Backend is where it works, if no grant says so.
+	Backend string
 	// ExpireTime is zero for never.
 	ExpireTime time.Time
 }
@@ -27,11 +32,15 @@ func (s *Service) Create(ctx context.Context, in NewAccessKey) (Done, error) {
 	if err := in.check(); err != nil {
 		return Done{}, err
 	}
+	var err error
+	if in.Networks, err = spellNetworks(in.Networks); err != nil {
+		return Done{}, err
+	}
 	window := s.Runner.Window(ctx)
 	var begun change.Begun
 	var k AccessKey
 	var replay *operation.Operation
-	err := s.Store.InAccount(ctx, in.AccountID, func(ctx context.Context, tx Tx) error {
+	err = s.Store.InAccount(ctx, in.AccountID, func(ctx context.Context, tx Tx) error {
 		o, ok, err := tx.Operations.Replay(ctx)
 		if err != nil || ok {
 			replay = &o
@@ -47,6 +56,12 @@ func (s *Service) Create(ctx context.Context, in NewAccessKey) (Done, error) {
 		if k, err = s.insert(ctx, tx, in, now); err != nil {
 			return err
 		}
+		if k.Holder != "" {
+			// Its user and policy belong to the account's identity.
+			if _, err := tx.Access.Touch(ctx, k.AccountID, k.Backend, window.Lease); err != nil {
+				return err
+			}
+		}
 		begun, err = s.begin(ctx, tx, &k, nil, window)
 		return err
 	})
@@ -61,24 +76,24 @@ func (s *Service) Create(ctx context.Context, in NewAccessKey) (Done, error) {
 }
 
 func (s *Service) insert(ctx context.Context, tx Tx, in NewAccessKey, now time.Time) (AccessKey, error) {
-	names := make([]string, 0, len(in.Grants))
-	for _, g := range in.Grants {
-		names = append(names, g.Bucket)
-	}
-	buckets, err := tx.Keys.Buckets(ctx, names)
+	buckets, err := tx.Keys.Buckets(ctx, named(in.Grants))
 	if err != nil {
 		return AccessKey{}, err
 	}
-	backend, err := backendOf(in.Grants, buckets)
+	backend, err := backendOf(in.Grants, buckets, in.Backend)
 	if err != nil {
 		return AccessKey{}, err
 	}
-	if _, err := s.Backends.Keys(backend); err != nil {
+	if backend, err = s.Backends.Name(backend); err != nil {
 		return AccessKey{}, err
 	}
 	k := newAccessKey(now)
 	k.AccountID, k.Backend, k.DisplayName, k.CustomerReference = in.AccountID, backend, in.DisplayName, in.CustomerReference
-	k.Grants, k.ExpireTime = in.Grants, in.ExpireTime
+	k.Grants, k.Networks, k.ExpireTime = in.Grants, in.Networks, in.ExpireTime
+	if policy.NeedsHolder(k.scope()) {
+		k.Holder = newHolder()
+	}
+	k.trial = trialOf(in.Grants, buckets, backend)
 	k.SecretUntil = now.Add(operation.Window)
 	return k, tx.Keys.Insert(ctx, k)
 }
@@ -90,7 +105,9 @@ func (s *Service) created(ctx context.Context, o operation.Operation) (Done, err
 	if err != nil {
 		return Done{}, err
 	}
-	if !ok || !k.Visible() || k.Secret == "" || !k.SecretUntil.After(s.Clock.Now()) {
+	// A rotation since has put another secret in the place of this call's.
+	others := k.SecretGeneration != o.Generation && (k.SecretGeneration != 0 || o.Previous != nil)
+	if !ok || !k.Visible() || k.Secret == "" || others || !k.SecretUntil.After(s.Clock.Now()) {
 		return Done{}, ErrSecretGone
 	}
 	// Somebody sees the secret once more, which whoever looks for a leak must find.
@@ -118,6 +135,15 @@ func (s *Service) begin(ctx context.Context, tx Tx, k *AccessKey, back []byte, w
 	})
 	k.Generation = begun.Operation.Generation
 	return begun, err
+}
+
+// issues says whether the operation gives out a secret: it made the key, or rotated it.
+func issues(o *operation.Operation) bool {
+	if o.Previous == nil {
+		return true
+	}
+	var back previous
+	return json.Unmarshal(o.Previous, &back) == nil && back.Change != nil && back.Change.Rotated
 }
 
 // keepsSecret says whether the secret outlives the creation: somebody may ask for it again.

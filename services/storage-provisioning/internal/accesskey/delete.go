@@ -16,6 +16,8 @@ type previous struct {
 	// Version is the one that its owner knows it by: with it the etag goes back too, so that
 	// the same call can be tried again.
 	Version int64 `json:"version,omitempty"`
+	// Change is what an abandoned change goes back to; nil for a deletion.
+	Change *before `json:"change,omitempty"`
 }
 
 // Delete ends a key: when it returns without an error, the backend refuses the key.
@@ -36,7 +38,7 @@ func (s *Service) Delete(ctx context.Context, accountID, id, etag string) (Done,
 			return err
 		case !ok || k.AccountID != accountID || !k.Visible():
 			return ErrNotFound
-		case k.State == Creating || k.State == Deleting:
+		case k.State == Creating || k.State == Deleting || k.State == Updating:
 			return operation.ErrInProgress
 		case etag != "" && etag != k.ETag():
 			return ErrETagMismatch

@@ -22,6 +22,20 @@ var (
 		Field: "expire_time", Rule: "RANGE", Description: "must lie 15 minutes to 365 days ahead",
 	})
 
+	// ErrKindFixed refuses grants that the key's place on the backend has no room for.
+	ErrKindFixed = errs.New(errs.FailedPrecondition, "ACCESS_KEY_KIND_FIXED",
+		"a key that was made with few exact grants cannot get a pattern or so many grants; make a new key")
+	// ErrEnded refuses to change a key that has ended.
+	ErrEnded = errs.New(errs.FailedPrecondition, "ACCESS_KEY_ENDED", "the access key has ended; make a new one")
+	// ErrOverlapInvalid refuses an overlap that is too long.
+	ErrOverlapInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "an overlap lasts from nothing to 30 days").
+				WithViolation(errs.Violation{Field: "overlap", Rule: "OVERLAP", Description: "give 0 s to 2592000 s"})
+
+	errPatternInvalid = errs.New(errs.InvalidArgument, "GRANT_PATTERN_INVALID",
+		"a grant has a pattern or a prefix that cannot be kept apart from what it must not reach; see the violations")
+	errNetworkInvalid = errs.New(errs.InvalidArgument, "NETWORK_INVALID",
+		"networks are at most 16 CIDR ranges such as 192.0.2.0/24 or 2001:db8::/32, or single addresses")
+
 	errGrantInvalid = errs.New(errs.InvalidArgument, "GRANT_INVALID",
 		"the grants do not name buckets of the account that a key can reach; see the violations")
 	errRequestInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "a field breaks a rule; see the violations")

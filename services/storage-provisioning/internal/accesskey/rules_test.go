@@ -45,7 +45,7 @@ func TestGrants_need_usable_buckets_of_one_backend(t *testing.T) {
 		}
 		return list
 	}
-	if backend, err := backendOf(grant("here", "also"), buckets); err != nil || backend != "a" {
+	if backend, err := backendOf(grant("here", "also"), buckets, ""); err != nil || backend != "a" {
 		t.Errorf("got %q, %v", backend, err)
 	}
 	for name, c := range map[string]struct {
@@ -53,17 +53,17 @@ func TestGrants_need_usable_buckets_of_one_backend(t *testing.T) {
 		rule   string
 		field  string
 	}{
-		"an unknown bucket":      {grant("here", "nowhere"), "BUCKET_NOT_FOUND", "grants[1].bucket"},
-		"a bucket on its way":    {grant("busy"), "BUCKET_NOT_READY", "grants[0].bucket"},
-		"two backends":           {grant("here", "also", "there"), "ONE_BACKEND", "grants[2].bucket"},
-		"no permission":          {[]policy.Grant{{Bucket: "here"}}, "DEFINED_ONLY", "grants[0].permission"},
-		"a pattern for a name":   {grant("*"), "BUCKET_NOT_FOUND", "grants[0].bucket"},
-		"a wild permission":      {[]policy.Grant{{Bucket: "here", Permission: "s3:*"}}, "DEFINED_ONLY", "grants[0].permission"},
-		"nobody's own bucket":    {grant("HERE"), "BUCKET_NOT_FOUND", "grants[0].bucket"},
-		"an empty bucket's name": {grant(""), "BUCKET_NOT_FOUND", "grants[0].bucket"},
+		"an unknown bucket":                  {grant("here", "nowhere"), "BUCKET_NOT_FOUND", "grants[1].bucket"},
+		"a bucket on its way":                {grant("busy"), "BUCKET_NOT_READY", "grants[0].bucket"},
+		"two backends":                       {grant("here", "also", "there"), "ONE_BACKEND", "grants[2].bucket"},
+		"no permission":                      {[]policy.Grant{{Bucket: "here"}}, "DEFINED_ONLY", "grants[0].permission"},
+		"a pattern beside an unknown bucket": {grant("h*", "nowhere"), "BUCKET_NOT_FOUND", "grants[1].bucket"},
+		"a wild permission":                  {[]policy.Grant{{Bucket: "here", Permission: "s3:*"}}, "DEFINED_ONLY", "grants[0].permission"},
+		"nobody's own bucket":                {grant("HERE"), "BUCKET_NOT_FOUND", "grants[0].bucket"},
+		"an empty bucket's name":             {grant(""), "BUCKET_NOT_FOUND", "grants[0].bucket"},
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {
-			_, err := backendOf(c.grants, buckets)
+			_, err := backendOf(c.grants, buckets, "")
 			e, ok := errs.As(err)
 			if !ok || e.Reason() != "GRANT_INVALID" || len(e.Violations()) != 1 || e.Violations()[0].Rule != c.rule || e.Violations()[0].Field != c.field {
 				t.Errorf("got %v", err)
@@ -78,7 +78,7 @@ func TestRequests_are_checked_as_a_whole(t *testing.T) {
 	if err := good.check(); err != nil {
 		t.Error(err)
 	}
-	bad := NewAccessKey{DisplayName: strings.Repeat("ä", 101), CustomerReference: strings.Repeat("x", 129), Grants: make([]policy.Grant, 9)}
+	bad := NewAccessKey{DisplayName: strings.Repeat("ä", 101), CustomerReference: strings.Repeat("x", 129), Grants: make([]policy.Grant, 1001)}
 	if e, ok := errs.As(bad.check()); !ok || len(e.Violations()) != 3 {
 		t.Errorf("got %v", e)
 	}

@@ -3,6 +3,7 @@ package accesskey
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/audit"
@@ -149,10 +150,14 @@ func (s *Service) outcome(ctx context.Context, begun change.Begun, k AccessKey) 
 
 // verbOf names what is being done to a key in this state.
 func verbOf(s State) string {
-	if s == Deleting {
+	switch s {
+	case Deleting:
 		return "delete"
+	case Updating:
+		return "update"
+	default:
+		return "create"
 	}
-	return "create"
 }
 
 func target(k AccessKey) audit.Target {
@@ -163,7 +168,7 @@ func target(k AccessKey) audit.Target {
 func described(k AccessKey) map[string]any {
 	grants := make([]any, 0, len(k.Grants))
 	for _, g := range k.Grants {
-		grants = append(grants, string(g.Permission)+" "+g.Bucket)
+		grants = append(grants, strings.TrimSuffix(string(g.Permission)+" "+g.Bucket+"/"+g.Prefix, "/"))
 	}
 	expires := "never"
 	if !k.ExpireTime.IsZero() {
@@ -171,6 +176,6 @@ func described(k AccessKey) map[string]any {
 	}
 	return map[string]any{
 		"display_name": k.DisplayName, "backend": k.Backend, "customer_reference": k.CustomerReference,
-		"grants": grants, "expire_time": expires,
+		"grants": grants, "networks": strings.Join(k.Networks, " "), "expire_time": expires, "disabled": k.Disabled,
 	}
 }

@@ -19,14 +19,14 @@ type Rows interface {
 	// ByID returns a key without its secret, and locks it.
 	ByID(ctx context.Context, id string) (k AccessKey, ok bool, err error)
 	// Save writes the key, which is locked, with one version more than it has, and returns
-	// that. A zero SecretUntil destroys the secret.
+	// that. A zero SecretUntil destroys the secret; else it is replaced where there is one.
 	Save(ctx context.Context, k AccessKey) (version int64, err error)
 	// Note writes what only reconciliation keeps (SecretUntil, Unsure, SightedAt) and
 	// leaves the version. A zero SecretUntil destroys the secret.
 	Note(ctx context.Context, k AccessKey) error
 	// Remove removes the key.
 	Remove(ctx context.Context, id string) error
-	// Buckets returns those of the named buckets that are the account's.
+	// Buckets returns those of the named buckets that are the account's, all of them for nil.
 	Buckets(ctx context.Context, names []string) ([]GrantedBucket, error)
 }
 
@@ -102,8 +102,29 @@ type Keys interface {
 	principal.Keys
 	// ReviseKey changes a key; an absent one is no error, and exists is false.
 	ReviseKey(ctx context.Context, revision Revision) (exists bool, err error)
-	// TryKey uses the key as its owner would, on a bucket that it may read or write.
-	TryKey(ctx context.Context, id, secret, bucket string) error
+	// TryKey uses the key as its owner would. A key that does not work is BACKEND_REJECTED.
+	TryKey(ctx context.Context, trial Trial) error
+	// RemoveHolder removes the user and the policy of that name, if they are there, and says
+	// whether one was.
+	RemoveHolder(ctx context.Context, user, policy string) (existed bool, err error)
+}
+
+// Nowhere is the bucket, or the folder below a prefix, that a key is tried on where it must
+// find nothing. What is asked about it is no use of the key.
+const Nowhere = "primecloud-nowhere"
+
+// Trial is how a key is tried before it is handed over.
+type Trial struct {
+	// ID and Secret are the key.
+	ID, Secret string
+	// Bucket is one that it was granted; empty when it was granted none yet: then the backend
+	// must know the key and refuse it.
+	Bucket string
+	// Prefix is what may be listed there, if Lists; else only the bucket's location is asked.
+	Prefix string
+	Lists  bool
+	// Address is one that it may be used from; empty for any.
+	Address string
 }
 
 // Backends finds a backend by its name.
@@ -111,4 +132,6 @@ type Backends interface {
 	// Keys returns the keys of the backend of that name, and an error BACKEND_UNKNOWN for
 	// a name that is not configured.
 	Keys(name string) (Keys, error)
+	// Name returns the name of a configured backend, the default one's for "".
+	Name(name string) (string, error)
 }

@@ -9,11 +9,13 @@ import (
 
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/connection"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
@@ -53,6 +55,9 @@ type Ports struct {
 	Objects object.Ports
 	// Shared is a backend as public links see it.
 	Shared share.Backend
+	// Issuer makes temporary credentials, Prober tries the public endpoint.
+	Issuer session.Issuer
+	Prober connection.Prober
 }
 
 // Registry is the configured backends.
@@ -116,6 +121,29 @@ func (r *Registry) Principals(name string) (principal.Backend, error) {
 func (r *Registry) Keys(name string) (accesskey.Keys, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Keys, err
+}
+
+// Name returns the name of a configured backend, the default one's for "".
+func (r *Registry) Name(name string) (string, error) {
+	name, _, err := r.Ports(name)
+	return name, err
+}
+
+// Issuer returns a backend as temporary credentials see it.
+func (r *Registry) Issuer(name string) (session.Issuer, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Issuer, err
+}
+
+// Prober returns a backend as connection tests see it, with its public endpoint.
+func (r *Registry) Prober(name string) (connection.Prober, string, error) {
+	name, ports, err := r.Ports(name)
+	for _, b := range r.order {
+		if b.Name == name {
+			return ports.Prober, b.Endpoint, err
+		}
+	}
+	return nil, "", err
 }
 
 // Signer returns a backend as objects see it.

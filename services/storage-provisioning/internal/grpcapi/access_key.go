@@ -2,17 +2,25 @@ package grpcapi
 
 import (
 	"context"
-	"time"
 
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/connection"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
 )
 
 type accessKeys struct {
 	storagev1.UnimplementedAccessKeyServiceServer
-	use   *accesskey.Service
-	fresh func(context.Context) error
+	use         *accesskey.Service
+	sessions    *session.Service
+	connections *connection.Service
+	uses        *lastuse.Service
+	// backends says where the clients' configuration points.
+	backends *backend.Registry
+	fresh    func(context.Context) error
 }
 
 func (s *accessKeys) CreateAccessKey(ctx context.Context, r *storagev1.CreateAccessKeyRequest) (*storagev1.CreateAccessKeyResponse, error) {
@@ -21,22 +29,18 @@ func (s *accessKeys) CreateAccessKey(ctx context.Context, r *storagev1.CreateAcc
 	}
 	in := accesskey.NewAccessKey{
 		AccountID: r.GetAccountId(), DisplayName: r.GetDisplayName(), CustomerReference: r.GetCustomerReference(),
-		Grants: all(r.GetGrants(), grantOf),
+		Grants: all(r.GetGrants(), grantOf), Networks: r.GetNetworks(), Backend: r.GetBackend(),
 	}
-	if r.GetExpireTime() != nil {
-		// The backend keeps whole seconds.
-		in.ExpireTime = r.GetExpireTime().AsTime().Truncate(time.Second)
-		if in.ExpireTime.IsZero() {
-			// It stands for "never" from here on, which is not what was said.
-			return nil, accesskey.ErrExpireTimeInvalid
-		}
+	var err error
+	if in.ExpireTime, err = expireTimeOf(r.GetExpireTime()); err != nil {
+		return nil, err
 	}
 	done, err := s.use.Create(ctx, in)
 	if err != nil {
 		return nil, err
 	}
 	return &storagev1.CreateAccessKeyResponse{
-		AccessKey: accessKey(done.AccessKey), SecretAccessKey: done.AccessKey.Secret,
+		AccessKey: accessKey(done.AccessKey), SecretAccessKey: done.AccessKey.Secret, Files: s.files(done.AccessKey),
 	}, begun(ctx, done.OperationID)
 }
 
@@ -71,6 +75,8 @@ func accessKey(k accesskey.AccessKey) *storagev1.AccessKey {
 		AccessKeyId: k.KeyID, Grants: all(k.Grants, keyGrant), ExpireTime: stamp(k.ExpireTime), State: accessKeyStates[k.State],
 		Generation: k.Generation, ObservedGeneration: k.Observed, Conditions: conditions(k.Conditions), Etag: k.ETag(),
 		CreateTime: stamp(k.CreatedAt), UpdateTime: stamp(k.UpdatedAt),
+		Networks: k.Networks, Disabled: k.Disabled, OverlapEndTime: stamp(k.FormerEnd),
+		LastUse: keyUse(k.LastUse), FormerLastUse: keyUse(k.FormerUse),
 	}
 }
 
@@ -84,6 +90,7 @@ var accessKeyStates = map[accesskey.State]storagev1.AccessKeyState{
 	accesskey.Creating:  storagev1.AccessKeyState_ACCESS_KEY_STATE_CREATING,
 	accesskey.Ready:     storagev1.AccessKeyState_ACCESS_KEY_STATE_READY,
 	accesskey.Lost:      storagev1.AccessKeyState_ACCESS_KEY_STATE_LOST,
+	accesskey.Updating:  storagev1.AccessKeyState_ACCESS_KEY_STATE_UPDATING,
 	accesskey.Deleting:  storagev1.AccessKeyState_ACCESS_KEY_STATE_DELETING,
 	accesskey.Vanishing: storagev1.AccessKeyState_ACCESS_KEY_STATE_DELETING,
 }
@@ -92,14 +99,15 @@ var permissions = map[policy.Permission]storagev1.Permission{
 	policy.Read:      storagev1.Permission_PERMISSION_READ,
 	policy.Write:     storagev1.Permission_PERMISSION_WRITE,
 	policy.ReadWrite: storagev1.Permission_PERMISSION_READ_WRITE,
+	policy.List:      storagev1.Permission_PERMISSION_LIST,
 }
 
 func keyGrant(g policy.Grant) *storagev1.Grant {
-	return &storagev1.Grant{Bucket: g.Bucket, Permission: permissions[g.Permission]}
+	return &storagev1.Grant{Bucket: g.Bucket, Permission: permissions[g.Permission], Prefix: g.Prefix}
 }
 
 func grantOf(g *storagev1.Grant) policy.Grant {
-	return policy.Grant{Bucket: g.GetBucket(), Permission: permissionOf(g.GetPermission())}
+	return policy.Grant{Bucket: g.GetBucket(), Permission: permissionOf(g.GetPermission()), Prefix: g.GetPrefix()}
 }
 
 func permissionOf(p storagev1.Permission) policy.Permission {

@@ -17,9 +17,11 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/connection"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/favourite"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
@@ -27,6 +29,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
@@ -40,6 +43,11 @@ type UseCases struct {
 	Purges     *purge.Service
 	Removals   *removal.Service
 	Quotas     *quota.Service
+	Sessions   *session.Service
+	// Connections tries keys.
+	Connections *connection.Service
+	// Uses says who used which key.
+	Uses *lastuse.Service
 	// Principals is for the reconciler; no method calls it.
 	Principals *principal.Service
 	Operations *operationview.Service
@@ -56,7 +64,7 @@ type UseCases struct {
 func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterBucketServiceServer(server, &buckets{use: u.Buckets})
 	storagev1.RegisterLifecycleRuleServiceServer(server, &lifecycleRules{use: u.Buckets, effects: u.Lifecycle})
-	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, fresh: u.Fresh})
+	storagev1.RegisterAccessKeyServiceServer(server, &accessKeys{use: u.AccessKeys, sessions: u.Sessions, connections: u.Connections, uses: u.Uses, backends: u.Backends, fresh: u.Fresh})
 	storagev1.RegisterObjectServiceServer(server, &objects{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterMultipartUploadServiceServer(server, &multipartUploads{use: u.Objects, fresh: u.Fresh})
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})

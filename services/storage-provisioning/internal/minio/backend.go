@@ -55,11 +55,13 @@ type Config struct {
 
 // Backend is one MinIO. It is safe for concurrent use.
 type Backend struct {
-	s3     *minio.Client
-	admin  *madmin.AdminClient
-	http   *http.Client
-	public *url.URL
-	cfg    Config
+	s3    *minio.Client
+	admin *madmin.AdminClient
+	http  *http.Client
+	// outside is how the public endpoint is tried.
+	outside *http.Transport
+	public  *url.URL
+	cfg     Config
 	// sessions are temporary credentials for signing with.
 	sessions sessions
 	// confidential says that nobody can read what we send: see import.go.
@@ -111,6 +113,8 @@ func New(cfg Config) (*Backend, error) {
 	b := &Backend{cfg: cfg, public: public, confidential: secure || loopback(internal.Hostname())}
 	transport := &once{base: newTransport(cfg.TLS)}
 	b.http = &http.Client{Transport: transport}
+	b.outside = newTransport(cfg.TLS)
+	b.outside.DisableKeepAlives = true
 	creds := credentials.NewStaticV4(cfg.AdminKey, cfg.AdminSecret, "")
 	b.s3, err = minio.New(internal.Host, &minio.Options{
 		Creds: creds, Secure: secure, Transport: transport, Region: cfg.Region,

@@ -13,6 +13,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/lifecycle"
 
 	"github.com/primecloud/primecloud/pkg/testkit"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
@@ -105,7 +106,9 @@ func BenchmarkCalls(b *testing.B) {
 			{"adapter", func(ctx context.Context) error { _, err := open.ObserveKey(ctx, one.key); return err }},
 		}},
 		{"TryKey", []way{
-			{"adapter", func(ctx context.Context) error { return open.TryKey(ctx, one.key, one.keySecret, one.bucket) }},
+			{"adapter", func(ctx context.Context) error {
+				return open.TryKey(ctx, accesskey.Trial{ID: one.key, Secret: one.keySecret, Bucket: one.bucket})
+			}},
 		}},
 		{"PresignUpload", []way{
 			{"bare", func(ctx context.Context) error { return assumeBare(s, one, session) }},

@@ -112,7 +112,7 @@ func keys(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 	})
 	t.Run("a key is read back as made, and works at once", func(t *testing.T) {
 		one := newTenant(t, b, name("b-"))
-		must(t, b.TryKey(ctx, one.key, one.keySecret, one.bucket))
+		must(t, b.TryKey(ctx, accesskey.Trial{ID: one.key, Secret: one.keySecret, Bucket: one.bucket}))
 		put(t, s3(t, s.Address(), s.Region, one.key, one.keySecret), one.bucket, "k")
 		k, err := b.ObserveKey(ctx, one.key)
 		must(t, err)
@@ -125,7 +125,7 @@ func keys(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 		for _, p := range []policy.Permission{policy.Read, policy.Write, policy.ReadWrite} {
 			id := name("K")
 			must(t, b.PutKey(ctx, principal.KeySpec{User: one.user, ID: id, Secret: "secret-secret", Policy: inline(one.bucket, p)}))
-			if err := b.TryKey(ctx, id, "secret-secret", one.bucket); err != nil {
+			if err := b.TryKey(ctx, accesskey.Trial{ID: id, Secret: "secret-secret", Bucket: one.bucket}); err != nil {
 				t.Errorf("%s: %v", p, err)
 			}
 		}
@@ -134,9 +134,9 @@ func keys(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 		one := newTenant(t, b, name("b-"))
 		other := newTenant(t, b, one.bucket+"-corp")
 		for what, err := range map[string]error{
-			"wrong secret":   b.TryKey(ctx, one.key, "wrong-secret", one.bucket),
-			"another bucket": b.TryKey(ctx, one.key, one.keySecret, other.bucket),
-			"absent key":     b.TryKey(ctx, name("K"), one.keySecret, one.bucket),
+			"wrong secret":   b.TryKey(ctx, accesskey.Trial{ID: one.key, Secret: "wrong-secret", Bucket: one.bucket}),
+			"another bucket": b.TryKey(ctx, accesskey.Trial{ID: one.key, Secret: one.keySecret, Bucket: other.bucket}),
+			"absent key":     b.TryKey(ctx, accesskey.Trial{ID: name("K"), Secret: one.keySecret, Bucket: one.bucket}),
 		} {
 			if errs.ReasonOf(err) != "BACKEND_REJECTED" {
 				t.Errorf("%s: got %v", what, err)
@@ -147,7 +147,7 @@ func keys(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 		one := newTenant(t, b, name("b-"))
 		spec := principal.KeySpec{User: one.user, ID: one.key, Secret: "second-secret", Policy: inline(one.bucket, policy.Read), ExpireTime: time.Now().Add(time.Hour)}
 		must(t, b.PutKey(ctx, spec))
-		if err := b.TryKey(ctx, one.key, one.keySecret, one.bucket); err == nil {
+		if err := b.TryKey(ctx, accesskey.Trial{ID: one.key, Secret: one.keySecret, Bucket: one.bucket}); err == nil {
 			t.Error("the first secret still works")
 		}
 		if err := tryPut(ctx, s3(t, s.Address(), s.Region, one.key, spec.Secret), one.bucket, "k"); code(err) != "AccessDenied" {
@@ -168,7 +168,7 @@ func keys(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 		one, other := newTenant(t, b, name("b-")), newTenant(t, b, name("b-"))
 		err := b.PutKey(ctx, principal.KeySpec{User: other.user, ID: one.key, Secret: "stolen-secret", Policy: inline(other.bucket, policy.Read)})
 		refused(t, err, errs.FailedPrecondition, "BACKEND_REJECTED")
-		must(t, b.TryKey(ctx, one.key, one.keySecret, one.bucket))
+		must(t, b.TryKey(ctx, accesskey.Trial{ID: one.key, Secret: one.keySecret, Bucket: one.bucket}))
 	})
 	t.Run("a removed key is refused at once", func(t *testing.T) {
 		one := newTenant(t, b, name("b-"))
@@ -200,7 +200,7 @@ func keys(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 		one := newTenant(t, b, name("b-"))
 		id := name("K")
 		if err := b.PutKey(ctx, principal.KeySpec{User: name("U"), ID: id, Secret: "secret-secret", Policy: inline(one.bucket, policy.Read)}); err == nil {
-			if err := b.TryKey(ctx, id, "secret-secret", one.bucket); err == nil {
+			if err := b.TryKey(ctx, accesskey.Trial{ID: id, Secret: "secret-secret", Bucket: one.bucket}); err == nil {
 				t.Error("it works")
 			}
 		}
@@ -226,7 +226,7 @@ func keys(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 		revision.Enabled, revision.ExpireTime, revision.Policy = true, time.Now().Add(time.Hour), inline(one.bucket, policy.Read)
 		_, err := b.ReviseKey(ctx, revision)
 		must(t, err)
-		must(t, b.TryKey(ctx, one.key, one.keySecret, one.bucket))
+		must(t, b.TryKey(ctx, accesskey.Trial{ID: one.key, Secret: one.keySecret, Bucket: one.bucket}))
 		k, err := b.ObserveKey(ctx, one.key)
 		must(t, err)
 		if !k.Enabled || k.ExpireTime.IsZero() || !policy.Same(k.Policy, revision.Policy) {

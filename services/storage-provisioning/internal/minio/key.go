@@ -3,6 +3,7 @@ package minio
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/minio/madmin-go/v3"
@@ -122,20 +123,77 @@ func (b *Backend) removeKey(ctx context.Context, id string) error {
 	return err
 }
 
-// TryKey uses a key as its owner would: it asks for the location of a bucket, which every
-// grant allows. A key that does not work there is BACKEND_REJECTED.
-func (b *Backend) TryKey(ctx context.Context, id, secret, bucket string) error {
-	return b.call(ctx, "TryKey", func(ctx context.Context) error {
+// nowhere is asked about with a key that has no bucket yet.
+const nowhere = accesskey.Nowhere
+
+// TryKey uses a key as its owner would: it lists a name, or asks for the location of a
+// bucket, which every grant allows. A key that does not work there is BACKEND_REJECTED. The
+// server behind the door believes whom we name as the client, so that a key bound to
+// networks is tried as from there.
+func (b *Backend) TryKey(ctx context.Context, trial accesskey.Trial) error {
+	err := b.call(ctx, "TryKey", func(ctx context.Context) error {
 		// Without a region, lest the client answer by itself.
 		client, err := minio.New(b.s3.EndpointURL().Host, &minio.Options{
-			Creds: credentials.NewStaticV4(id, secret, ""), Secure: b.s3.EndpointURL().Scheme == "https",
-			Transport: b.http.Transport, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
+			Creds: credentials.NewStaticV4(trial.ID, trial.Secret, ""), Secure: b.s3.EndpointURL().Scheme == "https",
+			Transport: from{base: b.http.Transport, address: trial.Address}, BucketLookup: minio.BucketLookupPath, MaxRetries: 1,
 		})
 		if err != nil {
 			return errRejected.WithMessage("the key cannot be tried").Wrap(err)
 		}
+		if trial.Lists && trial.Prefix != "" {
+			// Where nothing is, so that one answer is all there is.
+			for found := range client.ListObjects(ctx, trial.Bucket, minio.ListObjectsOptions{Prefix: trial.Prefix + nowhere + "/"}) {
+				if found.Err != nil {
+					return found.Err
+				}
+			}
+			return nil
+		}
+		bucket := trial.Bucket
+		if bucket == "" {
+			bucket = nowhere
+		}
 		_, err = client.GetBucketLocation(ctx, bucket)
 		return err
+	})
+	if t, ok := errors.AsType[*trouble](err); ok && trial.Bucket == "" && t.code == "AccessDenied" {
+		return nil // the server knows the key, and what it was not granted
+	}
+	return err
+}
+
+// from is a transport that names the client's address.
+type from struct {
+	base    http.RoundTripper
+	address string
+}
+
+func (f from) RoundTrip(req *http.Request) (*http.Response, error) {
+	if f.address == "" {
+		return f.base.RoundTrip(req)
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("X-Forwarded-For", f.address) // not signed
+	return f.base.RoundTrip(req)
+}
+
+// RemoveHolder removes a user with its policy, if they are there.
+func (b *Backend) RemoveHolder(ctx context.Context, user, policy string) (existed bool, err error) {
+	return value(ctx, b, "RemoveHolder", func(ctx context.Context) (bool, error) {
+		existed := true
+		err := b.request(ctx, func(ctx context.Context) error { return b.admin.RemoveUser(ctx, user) })
+		if errors.Is(err, errAbsent) {
+			existed, err = false, nil
+		}
+		if err != nil {
+			return existed, err
+		}
+		// The server makes no difference whether there was one.
+		err = b.request(ctx, func(ctx context.Context) error { return b.admin.RemoveCannedPolicy(ctx, policy) })
+		if err != nil && !errors.Is(err, errAbsent) {
+			return existed, err
+		}
+		return existed, nil
 	})
 }
 

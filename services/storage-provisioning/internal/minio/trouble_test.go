@@ -20,10 +20,12 @@ import (
 	"github.com/primecloud/primecloud/pkg/testkit"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/connection"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
@@ -80,7 +82,19 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 		},
 		"Features":  func(ctx context.Context) error { _, err := b.Features(ctx); return err },
 		"RemoveKey": func(ctx context.Context) error { return b.RemoveKey(ctx, secretKey) },
-		"TryKey":    func(ctx context.Context) error { return b.TryKey(ctx, secretKey, secretWord, "acme") },
+		"TryKey": func(ctx context.Context) error {
+			return b.TryKey(ctx, accesskey.Trial{ID: secretKey, Secret: secretWord, Bucket: "acme"})
+		},
+		"RemoveHolder": func(ctx context.Context) error { _, err := b.RemoveHolder(ctx, secretKey, "p"); return err },
+		"Issue": func(ctx context.Context) error {
+			_, err := b.Issue(ctx, session.Wish{User: secretUser, Secret: secretWord, Policy: []byte(`{}`), Lifetime: time.Hour})
+			return err
+		},
+		"Reach": func(ctx context.Context) error { _, err := b.Reach(ctx); return err },
+		"Use": func(ctx context.Context) error {
+			_, err := b.Use(ctx, connection.Attempt{ID: secretKey, Secret: secretWord, Bucket: "acme"})
+			return err
+		},
 		"PresignUpload": func(ctx context.Context) error {
 			_, err := b.PresignUpload(ctx, object.Upload{User: secretUser, Secret: secretWord, Policy: []byte(`{}`), Bucket: "acme", Key: "k", Lifetime: time.Minute})
 			return err
@@ -110,8 +124,8 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 // busy machine, ten tries in a row take longer.
 const soon = 2 * time.Second
 
-// local are the methods that ask nobody.
-var local = []string{"PresignDownload"}
+// local are the methods that ask nobody, or to whom no answer is an answer.
+var local = []string{"PresignDownload", "Reach", "Use"}
 
 func at(t *testing.T, endpoint string, change ...func(*minio.Config)) *minio.Backend {
 	t.Helper()

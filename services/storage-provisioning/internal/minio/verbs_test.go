@@ -224,10 +224,16 @@ type answer struct{ request, said string }
 // ask calls a verb with a key.
 func (v verb) ask(t testing.TB, host, id, secret string) answer {
 	t.Helper()
+	return v.askAs(t, host, credentials.NewStaticV4(id, secret, ""))
+}
+
+// askAs calls a verb with credentials of any kind.
+func (v verb) askAs(t testing.TB, host string, creds *credentials.Credentials) answer {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	l := &listener{cancel: cancel}
-	adm, err := madmin.NewWithOptions(host, &madmin.Options{Creds: credentials.NewStaticV4(id, secret, ""), Transport: l})
+	adm, err := madmin.NewWithOptions(host, &madmin.Options{Creds: creds, Transport: l})
 	must(t, err)
 	done := make(chan struct{})
 	go func() {

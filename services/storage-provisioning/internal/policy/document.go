@@ -5,6 +5,12 @@
 // one exact object, and never a pattern that reaches beyond them; no document allows
 // s3:*, an action that changes a bucket's configuration, or an administration verb.
 //
+// A condition is held against what the server knows of the request and, alas, against what
+// the client says: the server puts every header and query parameter among the values, a
+// header in the canonical spelling of the key even in place of its own. Networks are bound to
+// the server's own view here (see within); a prefix for listing can be only where the door
+// refuses such requests (deploy/thirdparty/caddy).
+//
 // It does not: know who owns a bucket. Callers pass names that they have checked.
 //
 // How MinIO reads a document, tried on the real server (see the tests here and in
@@ -34,6 +40,8 @@ type statement struct {
 	Effect   string   `json:"Effect"`
 	Action   []string `json:"Action"`
 	Resource []string `json:"Resource,omitempty"`
+	// Condition is by operator, then by key.
+	Condition map[string]map[string][]string `json:"Condition,omitempty"`
 }
 
 func allow(actions, resources []string) statement {
@@ -59,6 +67,10 @@ var (
 	bucketReadActions = []string{
 		"s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket", "s3:ListBucketVersions",
 	}
+	// What a key of a prefix may ask of its bucket: nothing that shows what is in it.
+	aroundActions = []string{"s3:GetBucketLocation", "s3:GetBucketVersioning"}
+	listActions   = []string{"s3:ListBucket", "s3:ListBucketVersions"}
+
 	bucketWriteActions = []string{
 		"s3:GetBucketLocation", "s3:ListBucketMultipartUploads",
 	}

@@ -28,7 +28,7 @@ func probes() [][2]string {
 
 func TestNoDocumentReachesAnotherBucket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		own := rapid.SliceOfN(names(), 1, policy.MaxGrants).Draw(t, "own")
+		own := rapid.SliceOfN(names(), 1, policy.InlineGrants).Draw(t, "own")
 		other := names().Filter(func(n string) bool { return !slices.Contains(own, n) }).Draw(t, "other")
 		var grants []policy.Grant
 		for _, bucket := range own {

@@ -75,5 +75,42 @@ func canonicalStatement(fields map[string]any) map[string]any {
 		slices.Sort(members)
 		fields[name] = slices.Compact(members)
 	}
+	if conditions, ok := fields["Condition"].(map[string]any); ok {
+		canonicalConditions(conditions)
+	}
 	return fields
+}
+
+// canonicalConditions orders the values of conditions, by operator and key.
+func canonicalConditions(conditions map[string]any) {
+	for _, operator := range conditions {
+		keys, ok := operator.(map[string]any)
+		if !ok {
+			continue
+		}
+		for key, value := range keys {
+			switch v := value.(type) {
+			case string:
+				keys[key] = []string{v}
+			case []any:
+				if members, ok := texts(v); ok {
+					slices.Sort(members)
+					keys[key] = slices.Compact(members)
+				}
+			}
+		}
+	}
+}
+
+// texts returns the list as texts, if they are.
+func texts(list []any) ([]string, bool) {
+	members := make([]string, 0, len(list))
+	for _, v := range list {
+		text, ok := v.(string)
+		if !ok {
+			return nil, false
+		}
+		members = append(members, text)
+	}
+	return members, true
 }

@@ -34,7 +34,9 @@ func (s *AccessKeys) Get(ctx context.Context, accountID, id string) (accesskey.A
 	if !ok || !k.Visible() {
 		return accesskey.AccessKey{}, false, err
 	}
-	return k, true, nil
+	one := []accesskey.AccessKey{k}
+	err = s.lastUses(ctx, accountID, one)
+	return one[0], err == nil, err
 }
 
 // Load returns a key with its secret, as long as that is kept, and its open operation.
@@ -67,7 +69,7 @@ func (s *AccessKeys) List(ctx context.Context, q accesskey.Query) ([]accesskey.A
 			return nil, err
 		}
 	}
-	return list, nil
+	return list, s.lastUses(ctx, q.AccountID, list)
 }
 
 // Operation returns an operation of the account.
@@ -98,15 +100,58 @@ func (r keyRows) Insert(ctx context.Context, k accesskey.AccessKey) error {
 	if err != nil {
 		return err
 	}
-	grants, err := json.Marshal(k.Grants)
+	holder, err := r.sealKey(ctx, k, "holder", k.Holder)
 	if err != nil {
-		return fmt.Errorf("encode the grants of access key %s: %w", k.ID, err)
+		return err
 	}
-	return r.q.InsertAccessKey(ctx, db.InsertAccessKeyParams{
+	grants, networks, err := encodeScope(k)
+	if err != nil {
+		return err
+	}
+	if err := r.q.InsertAccessKey(ctx, db.InsertAccessKeyParams{
 		ID: k.ID, AccountID: k.AccountID, Backend: k.Backend, DisplayName: k.DisplayName, CustomerReference: k.CustomerReference,
 		KeyID: keyID, Secret: secret, SecretUntil: orNull(k.SecretUntil), Grants: grants, ExpireTime: orNull(k.ExpireTime),
 		Desired: string(k.Desired), State: string(k.State), Version: k.Version, CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
-	})
+		Networks: networks, Holder: holder,
+	}); err != nil {
+		return err
+	}
+	return r.setLookup(ctx, k.ID, k)
+}
+
+// encodeScope returns what a key reaches as it is stored.
+func encodeScope(k accesskey.AccessKey) (grants, networks []byte, err error) {
+	if grants, err = json.Marshal(k.Grants); err != nil {
+		return nil, nil, fmt.Errorf("encode the grants of access key %s: %w", k.ID, err)
+	}
+	list := k.Networks
+	if list == nil {
+		list = []string{}
+	}
+	if networks, err = json.Marshal(list); err != nil {
+		return nil, nil, fmt.Errorf("encode the networks of access key %s: %w", k.ID, err)
+	}
+	return grants, networks, nil
+}
+
+// sealKey seals a column of the key; nothing becomes null.
+func (b *base) sealKey(ctx context.Context, k accesskey.AccessKey, column, text string) ([]byte, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return b.Sealer.Seal(ctx, []byte(text), keyPlace(k.AccountID, k.ID, column))
+}
+
+// sealDoomed seals the list of ids that are to be removed.
+func (b *base) sealDoomed(ctx context.Context, k accesskey.AccessKey) ([]byte, error) {
+	if len(k.Doomed) == 0 {
+		return nil, nil
+	}
+	raw, err := json.Marshal(k.Doomed)
+	if err != nil {
+		return nil, fmt.Errorf("encode what is to be removed of access key %s: %w", k.ID, err)
+	}
+	return b.sealKey(ctx, k, "doomed", string(raw))
 }
 
 // ByID returns a key without its secret, and locks it.
@@ -121,10 +166,33 @@ func (r keyRows) ByID(ctx context.Context, id string) (accesskey.AccessKey, bool
 
 // Save writes the key with one version more than it has.
 func (r keyRows) Save(ctx context.Context, k accesskey.AccessKey) (int64, error) {
-	return r.q.SaveAccessKey(ctx, db.SaveAccessKeyParams{
+	params := db.SaveAccessKeyParams{
 		ID: k.ID, Version: k.Version + 1, SecretUntil: orNull(k.SecretUntil), Desired: string(k.Desired), State: string(k.State),
 		Unsure: k.Unsure, SightedAt: orNull(k.SightedAt), UpdatedAt: k.UpdatedAt,
-	})
+		DisplayName: k.DisplayName, CustomerReference: k.CustomerReference, ExpireTime: orNull(k.ExpireTime), Disabled: k.Disabled,
+		SecretGeneration: k.SecretGeneration, FormerEnd: orNull(k.FormerEnd),
+	}
+	var err error
+	if params.Grants, params.Networks, err = encodeScope(k); err != nil {
+		return 0, err
+	}
+	for _, c := range []struct {
+		column, text string
+		to           *[]byte
+	}{
+		{"key_id", k.KeyID, &params.KeyID}, {"secret", k.Secret, &params.Secret}, {"former_key_id", k.FormerKeyID, &params.FormerKeyID},
+	} {
+		if *c.to, err = r.sealKey(ctx, k, c.column, c.text); err != nil {
+			return 0, err
+		}
+	}
+	if params.Doomed, err = r.sealDoomed(ctx, k); err != nil {
+		return 0, err
+	}
+	if err := r.setLookup(ctx, k.ID, k); err != nil {
+		return 0, err
+	}
+	return r.q.SaveAccessKey(ctx, params)
 }
 
 // Note writes what only reconciliation keeps.
@@ -139,7 +207,7 @@ func (r keyRows) Remove(ctx context.Context, id string) error { return r.q.Remov
 
 // Buckets returns those of the named buckets that are the account's.
 func (r keyRows) Buckets(ctx context.Context, names []string) ([]accesskey.GrantedBucket, error) {
-	rows, err := r.q.BucketsForGrants(ctx, names)
+	rows, err := r.q.BucketsForGrants(ctx, db.BucketsForGrantsParams{Everything: names == nil, Names: names})
 	list := make([]accesskey.GrantedBucket, len(rows))
 	for i, row := range rows {
 		list[i] = accesskey.GrantedBucket{Name: row.Name, Backend: row.Backend, Usable: row.Usable}
@@ -163,6 +231,7 @@ func (b *base) accessKeyOf(ctx context.Context, row db.LoadAccessKeyRow, err err
 	k := accesskey.AccessKey{
 		ID: r.ID, AccountID: r.AccountID, Backend: r.Backend, DisplayName: r.DisplayName, CustomerReference: r.CustomerReference,
 		SecretUntil: orZero(r.SecretUntil), ExpireTime: orZero(r.ExpireTime),
+		Disabled: r.Disabled, SecretGeneration: r.SecretGeneration, FormerEnd: orZero(r.FormerEnd),
 		Desired: accesskey.Desired(r.Desired), State: accesskey.State(r.State), Version: r.Version,
 		Generation: row.Generation, Observed: row.Observed,
 		Sighting:  change.Sighting{Unsure: r.Unsure, SightedAt: orZero(r.SightedAt)},
@@ -171,20 +240,47 @@ func (b *base) accessKeyOf(ctx context.Context, row db.LoadAccessKeyRow, err err
 	if err := json.Unmarshal(r.Grants, &k.Grants); err != nil {
 		return accesskey.AccessKey{}, false, fmt.Errorf("decode the grants of access key %s: %w", r.ID, err)
 	}
+	if err := json.Unmarshal(r.Networks, &k.Networks); err != nil {
+		return accesskey.AccessKey{}, false, fmt.Errorf("decode the networks of access key %s: %w", r.ID, err)
+	}
 	if err := json.Unmarshal(row.Conditions, &k.Conditions); err != nil {
 		return accesskey.AccessKey{}, false, fmt.Errorf("decode the conditions of access key %s: %w", r.ID, err)
 	}
-	keyID, err := b.Sealer.Open(ctx, r.KeyID, keyPlace(r.AccountID, r.ID, "key_id"))
-	if err != nil {
+	if err := b.openKey(ctx, r, &k, withSecret); err != nil {
 		return accesskey.AccessKey{}, false, err
 	}
-	k.KeyID = string(keyID)
-	if withSecret && r.Secret != nil {
-		secret, err := b.Sealer.Open(ctx, r.Secret, keyPlace(r.AccountID, r.ID, "secret"))
-		if err != nil {
-			return accesskey.AccessKey{}, false, err
-		}
-		k.Secret = string(secret)
-	}
 	return k, true, nil
+}
+
+// openKey opens what is sealed of a key, its secret only when asked for.
+func (b *base) openKey(ctx context.Context, r db.AccessKey, k *accesskey.AccessKey, withSecret bool) error {
+	var doomed string
+	columns := []struct {
+		column string
+		sealed []byte
+		to     *string
+	}{
+		{"key_id", r.KeyID, &k.KeyID},
+		{"former_key_id", r.FormerKeyID, &k.FormerKeyID},
+		{"holder", r.Holder, &k.Holder},
+		{"doomed", r.Doomed, &doomed},
+		{"secret", r.Secret, &k.Secret},
+	}
+	for _, c := range columns {
+		if c.sealed == nil || (c.column == "secret" && !withSecret) {
+			continue
+		}
+		plain, err := b.Sealer.Open(ctx, c.sealed, keyPlace(r.AccountID, r.ID, c.column))
+		if err != nil {
+			return err
+		}
+		*c.to = string(plain)
+	}
+	if doomed == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(doomed), &k.Doomed); err != nil {
+		return fmt.Errorf("decode what is to be removed of access key %s: %w", r.ID, err)
+	}
+	return nil
 }

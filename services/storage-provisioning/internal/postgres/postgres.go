@@ -21,6 +21,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/reconcile/pgreconcile"
 	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
 )
 
@@ -49,6 +50,8 @@ type Config struct {
 	Owner string
 	// Sealer seals secrets.
 	Sealer *seal.Sealer
+	// Lookup hashes access key ids.
+	Lookup lastuse.Lookup
 	// Record writes an audit entry in the transaction.
 	Record func(ctx context.Context, q pg.Querier, e audit.Entry) error
 	// Encode makes the event of a change.
@@ -61,20 +64,22 @@ type Config struct {
 
 // Stores are the stores of all concepts.
 type Stores struct {
-	Buckets    *Buckets
-	Principals *Principals
-	AccessKeys *AccessKeys
-	Grants     *Grants
-	Purges     *Purges
-	Removals   *Removals
-	Quotas     *Quotas
-	Usages     *Usages
-	Standings  *Standings
-	Shares     *Shares
-	Favourites *Favourites
-	Trail      *Trail
-	Drifts     *Drifts
-	Operations *Operations
+	Buckets     *Buckets
+	Principals  *Principals
+	AccessKeys  *AccessKeys
+	Grants      *Grants
+	Purges      *Purges
+	Removals    *Removals
+	Quotas      *Quotas
+	Usages      *Usages
+	Standings   *Standings
+	Shares      *Shares
+	Favourites  *Favourites
+	Trail       *Trail
+	Drifts      *Drifts
+	Operations  *Operations
+	Connections *Connections
+	Uses        *Uses
 	// Resources are the managed resources, for the reconciler.
 	Resources *pgreconcile.Store
 	// Leases takes leases for this process.
@@ -89,7 +94,7 @@ func New(c Config) *Stores {
 	return &Stores{
 		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
 		Standings: &Standings{b}, Purges: &Purges{b}, Removals: &Removals{b}, Quotas: &Quotas{b}, Usages: &Usages{b},
-		Shares: &Shares{b}, Favourites: &Favourites{b},
+		Shares: &Shares{b}, Favourites: &Favourites{b}, Connections: &Connections{b}, Uses: &Uses{b},
 		Drifts: &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}

@@ -3,6 +3,8 @@ package principal
 import (
 	"context"
 	"time"
+
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 )
 
 // User is a user as the backend has it.
@@ -78,6 +80,9 @@ type Policies interface {
 	// Account returns the policy of an account's user: exactly these buckets, and an
 	// explicit denial of making keys by itself. Read-only, it reads and deletes.
 	Account(buckets []string, readOnly bool) []byte
+	// Holder returns the policy of the user of one key: what its scope reaches of exactly
+	// these buckets, and the same denial.
+	Holder(scope policy.Scope, buckets []string, readOnly bool) []byte
 	// Reader returns the inline policy of the hidden key that signs downloads: it reads
 	// objects, wherever the user may.
 	Reader() []byte

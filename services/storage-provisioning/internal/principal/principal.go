@@ -7,6 +7,11 @@
 // buckets, none of them while the account is stopped, and whether it may write. Names and secrets are ours, random, sealed in the record before the backend
 // hears of them, so that no crash can lose them.
 //
+// A key that cannot have its bounds in an inline policy has a user of its own (Holder) with a
+// named policy. These users belong to the identity: whatever changes what the account
+// reaches is written to the account's policy and to theirs under one lease, before the
+// change is told done. So the account's policy bounds them as it bounds the other keys.
+//
 // Guarantees: the policy names exactly the buckets that are the account's own; the
 // backend is written only where it differs; two processes never write one identity at
 // once. It removes an identity only with all else of a closed account.

@@ -42,6 +42,8 @@ type Rows interface {
 	Apply(ctx context.Context, id, hash string, settleAt time.Time) error
 	// Remove removes an identity.
 	Remove(ctx context.Context, id string) error
+	// ApplyHolders records the hash of the policy that the user of each of these keys has.
+	ApplyHolders(ctx context.Context, hashes map[string]string) error
 }
 
 // Store keeps identities.
@@ -54,6 +56,8 @@ type Store interface {
 	// Load returns an identity, secrets opened, with what it is to reach, read after its
 	// generation.
 	Load(ctx context.Context, ref reconcile.Ref) (p Principal, reach Reach, ok bool, err error)
+	// Holders returns the users of single keys that belong to the identity, names opened.
+	Holders(ctx context.Context, p Principal) ([]Holder, error)
 }
 
 // Reach is what an identity is to reach.
@@ -180,6 +184,11 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	if err != nil {
 		return s.doubt(ctx, p, err)
 	}
+	held, err := s.holders(ctx, backend, p, holding{reach: reach, whole: p.Applied == "" || whole})
+	if err != nil {
+		return s.doubt(ctx, p, err)
+	}
+	found = append(found, held.found...)
 	next, settleAt := reconcile.Next{Observed: lease.Generation}, s.settleAt(p, lease, whole)
 	if !settleAt.IsZero() {
 		next.DueAt = &settleAt
@@ -187,6 +196,11 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	return s.Store.InPrincipal(ctx, p.AccountID, func(ctx context.Context, tx Tx) error {
 		if p.Applied != hash || !p.SettleAt.Equal(settleAt) {
 			if err := tx.Principals.Apply(ctx, p.ID, hash, settleAt); err != nil {
+				return err
+			}
+		}
+		if len(held.hashes) > 0 {
+			if err := tx.Principals.ApplyHolders(ctx, held.hashes); err != nil {
 				return err
 			}
 		}

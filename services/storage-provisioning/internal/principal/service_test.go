@@ -46,6 +46,12 @@ func (r *record) Remove(context.Context, string) error {
 	return nil
 }
 
+func (r *record) ApplyHolders(context.Context, map[string]string) error { return nil }
+
+func (r *record) Holders(context.Context, principal.Principal) ([]principal.Holder, error) {
+	return nil, nil
+}
+
 func (r *record) Principals(string) (principal.Backend, error) {
 	return principal.Backend{Users: r}, nil
 }

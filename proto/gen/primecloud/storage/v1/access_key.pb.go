@@ -38,6 +38,8 @@ const (
 	AccessKeyState_ACCESS_KEY_STATE_DELETING AccessKeyState = 3
 	// The backend has lost it and its secret is no longer kept: make another one.
 	AccessKeyState_ACCESS_KEY_STATE_LOST AccessKeyState = 4
+	// Being changed.
+	AccessKeyState_ACCESS_KEY_STATE_UPDATING AccessKeyState = 5
 )
 
 // Enum value maps for AccessKeyState.
@@ -48,6 +50,7 @@ var (
 		2: "ACCESS_KEY_STATE_READY",
 		3: "ACCESS_KEY_STATE_DELETING",
 		4: "ACCESS_KEY_STATE_LOST",
+		5: "ACCESS_KEY_STATE_UPDATING",
 	}
 	AccessKeyState_value = map[string]int32{
 		"ACCESS_KEY_STATE_UNSPECIFIED": 0,
@@ -55,6 +58,7 @@ var (
 		"ACCESS_KEY_STATE_READY":       2,
 		"ACCESS_KEY_STATE_DELETING":    3,
 		"ACCESS_KEY_STATE_LOST":        4,
+		"ACCESS_KEY_STATE_UPDATING":    5,
 	}
 )
 
@@ -97,6 +101,8 @@ const (
 	Permission_PERMISSION_WRITE Permission = 2
 	// Both.
 	Permission_PERMISSION_READ_WRITE Permission = 3
+	// List names, sizes and times, and get nothing. For keys and temporary credentials alone.
+	Permission_PERMISSION_LIST Permission = 4
 )
 
 // Enum value maps for Permission.
@@ -106,12 +112,14 @@ var (
 		1: "PERMISSION_READ",
 		2: "PERMISSION_WRITE",
 		3: "PERMISSION_READ_WRITE",
+		4: "PERMISSION_LIST",
 	}
 	Permission_value = map[string]int32{
 		"PERMISSION_UNSPECIFIED": 0,
 		"PERMISSION_READ":        1,
 		"PERMISSION_WRITE":       2,
 		"PERMISSION_READ_WRITE":  3,
+		"PERMISSION_LIST":        4,
 	}
 )
 
@@ -176,7 +184,17 @@ type AccessKey struct {
 	// When it was made.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When it last changed.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Networks that it may be used from, as CIDR ranges; empty for anywhere.
+	Networks []string `protobuf:"bytes,16,rep,name=networks,proto3" json:"networks,omitempty"`
+	// Whether it is switched off: the backend refuses it until it is switched on again.
+	Disabled bool `protobuf:"varint,17,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	// Until when the credentials before the last rotation work too; absent when they do not.
+	OverlapEndTime *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=overlap_end_time,json=overlapEndTime,proto3" json:"overlap_end_time,omitempty"`
+	// The last use of its credentials that was heard of; absent when there was none.
+	LastUse *KeyUse `protobuf:"bytes,19,opt,name=last_use,json=lastUse,proto3" json:"last_use,omitempty"`
+	// The last use, heard of since the rotation, of the credentials before it.
+	FormerLastUse *KeyUse `protobuf:"bytes,20,opt,name=former_last_use,json=formerLastUse,proto3" json:"former_last_use,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,20 +334,125 @@ func (x *AccessKey) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *AccessKey) GetNetworks() []string {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+func (x *AccessKey) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *AccessKey) GetOverlapEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OverlapEndTime
+	}
+	return nil
+}
+
+func (x *AccessKey) GetLastUse() *KeyUse {
+	if x != nil {
+		return x.LastUse
+	}
+	return nil
+}
+
+func (x *AccessKey) GetFormerLastUse() *KeyUse {
+	if x != nil {
+		return x.FormerLastUse
+	}
+	return nil
+}
+
+// KeyUse is one use of a key on the backend. Uses are heard of within seconds; a few may be
+// missed while this service or the backend is down.
+type KeyUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// The S3 operation, such as `PutObject`.
+	Operation string `protobuf:"bytes,2,opt,name=operation,proto3" json:"operation,omitempty"`
+	// The address that it came from, as the backend was told it by the door.
+	Address       string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyUse) Reset() {
+	*x = KeyUse{}
+	mi := &file_primecloud_storage_v1_access_key_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyUse) ProtoMessage() {}
+
+func (x *KeyUse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyUse.ProtoReflect.Descriptor instead.
+func (*KeyUse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *KeyUse) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *KeyUse) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *KeyUse) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
 // Grant is one thing a key may do.
 type Grant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of a bucket of the account.
+	// Name of a bucket of the account, or a pattern: `*` stands for any characters, as in
+	// `logs-*`. A pattern means the account's own buckets of the key's backend that it fits,
+	// now and whenever they come and go; it never reaches anybody else's.
 	Bucket string `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	// What it may do there.
-	Permission    Permission `protobuf:"varint,2,opt,name=permission,proto3,enum=primecloud.storage.v1.Permission" json:"permission,omitempty"`
+	Permission Permission `protobuf:"varint,2,opt,name=permission,proto3,enum=primecloud.storage.v1.Permission" json:"permission,omitempty"`
+	// Only objects whose key begins so; empty for all. It ends with a slash, so that `team/`
+	// is not `team-b/`, and has no `*`, `?`, `$`, control characters or dot segments.
+	Prefix        string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_primecloud_storage_v1_access_key_proto_msgTypes[1]
+	mi := &file_primecloud_storage_v1_access_key_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -341,7 +464,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_access_key_proto_msgTypes[1]
+	mi := &file_primecloud_storage_v1_access_key_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -354,7 +477,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_access_key_proto_rawDescGZIP(), []int{1}
+	return file_primecloud_storage_v1_access_key_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Grant) GetBucket() string {
@@ -371,11 +494,18 @@ func (x *Grant) GetPermission() Permission {
 	return Permission_PERMISSION_UNSPECIFIED
 }
 
+func (x *Grant) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
 var File_primecloud_storage_v1_access_key_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_access_key_proto_rawDesc = "" +
 	"\n" +
-	"&primecloud/storage/v1/access_key.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'primecloud/operation/v1/operation.proto\"\x9d\x05\n" +
+	"&primecloud/storage/v1/access_key.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'primecloud/operation/v1/operation.proto\"\x9c\a\n" +
 	"\tAccessKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -400,25 +530,37 @@ const file_primecloud_storage_v1_access_key_proto_rawDesc = "" +
 	"\vcreate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"y\n" +
+	"updateTime\x12\x1a\n" +
+	"\bnetworks\x18\x10 \x03(\tR\bnetworks\x12\x1a\n" +
+	"\bdisabled\x18\x11 \x01(\bR\bdisabled\x12D\n" +
+	"\x10overlap_end_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\x0eoverlapEndTime\x128\n" +
+	"\blast_use\x18\x13 \x01(\v2\x1d.primecloud.storage.v1.KeyUseR\alastUse\x12E\n" +
+	"\x0fformer_last_use\x18\x14 \x01(\v2\x1d.primecloud.storage.v1.KeyUseR\rformerLastUse\"p\n" +
+	"\x06KeyUse\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1c\n" +
+	"\toperation\x18\x02 \x01(\tR\toperation\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\"\x9b\x01\n" +
 	"\x05Grant\x12!\n" +
 	"\x06bucket\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18?R\x06bucket\x12M\n" +
 	"\n" +
 	"permission\x18\x02 \x01(\x0e2!.primecloud.storage.v1.PermissionB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\n" +
-	"permission*\xa7\x01\n" +
+	"permission\x12 \n" +
+	"\x06prefix\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\x04R\x06prefix*\xc6\x01\n" +
 	"\x0eAccessKeyState\x12 \n" +
 	"\x1cACCESS_KEY_STATE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19ACCESS_KEY_STATE_CREATING\x10\x01\x12\x1a\n" +
 	"\x16ACCESS_KEY_STATE_READY\x10\x02\x12\x1d\n" +
 	"\x19ACCESS_KEY_STATE_DELETING\x10\x03\x12\x19\n" +
-	"\x15ACCESS_KEY_STATE_LOST\x10\x04*n\n" +
+	"\x15ACCESS_KEY_STATE_LOST\x10\x04\x12\x1d\n" +
+	"\x19ACCESS_KEY_STATE_UPDATING\x10\x05*\x83\x01\n" +
 	"\n" +
 	"Permission\x12\x1a\n" +
 	"\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fPERMISSION_READ\x10\x01\x12\x14\n" +
 	"\x10PERMISSION_WRITE\x10\x02\x12\x19\n" +
-	"\x15PERMISSION_READ_WRITE\x10\x03BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x15PERMISSION_READ_WRITE\x10\x03\x12\x13\n" +
+	"\x0fPERMISSION_LIST\x10\x04BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_access_key_proto_rawDescOnce sync.Once
@@ -433,28 +575,33 @@ func file_primecloud_storage_v1_access_key_proto_rawDescGZIP() []byte {
 }
 
 var file_primecloud_storage_v1_access_key_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_primecloud_storage_v1_access_key_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_primecloud_storage_v1_access_key_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_primecloud_storage_v1_access_key_proto_goTypes = []any{
 	(AccessKeyState)(0),           // 0: primecloud.storage.v1.AccessKeyState
 	(Permission)(0),               // 1: primecloud.storage.v1.Permission
 	(*AccessKey)(nil),             // 2: primecloud.storage.v1.AccessKey
-	(*Grant)(nil),                 // 3: primecloud.storage.v1.Grant
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(*v1.Condition)(nil),          // 5: primecloud.operation.v1.Condition
+	(*KeyUse)(nil),                // 3: primecloud.storage.v1.KeyUse
+	(*Grant)(nil),                 // 4: primecloud.storage.v1.Grant
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*v1.Condition)(nil),          // 6: primecloud.operation.v1.Condition
 }
 var file_primecloud_storage_v1_access_key_proto_depIdxs = []int32{
-	3, // 0: primecloud.storage.v1.AccessKey.grants:type_name -> primecloud.storage.v1.Grant
-	4, // 1: primecloud.storage.v1.AccessKey.expire_time:type_name -> google.protobuf.Timestamp
-	0, // 2: primecloud.storage.v1.AccessKey.state:type_name -> primecloud.storage.v1.AccessKeyState
-	5, // 3: primecloud.storage.v1.AccessKey.conditions:type_name -> primecloud.operation.v1.Condition
-	4, // 4: primecloud.storage.v1.AccessKey.create_time:type_name -> google.protobuf.Timestamp
-	4, // 5: primecloud.storage.v1.AccessKey.update_time:type_name -> google.protobuf.Timestamp
-	1, // 6: primecloud.storage.v1.Grant.permission:type_name -> primecloud.storage.v1.Permission
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	4,  // 0: primecloud.storage.v1.AccessKey.grants:type_name -> primecloud.storage.v1.Grant
+	5,  // 1: primecloud.storage.v1.AccessKey.expire_time:type_name -> google.protobuf.Timestamp
+	0,  // 2: primecloud.storage.v1.AccessKey.state:type_name -> primecloud.storage.v1.AccessKeyState
+	6,  // 3: primecloud.storage.v1.AccessKey.conditions:type_name -> primecloud.operation.v1.Condition
+	5,  // 4: primecloud.storage.v1.AccessKey.create_time:type_name -> google.protobuf.Timestamp
+	5,  // 5: primecloud.storage.v1.AccessKey.update_time:type_name -> google.protobuf.Timestamp
+	5,  // 6: primecloud.storage.v1.AccessKey.overlap_end_time:type_name -> google.protobuf.Timestamp
+	3,  // 7: primecloud.storage.v1.AccessKey.last_use:type_name -> primecloud.storage.v1.KeyUse
+	3,  // 8: primecloud.storage.v1.AccessKey.former_last_use:type_name -> primecloud.storage.v1.KeyUse
+	5,  // 9: primecloud.storage.v1.KeyUse.time:type_name -> google.protobuf.Timestamp
+	1,  // 10: primecloud.storage.v1.Grant.permission:type_name -> primecloud.storage.v1.Permission
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_access_key_proto_init() }
@@ -468,7 +615,7 @@ func file_primecloud_storage_v1_access_key_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_access_key_proto_rawDesc), len(file_primecloud_storage_v1_access_key_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -12,6 +12,8 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -25,6 +27,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// CredentialFormat is a kind of configuration file.
+type CredentialFormat int32
+
+const (
+	// Not set.
+	CredentialFormat_CREDENTIAL_FORMAT_UNSPECIFIED CredentialFormat = 0
+	// Environment variables, one a line, as the AWS tools know them.
+	CredentialFormat_CREDENTIAL_FORMAT_ENV CredentialFormat = 1
+	// `~/.aws/credentials`.
+	CredentialFormat_CREDENTIAL_FORMAT_AWS_CREDENTIALS CredentialFormat = 2
+	// `rclone.conf`.
+	CredentialFormat_CREDENTIAL_FORMAT_RCLONE CredentialFormat = 3
+	// `~/.s3cfg`.
+	CredentialFormat_CREDENTIAL_FORMAT_S3CMD CredentialFormat = 4
+)
+
+// Enum value maps for CredentialFormat.
+var (
+	CredentialFormat_name = map[int32]string{
+		0: "CREDENTIAL_FORMAT_UNSPECIFIED",
+		1: "CREDENTIAL_FORMAT_ENV",
+		2: "CREDENTIAL_FORMAT_AWS_CREDENTIALS",
+		3: "CREDENTIAL_FORMAT_RCLONE",
+		4: "CREDENTIAL_FORMAT_S3CMD",
+	}
+	CredentialFormat_value = map[string]int32{
+		"CREDENTIAL_FORMAT_UNSPECIFIED":     0,
+		"CREDENTIAL_FORMAT_ENV":             1,
+		"CREDENTIAL_FORMAT_AWS_CREDENTIALS": 2,
+		"CREDENTIAL_FORMAT_RCLONE":          3,
+		"CREDENTIAL_FORMAT_S3CMD":           4,
+	}
+)
+
+func (x CredentialFormat) Enum() *CredentialFormat {
+	p := new(CredentialFormat)
+	*p = x
+	return p
+}
+
+func (x CredentialFormat) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CredentialFormat) Descriptor() protoreflect.EnumDescriptor {
+	return file_primecloud_storage_v1_access_key_service_proto_enumTypes[0].Descriptor()
+}
+
+func (CredentialFormat) Type() protoreflect.EnumType {
+	return &file_primecloud_storage_v1_access_key_service_proto_enumTypes[0]
+}
+
+func (x CredentialFormat) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CredentialFormat.Descriptor instead.
+func (CredentialFormat) EnumDescriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{0}
+}
+
 // CreateAccessKeyRequest asks for a key.
 type CreateAccessKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -32,14 +95,18 @@ type CreateAccessKeyRequest struct {
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Name to show, 1 to 100 characters.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// What it reaches: at least one bucket, all on one backend.
+	// What it reaches: at least one grant, all on one backend.
 	Grants []*Grant `protobuf:"bytes,3,rep,name=grants,proto3" json:"grants,omitempty"`
 	// When it ends: 15 minutes to 365 days ahead; absent for never.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Optional reference of the owner's own.
 	CustomerReference string `protobuf:"bytes,5,opt,name=customer_reference,json=customerReference,proto3" json:"customer_reference,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Networks that it may be used from: CIDR ranges or addresses; empty for anywhere.
+	Networks []string `protobuf:"bytes,6,rep,name=networks,proto3" json:"networks,omitempty"`
+	// The backend that it works on; needed only where no grant names a bucket of one.
+	Backend       string `protobuf:"bytes,7,opt,name=backend,proto3" json:"backend,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateAccessKeyRequest) Reset() {
@@ -107,6 +174,20 @@ func (x *CreateAccessKeyRequest) GetCustomerReference() string {
 	return ""
 }
 
+func (x *CreateAccessKeyRequest) GetNetworks() []string {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+func (x *CreateAccessKeyRequest) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
 // CreateAccessKeyResponse is the new key with its secret.
 type CreateAccessKeyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -114,8 +195,10 @@ type CreateAccessKeyResponse struct {
 	AccessKey *AccessKey `protobuf:"bytes,1,opt,name=access_key,json=accessKey,proto3" json:"access_key,omitempty"`
 	// The S3 secret access key. Keep it now: it is not shown again.
 	SecretAccessKey string `protobuf:"bytes,2,opt,name=secret_access_key,json=secretAccessKey,proto3" json:"secret_access_key,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The same as files for well-known clients, to be downloaded. They hold the secret.
+	Files         []*CredentialFile `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateAccessKeyResponse) Reset() {
@@ -162,6 +245,77 @@ func (x *CreateAccessKeyResponse) GetSecretAccessKey() string {
 	return ""
 }
 
+func (x *CreateAccessKeyResponse) GetFiles() []*CredentialFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// CredentialFile is a configuration file of a client, with credentials in it.
+type CredentialFile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is for.
+	Format CredentialFormat `protobuf:"varint,1,opt,name=format,proto3,enum=primecloud.storage.v1.CredentialFormat" json:"format,omitempty"`
+	// What to save it as, without a folder.
+	FileName string `protobuf:"bytes,2,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	// The text.
+	Content       string `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CredentialFile) Reset() {
+	*x = CredentialFile{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CredentialFile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CredentialFile) ProtoMessage() {}
+
+func (x *CredentialFile) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CredentialFile.ProtoReflect.Descriptor instead.
+func (*CredentialFile) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CredentialFile) GetFormat() CredentialFormat {
+	if x != nil {
+		return x.Format
+	}
+	return CredentialFormat_CREDENTIAL_FORMAT_UNSPECIFIED
+}
+
+func (x *CredentialFile) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
+func (x *CredentialFile) GetContent() string {
+	if x != nil {
+		return x.Content
+	}
+	return ""
+}
+
 // GetAccessKeyRequest names a key.
 type GetAccessKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -175,7 +329,7 @@ type GetAccessKeyRequest struct {
 
 func (x *GetAccessKeyRequest) Reset() {
 	*x = GetAccessKeyRequest{}
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[2]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -187,7 +341,7 @@ func (x *GetAccessKeyRequest) String() string {
 func (*GetAccessKeyRequest) ProtoMessage() {}
 
 func (x *GetAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[2]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -200,7 +354,7 @@ func (x *GetAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*GetAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{2}
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetAccessKeyRequest) GetAccountId() string {
@@ -228,7 +382,7 @@ type GetAccessKeyResponse struct {
 
 func (x *GetAccessKeyResponse) Reset() {
 	*x = GetAccessKeyResponse{}
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[3]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -240,7 +394,7 @@ func (x *GetAccessKeyResponse) String() string {
 func (*GetAccessKeyResponse) ProtoMessage() {}
 
 func (x *GetAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[3]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -253,7 +407,7 @@ func (x *GetAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*GetAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{3}
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetAccessKeyResponse) GetAccessKey() *AccessKey {
@@ -278,7 +432,7 @@ type ListAccessKeysRequest struct {
 
 func (x *ListAccessKeysRequest) Reset() {
 	*x = ListAccessKeysRequest{}
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[4]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -290,7 +444,7 @@ func (x *ListAccessKeysRequest) String() string {
 func (*ListAccessKeysRequest) ProtoMessage() {}
 
 func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[4]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -303,7 +457,7 @@ func (x *ListAccessKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysRequest.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{4}
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListAccessKeysRequest) GetAccountId() string {
@@ -340,7 +494,7 @@ type ListAccessKeysResponse struct {
 
 func (x *ListAccessKeysResponse) Reset() {
 	*x = ListAccessKeysResponse{}
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[5]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -352,7 +506,7 @@ func (x *ListAccessKeysResponse) String() string {
 func (*ListAccessKeysResponse) ProtoMessage() {}
 
 func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[5]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -365,7 +519,7 @@ func (x *ListAccessKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccessKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListAccessKeysResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{5}
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListAccessKeysResponse) GetAccessKeys() []*AccessKey {
@@ -397,7 +551,7 @@ type DeleteAccessKeyRequest struct {
 
 func (x *DeleteAccessKeyRequest) Reset() {
 	*x = DeleteAccessKeyRequest{}
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[6]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +563,7 @@ func (x *DeleteAccessKeyRequest) String() string {
 func (*DeleteAccessKeyRequest) ProtoMessage() {}
 
 func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[6]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +576,7 @@ func (x *DeleteAccessKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyRequest.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyRequest) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{6}
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteAccessKeyRequest) GetAccountId() string {
@@ -455,7 +609,7 @@ type DeleteAccessKeyResponse struct {
 
 func (x *DeleteAccessKeyResponse) Reset() {
 	*x = DeleteAccessKeyResponse{}
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[7]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +621,7 @@ func (x *DeleteAccessKeyResponse) String() string {
 func (*DeleteAccessKeyResponse) ProtoMessage() {}
 
 func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[7]
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,27 +634,1069 @@ func (x *DeleteAccessKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAccessKeyResponse.ProtoReflect.Descriptor instead.
 func (*DeleteAccessKeyResponse) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{7}
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{8}
+}
+
+// UpdateAccessKeyRequest changes a key.
+type UpdateAccessKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the key (`key_…`).
+	KeyId string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// The new values.
+	AccessKey *AccessKey `protobuf:"bytes,3,opt,name=access_key,json=accessKey,proto3" json:"access_key,omitempty"`
+	// Which fields to change: display_name, customer_reference, grants, networks, expire_time.
+	// Over REST it follows from the fields that the body has.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,4,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// The etag that the caller has seen; ABORTED when the key changed since. Over REST the
+	// If-Match header.
+	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateAccessKeyRequest) Reset() {
+	*x = UpdateAccessKeyRequest{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateAccessKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateAccessKeyRequest) ProtoMessage() {}
+
+func (x *UpdateAccessKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateAccessKeyRequest.ProtoReflect.Descriptor instead.
+func (*UpdateAccessKeyRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *UpdateAccessKeyRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *UpdateAccessKeyRequest) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *UpdateAccessKeyRequest) GetAccessKey() *AccessKey {
+	if x != nil {
+		return x.AccessKey
+	}
+	return nil
+}
+
+func (x *UpdateAccessKeyRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateAccessKeyRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// UpdateAccessKeyResponse is the key after the change.
+type UpdateAccessKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	AccessKey     *AccessKey `protobuf:"bytes,1,opt,name=access_key,json=accessKey,proto3" json:"access_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateAccessKeyResponse) Reset() {
+	*x = UpdateAccessKeyResponse{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateAccessKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateAccessKeyResponse) ProtoMessage() {}
+
+func (x *UpdateAccessKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateAccessKeyResponse.ProtoReflect.Descriptor instead.
+func (*UpdateAccessKeyResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *UpdateAccessKeyResponse) GetAccessKey() *AccessKey {
+	if x != nil {
+		return x.AccessKey
+	}
+	return nil
+}
+
+// RotateAccessKeyRequest asks for other credentials of a key.
+type RotateAccessKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the key (`key_…`).
+	KeyId string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// How long the credentials before work still: 24 hours when absent, 30 days at most. Zero
+	// ends them at once.
+	Overlap *durationpb.Duration `protobuf:"bytes,3,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	// The etag that the caller has seen; over REST the If-Match header.
+	Etag          string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateAccessKeyRequest) Reset() {
+	*x = RotateAccessKeyRequest{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateAccessKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateAccessKeyRequest) ProtoMessage() {}
+
+func (x *RotateAccessKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateAccessKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateAccessKeyRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RotateAccessKeyRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *RotateAccessKeyRequest) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *RotateAccessKeyRequest) GetOverlap() *durationpb.Duration {
+	if x != nil {
+		return x.Overlap
+	}
+	return nil
+}
+
+func (x *RotateAccessKeyRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// RotateAccessKeyResponse is the key with its new credentials.
+type RotateAccessKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key, with its new access key id.
+	AccessKey *AccessKey `protobuf:"bytes,1,opt,name=access_key,json=accessKey,proto3" json:"access_key,omitempty"`
+	// The S3 secret access key. Keep it now: it is not shown again.
+	SecretAccessKey string `protobuf:"bytes,2,opt,name=secret_access_key,json=secretAccessKey,proto3" json:"secret_access_key,omitempty"`
+	// The same as files for well-known clients, to be downloaded. They hold the secret.
+	Files         []*CredentialFile `protobuf:"bytes,3,rep,name=files,proto3" json:"files,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateAccessKeyResponse) Reset() {
+	*x = RotateAccessKeyResponse{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateAccessKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateAccessKeyResponse) ProtoMessage() {}
+
+func (x *RotateAccessKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateAccessKeyResponse.ProtoReflect.Descriptor instead.
+func (*RotateAccessKeyResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RotateAccessKeyResponse) GetAccessKey() *AccessKey {
+	if x != nil {
+		return x.AccessKey
+	}
+	return nil
+}
+
+func (x *RotateAccessKeyResponse) GetSecretAccessKey() string {
+	if x != nil {
+		return x.SecretAccessKey
+	}
+	return ""
+}
+
+func (x *RotateAccessKeyResponse) GetFiles() []*CredentialFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+// DisableAccessKeyRequest names a key.
+type DisableAccessKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the key (`key_…`).
+	KeyId string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// The etag that the caller has seen; over REST the If-Match header.
+	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableAccessKeyRequest) Reset() {
+	*x = DisableAccessKeyRequest{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableAccessKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableAccessKeyRequest) ProtoMessage() {}
+
+func (x *DisableAccessKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableAccessKeyRequest.ProtoReflect.Descriptor instead.
+func (*DisableAccessKeyRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DisableAccessKeyRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *DisableAccessKeyRequest) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *DisableAccessKeyRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// DisableAccessKeyResponse is the key after the change.
+type DisableAccessKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	AccessKey     *AccessKey `protobuf:"bytes,1,opt,name=access_key,json=accessKey,proto3" json:"access_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DisableAccessKeyResponse) Reset() {
+	*x = DisableAccessKeyResponse{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DisableAccessKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DisableAccessKeyResponse) ProtoMessage() {}
+
+func (x *DisableAccessKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DisableAccessKeyResponse.ProtoReflect.Descriptor instead.
+func (*DisableAccessKeyResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *DisableAccessKeyResponse) GetAccessKey() *AccessKey {
+	if x != nil {
+		return x.AccessKey
+	}
+	return nil
+}
+
+// EnableAccessKeyRequest names a key.
+type EnableAccessKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the key (`key_…`).
+	KeyId string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// The etag that the caller has seen; over REST the If-Match header.
+	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnableAccessKeyRequest) Reset() {
+	*x = EnableAccessKeyRequest{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnableAccessKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnableAccessKeyRequest) ProtoMessage() {}
+
+func (x *EnableAccessKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnableAccessKeyRequest.ProtoReflect.Descriptor instead.
+func (*EnableAccessKeyRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *EnableAccessKeyRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *EnableAccessKeyRequest) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *EnableAccessKeyRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// EnableAccessKeyResponse is the key after the change.
+type EnableAccessKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	AccessKey     *AccessKey `protobuf:"bytes,1,opt,name=access_key,json=accessKey,proto3" json:"access_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnableAccessKeyResponse) Reset() {
+	*x = EnableAccessKeyResponse{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnableAccessKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnableAccessKeyResponse) ProtoMessage() {}
+
+func (x *EnableAccessKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnableAccessKeyResponse.ProtoReflect.Descriptor instead.
+func (*EnableAccessKeyResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *EnableAccessKeyResponse) GetAccessKey() *AccessKey {
+	if x != nil {
+		return x.AccessKey
+	}
+	return nil
+}
+
+// CheckAccessKeyRevocationRequest names a key.
+type CheckAccessKeyRevocationRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the key (`key_…`).
+	KeyId string `protobuf:"bytes,2,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	// How far back to look, in days: 7 when zero.
+	Days          int32 `protobuf:"varint,3,opt,name=days,proto3" json:"days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckAccessKeyRevocationRequest) Reset() {
+	*x = CheckAccessKeyRevocationRequest{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckAccessKeyRevocationRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckAccessKeyRevocationRequest) ProtoMessage() {}
+
+func (x *CheckAccessKeyRevocationRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckAccessKeyRevocationRequest.ProtoReflect.Descriptor instead.
+func (*CheckAccessKeyRevocationRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CheckAccessKeyRevocationRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *CheckAccessKeyRevocationRequest) GetKeyId() string {
+	if x != nil {
+		return x.KeyId
+	}
+	return ""
+}
+
+func (x *CheckAccessKeyRevocationRequest) GetDays() int32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+// CheckAccessKeyRevocationResponse says what would break.
+type CheckAccessKeyRevocationResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether no use was heard of in the time that was asked about.
+	Safe bool `protobuf:"varint,1,opt,name=safe,proto3" json:"safe,omitempty"`
+	// The answer in words.
+	Summary string `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`
+	// What used it in that time, each address and operation once, the latest first, 20 at most.
+	Uses []*KeyUse `protobuf:"bytes,3,rep,name=uses,proto3" json:"uses,omitempty"`
+	// Since when uses are listened for; what was before is not known. Absent when they are not
+	// listened for here: then safe is false.
+	KnownSince    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=known_since,json=knownSince,proto3" json:"known_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckAccessKeyRevocationResponse) Reset() {
+	*x = CheckAccessKeyRevocationResponse{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckAccessKeyRevocationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckAccessKeyRevocationResponse) ProtoMessage() {}
+
+func (x *CheckAccessKeyRevocationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckAccessKeyRevocationResponse.ProtoReflect.Descriptor instead.
+func (*CheckAccessKeyRevocationResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *CheckAccessKeyRevocationResponse) GetSafe() bool {
+	if x != nil {
+		return x.Safe
+	}
+	return false
+}
+
+func (x *CheckAccessKeyRevocationResponse) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *CheckAccessKeyRevocationResponse) GetUses() []*KeyUse {
+	if x != nil {
+		return x.Uses
+	}
+	return nil
+}
+
+func (x *CheckAccessKeyRevocationResponse) GetKnownSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.KnownSince
+	}
+	return nil
+}
+
+// CreateTemporaryCredentialsRequest says what the credentials are to reach.
+type CreateTemporaryCredentialsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// The bucket.
+	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Only objects whose key begins with one of these, as in Grant.prefix; empty for all.
+	Prefixes []string `protobuf:"bytes,3,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	// What they may do there.
+	Permission Permission `protobuf:"varint,4,opt,name=permission,proto3,enum=primecloud.storage.v1.Permission" json:"permission,omitempty"`
+	// How many minutes they work: 15 to 720; 60 when zero.
+	Minutes int32 `protobuf:"varint,5,opt,name=minutes,proto3" json:"minutes,omitempty"`
+	// Networks that they may be used from, as for a key; empty for anywhere.
+	Networks      []string `protobuf:"bytes,6,rep,name=networks,proto3" json:"networks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTemporaryCredentialsRequest) Reset() {
+	*x = CreateTemporaryCredentialsRequest{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTemporaryCredentialsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTemporaryCredentialsRequest) ProtoMessage() {}
+
+func (x *CreateTemporaryCredentialsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTemporaryCredentialsRequest.ProtoReflect.Descriptor instead.
+func (*CreateTemporaryCredentialsRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CreateTemporaryCredentialsRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *CreateTemporaryCredentialsRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *CreateTemporaryCredentialsRequest) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+func (x *CreateTemporaryCredentialsRequest) GetPermission() Permission {
+	if x != nil {
+		return x.Permission
+	}
+	return Permission_PERMISSION_UNSPECIFIED
+}
+
+func (x *CreateTemporaryCredentialsRequest) GetMinutes() int32 {
+	if x != nil {
+		return x.Minutes
+	}
+	return 0
+}
+
+func (x *CreateTemporaryCredentialsRequest) GetNetworks() []string {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+// CreateTemporaryCredentialsResponse is the credentials. All of it is secret.
+type CreateTemporaryCredentialsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The S3 access key id.
+	AccessKeyId string `protobuf:"bytes,1,opt,name=access_key_id,json=accessKeyId,proto3" json:"access_key_id,omitempty"`
+	// The S3 secret access key.
+	SecretAccessKey string `protobuf:"bytes,2,opt,name=secret_access_key,json=secretAccessKey,proto3" json:"secret_access_key,omitempty"`
+	// The session token, which belongs to every request.
+	SessionToken string `protobuf:"bytes,3,opt,name=session_token,json=sessionToken,proto3" json:"session_token,omitempty"`
+	// When they end.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// The endpoint that they work at.
+	Endpoint string `protobuf:"bytes,5,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	// The region to sign for.
+	Region        string `protobuf:"bytes,6,opt,name=region,proto3" json:"region,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateTemporaryCredentialsResponse) Reset() {
+	*x = CreateTemporaryCredentialsResponse{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateTemporaryCredentialsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateTemporaryCredentialsResponse) ProtoMessage() {}
+
+func (x *CreateTemporaryCredentialsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateTemporaryCredentialsResponse.ProtoReflect.Descriptor instead.
+func (*CreateTemporaryCredentialsResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CreateTemporaryCredentialsResponse) GetAccessKeyId() string {
+	if x != nil {
+		return x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *CreateTemporaryCredentialsResponse) GetSecretAccessKey() string {
+	if x != nil {
+		return x.SecretAccessKey
+	}
+	return ""
+}
+
+func (x *CreateTemporaryCredentialsResponse) GetSessionToken() string {
+	if x != nil {
+		return x.SessionToken
+	}
+	return ""
+}
+
+func (x *CreateTemporaryCredentialsResponse) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *CreateTemporaryCredentialsResponse) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+func (x *CreateTemporaryCredentialsResponse) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+// TestConnectionRequest is the credentials to try.
+type TestConnectionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// The S3 access key id.
+	AccessKeyId string `protobuf:"bytes,2,opt,name=access_key_id,json=accessKeyId,proto3" json:"access_key_id,omitempty"`
+	// The S3 secret access key.
+	SecretAccessKey string `protobuf:"bytes,3,opt,name=secret_access_key,json=secretAccessKey,proto3" json:"secret_access_key,omitempty"`
+	// A bucket to try it on; without one, any that the key was granted.
+	Bucket string `protobuf:"bytes,4,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// The backend to try; the key's own where the account has such a key, else the default one.
+	Backend       string `protobuf:"bytes,5,opt,name=backend,proto3" json:"backend,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestConnectionRequest) Reset() {
+	*x = TestConnectionRequest{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestConnectionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestConnectionRequest) ProtoMessage() {}
+
+func (x *TestConnectionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestConnectionRequest.ProtoReflect.Descriptor instead.
+func (*TestConnectionRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *TestConnectionRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *TestConnectionRequest) GetAccessKeyId() string {
+	if x != nil {
+		return x.AccessKeyId
+	}
+	return ""
+}
+
+func (x *TestConnectionRequest) GetSecretAccessKey() string {
+	if x != nil {
+		return x.SecretAccessKey
+	}
+	return ""
+}
+
+func (x *TestConnectionRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *TestConnectionRequest) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
+// TestConnectionResponse says how it went.
+type TestConnectionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether every step went well.
+	Works bool `protobuf:"varint,1,opt,name=works,proto3" json:"works,omitempty"`
+	// The whole in a sentence.
+	Summary string `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`
+	// The steps in order; the ones after a failure are left out.
+	Steps []*ConnectionStep `protobuf:"bytes,3,rep,name=steps,proto3" json:"steps,omitempty"`
+	// The endpoint that was tried.
+	Endpoint      string `protobuf:"bytes,4,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestConnectionResponse) Reset() {
+	*x = TestConnectionResponse{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestConnectionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestConnectionResponse) ProtoMessage() {}
+
+func (x *TestConnectionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestConnectionResponse.ProtoReflect.Descriptor instead.
+func (*TestConnectionResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *TestConnectionResponse) GetWorks() bool {
+	if x != nil {
+		return x.Works
+	}
+	return false
+}
+
+func (x *TestConnectionResponse) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
+}
+
+func (x *TestConnectionResponse) GetSteps() []*ConnectionStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *TestConnectionResponse) GetEndpoint() string {
+	if x != nil {
+		return x.Endpoint
+	}
+	return ""
+}
+
+// ConnectionStep is one thing that was tried.
+type ConnectionStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was tried: `NETWORK`, `TLS`, `DOOR`, `CLOCK`, `ACCOUNT`, `KEY`, `SECRET` or `BUCKET`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether it went well.
+	Passed bool `protobuf:"varint,2,opt,name=passed,proto3" json:"passed,omitempty"`
+	// What was found, in words.
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// What to do about it; empty where it went well.
+	Remedy        string `protobuf:"bytes,4,opt,name=remedy,proto3" json:"remedy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConnectionStep) Reset() {
+	*x = ConnectionStep{}
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConnectionStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConnectionStep) ProtoMessage() {}
+
+func (x *ConnectionStep) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_access_key_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConnectionStep.ProtoReflect.Descriptor instead.
+func (*ConnectionStep) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ConnectionStep) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ConnectionStep) GetPassed() bool {
+	if x != nil {
+		return x.Passed
+	}
+	return false
+}
+
+func (x *ConnectionStep) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *ConnectionStep) GetRemedy() string {
+	if x != nil {
+		return x.Remedy
+	}
+	return ""
 }
 
 var File_primecloud_storage_v1_access_key_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_access_key_service_proto_rawDesc = "" +
 	"\n" +
-	".primecloud/storage/v1/access_key_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\x1a&primecloud/storage/v1/access_key.proto\"\xa6\x02\n" +
+	".primecloud/storage/v1/access_key_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\x1a&primecloud/storage/v1/access_key.proto\"\xf0\x02\n" +
 	"\x16CreateAccessKeyRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12,\n" +
-	"\fdisplay_name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\vdisplayName\x12@\n" +
-	"\x06grants\x18\x03 \x03(\v2\x1c.primecloud.storage.v1.GrantB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10\bR\x06grants\x12;\n" +
+	"\fdisplay_name\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\vdisplayName\x12A\n" +
+	"\x06grants\x18\x03 \x03(\v2\x1c.primecloud.storage.v1.GrantB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06grants\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x127\n" +
-	"\x12customer_reference\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11customerReference\"\x86\x01\n" +
+	"\x12customer_reference\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11customerReference\x12$\n" +
+	"\bnetworks\x18\x06 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\bnetworks\x12!\n" +
+	"\abackend\x18\a \x01(\tB\a\xbaH\x04r\x02\x18?R\abackend\"\xc3\x01\n" +
 	"\x17CreateAccessKeyResponse\x12?\n" +
 	"\n" +
 	"access_key\x18\x01 \x01(\v2 .primecloud.storage.v1.AccessKeyR\taccessKey\x12*\n" +
-	"\x11secret_access_key\x18\x02 \x01(\tR\x0fsecretAccessKey\"]\n" +
+	"\x11secret_access_key\x18\x02 \x01(\tR\x0fsecretAccessKey\x12;\n" +
+	"\x05files\x18\x03 \x03(\v2%.primecloud.storage.v1.CredentialFileR\x05files\"\x88\x01\n" +
+	"\x0eCredentialFile\x12?\n" +
+	"\x06format\x18\x01 \x01(\x0e2'.primecloud.storage.v1.CredentialFormatR\x06format\x12\x1b\n" +
+	"\tfile_name\x18\x02 \x01(\tR\bfileName\x12\x18\n" +
+	"\acontent\x18\x03 \x01(\tR\acontent\"]\n" +
 	"\x13GetAccessKeyRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1e\n" +
@@ -523,13 +1719,120 @@ const file_primecloud_storage_v1_access_key_service_proto_rawDesc = "" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1e\n" +
 	"\x06key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05keyId\x12\x12\n" +
 	"\x04etag\x18\x03 \x01(\tR\x04etag\"\x19\n" +
-	"\x17DeleteAccessKeyResponse2\xab\x06\n" +
+	"\x17DeleteAccessKeyResponse\"\xfa\x01\n" +
+	"\x16UpdateAccessKeyRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1e\n" +
+	"\x06key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05keyId\x12G\n" +
+	"\n" +
+	"access_key\x18\x03 \x01(\v2 .primecloud.storage.v1.AccessKeyB\x06\xbaH\x03\xc8\x01\x01R\taccessKey\x12;\n" +
+	"\vupdate_mask\x18\x04 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\x12\x12\n" +
+	"\x04etag\x18\x05 \x01(\tR\x04etag\"Z\n" +
+	"\x17UpdateAccessKeyResponse\x12?\n" +
+	"\n" +
+	"access_key\x18\x01 \x01(\v2 .primecloud.storage.v1.AccessKeyR\taccessKey\"\xba\x01\n" +
+	"\x16RotateAccessKeyRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1e\n" +
+	"\x06key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05keyId\x12D\n" +
+	"\aoverlap\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\aoverlap\x12\x12\n" +
+	"\x04etag\x18\x04 \x01(\tR\x04etag\"\xc3\x01\n" +
+	"\x17RotateAccessKeyResponse\x12?\n" +
+	"\n" +
+	"access_key\x18\x01 \x01(\v2 .primecloud.storage.v1.AccessKeyR\taccessKey\x12*\n" +
+	"\x11secret_access_key\x18\x02 \x01(\tR\x0fsecretAccessKey\x12;\n" +
+	"\x05files\x18\x03 \x03(\v2%.primecloud.storage.v1.CredentialFileR\x05files\"u\n" +
+	"\x17DisableAccessKeyRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1e\n" +
+	"\x06key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05keyId\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"[\n" +
+	"\x18DisableAccessKeyResponse\x12?\n" +
+	"\n" +
+	"access_key\x18\x01 \x01(\v2 .primecloud.storage.v1.AccessKeyR\taccessKey\"t\n" +
+	"\x16EnableAccessKeyRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1e\n" +
+	"\x06key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05keyId\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"Z\n" +
+	"\x17EnableAccessKeyResponse\x12?\n" +
+	"\n" +
+	"access_key\x18\x01 \x01(\v2 .primecloud.storage.v1.AccessKeyR\taccessKey\"\x88\x01\n" +
+	"\x1fCheckAccessKeyRevocationRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1e\n" +
+	"\x06key_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x05keyId\x12\x1d\n" +
+	"\x04days\x18\x03 \x01(\x05B\t\xbaH\x06\x1a\x04\x18Z(\x00R\x04days\"\xc0\x01\n" +
+	" CheckAccessKeyRevocationResponse\x12\x12\n" +
+	"\x04safe\x18\x01 \x01(\bR\x04safe\x12\x18\n" +
+	"\asummary\x18\x02 \x01(\tR\asummary\x121\n" +
+	"\x04uses\x18\x03 \x03(\v2\x1d.primecloud.storage.v1.KeyUseR\x04uses\x12;\n" +
+	"\vknown_since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"knownSince\"\xb8\x02\n" +
+	"!CreateTemporaryCredentialsRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12!\n" +
+	"\x06bucket\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18?R\x06bucket\x12-\n" +
+	"\bprefixes\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\n" +
+	"\"\ar\x05 \x01(\x80\x04R\bprefixes\x12M\n" +
+	"\n" +
+	"permission\x18\x04 \x01(\x0e2!.primecloud.storage.v1.PermissionB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\n" +
+	"permission\x12$\n" +
+	"\aminutes\x18\x05 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xd0\x05(\x00R\aminutes\x12$\n" +
+	"\bnetworks\x18\x06 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\bnetworks\"\x8a\x02\n" +
+	"\"CreateTemporaryCredentialsResponse\x12\"\n" +
+	"\raccess_key_id\x18\x01 \x01(\tR\vaccessKeyId\x12*\n" +
+	"\x11secret_access_key\x18\x02 \x01(\tR\x0fsecretAccessKey\x12#\n" +
+	"\rsession_token\x18\x03 \x01(\tR\fsessionToken\x12;\n" +
+	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x12\x1a\n" +
+	"\bendpoint\x18\x05 \x01(\tR\bendpoint\x12\x16\n" +
+	"\x06region\x18\x06 \x01(\tR\x06region\"\xeb\x01\n" +
+	"\x15TestConnectionRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12.\n" +
+	"\raccess_key_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vaccessKeyId\x126\n" +
+	"\x11secret_access_key\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0fsecretAccessKey\x12\x1f\n" +
+	"\x06bucket\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18?R\x06bucket\x12!\n" +
+	"\abackend\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18?R\abackend\"\xa1\x01\n" +
+	"\x16TestConnectionResponse\x12\x14\n" +
+	"\x05works\x18\x01 \x01(\bR\x05works\x12\x18\n" +
+	"\asummary\x18\x02 \x01(\tR\asummary\x12;\n" +
+	"\x05steps\x18\x03 \x03(\v2%.primecloud.storage.v1.ConnectionStepR\x05steps\x12\x1a\n" +
+	"\bendpoint\x18\x04 \x01(\tR\bendpoint\"n\n" +
+	"\x0eConnectionStep\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06passed\x18\x02 \x01(\bR\x06passed\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12\x16\n" +
+	"\x06remedy\x18\x04 \x01(\tR\x06remedy*\xb2\x01\n" +
+	"\x10CredentialFormat\x12!\n" +
+	"\x1dCREDENTIAL_FORMAT_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15CREDENTIAL_FORMAT_ENV\x10\x01\x12%\n" +
+	"!CREDENTIAL_FORMAT_AWS_CREDENTIALS\x10\x02\x12\x1c\n" +
+	"\x18CREDENTIAL_FORMAT_RCLONE\x10\x03\x12\x1b\n" +
+	"\x17CREDENTIAL_FORMAT_S3CMD\x10\x042\xce\x12\n" +
 	"\x10AccessKeyService\x12\xc1\x01\n" +
 	"\x0fCreateAccessKey\x12-.primecloud.storage.v1.CreateAccessKeyRequest\x1a..primecloud.storage.v1.CreateAccessKeyResponse\"O\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write0\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02):\x01*\"$/v1/accounts/{account_id}/accessKeys\x12\xca\x01\n" +
 	"\fGetAccessKey\x12*.primecloud.storage.v1.GetAccessKeyRequest\x1a+.primecloud.storage.v1.GetAccessKeyResponse\"a\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02;b\n" +
 	"access_key\x12-/v1/accounts/{account_id}/accessKeys/{key_id}\x12\xbb\x01\n" +
 	"\x0eListAccessKeys\x12,.primecloud.storage.v1.ListAccessKeysRequest\x1a-.primecloud.storage.v1.ListAccessKeysResponse\"L\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02&\x12$/v1/accounts/{account_id}/accessKeys\x12\xc7\x01\n" +
-	"\x0fDeleteAccessKey\x12-.primecloud.storage.v1.DeleteAccessKeyRequest\x1a..primecloud.storage.v1.DeleteAccessKeyResponse\"U\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02/*-/v1/accounts/{account_id}/accessKeys/{key_id}BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x0fDeleteAccessKey\x12-.primecloud.storage.v1.DeleteAccessKeyRequest\x1a..primecloud.storage.v1.DeleteAccessKeyResponse\"U\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02/*-/v1/accounts/{account_id}/accessKeys/{key_id}\x12\xdf\x01\n" +
+	"\x0fUpdateAccessKey\x12-.primecloud.storage.v1.UpdateAccessKeyRequest\x1a..primecloud.storage.v1.UpdateAccessKeyResponse\"m\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write0\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02G:\n" +
+	"access_keyb\n" +
+	"access_key2-/v1/accounts/{account_id}/accessKeys/{key_id}\x12\xd1\x01\n" +
+	"\x0fRotateAccessKey\x12-.primecloud.storage.v1.RotateAccessKeyRequest\x1a..primecloud.storage.v1.RotateAccessKeyResponse\"_\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write0\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x029:\x01*\"4/v1/accounts/{account_id}/accessKeys/{key_id}:rotate\x12\xe1\x01\n" +
+	"\x10DisableAccessKey\x12..primecloud.storage.v1.DisableAccessKeyRequest\x1a/.primecloud.storage.v1.DisableAccessKeyResponse\"l\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02F:\x01*b\n" +
+	"access_key\"5/v1/accounts/{account_id}/accessKeys/{key_id}:disable\x12\xdd\x01\n" +
+	"\x0fEnableAccessKey\x12-.primecloud.storage.v1.EnableAccessKeyRequest\x1a..primecloud.storage.v1.EnableAccessKeyResponse\"k\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write0\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02E:\x01*b\n" +
+	"access_key\"4/v1/accounts/{account_id}/accessKeys/{key_id}:enable\x12\xf2\x01\n" +
+	"\x18CheckAccessKeyRevocation\x126.primecloud.storage.v1.CheckAccessKeyRevocationRequest\x1a7.primecloud.storage.v1.CheckAccessKeyRevocationResponse\"e\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02?\x12=/v1/accounts/{account_id}/accessKeys/{key_id}:checkRevocation\x12\xeb\x01\n" +
+	"\x1aCreateTemporaryCredentials\x128.primecloud.storage.v1.CreateTemporaryCredentialsRequest\x1a9.primecloud.storage.v1.CreateTemporaryCredentialsResponse\"X\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x023:\x01*\"./v1/accounts/{account_id}/temporaryCredentials\x12\xc3\x01\n" +
+	"\x0eTestConnection\x12,.primecloud.storage.v1.TestConnectionRequest\x1a-.primecloud.storage.v1.TestConnectionResponse\"T\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02.:\x01*\")/v1/accounts/{account_id}/connectionTestsBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_access_key_service_proto_rawDescOnce sync.Once
@@ -543,39 +1846,90 @@ func file_primecloud_storage_v1_access_key_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_access_key_service_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_access_key_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_primecloud_storage_v1_access_key_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_primecloud_storage_v1_access_key_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_primecloud_storage_v1_access_key_service_proto_goTypes = []any{
-	(*CreateAccessKeyRequest)(nil),  // 0: primecloud.storage.v1.CreateAccessKeyRequest
-	(*CreateAccessKeyResponse)(nil), // 1: primecloud.storage.v1.CreateAccessKeyResponse
-	(*GetAccessKeyRequest)(nil),     // 2: primecloud.storage.v1.GetAccessKeyRequest
-	(*GetAccessKeyResponse)(nil),    // 3: primecloud.storage.v1.GetAccessKeyResponse
-	(*ListAccessKeysRequest)(nil),   // 4: primecloud.storage.v1.ListAccessKeysRequest
-	(*ListAccessKeysResponse)(nil),  // 5: primecloud.storage.v1.ListAccessKeysResponse
-	(*DeleteAccessKeyRequest)(nil),  // 6: primecloud.storage.v1.DeleteAccessKeyRequest
-	(*DeleteAccessKeyResponse)(nil), // 7: primecloud.storage.v1.DeleteAccessKeyResponse
-	(*Grant)(nil),                   // 8: primecloud.storage.v1.Grant
-	(*timestamppb.Timestamp)(nil),   // 9: google.protobuf.Timestamp
-	(*AccessKey)(nil),               // 10: primecloud.storage.v1.AccessKey
+	(CredentialFormat)(0),                      // 0: primecloud.storage.v1.CredentialFormat
+	(*CreateAccessKeyRequest)(nil),             // 1: primecloud.storage.v1.CreateAccessKeyRequest
+	(*CreateAccessKeyResponse)(nil),            // 2: primecloud.storage.v1.CreateAccessKeyResponse
+	(*CredentialFile)(nil),                     // 3: primecloud.storage.v1.CredentialFile
+	(*GetAccessKeyRequest)(nil),                // 4: primecloud.storage.v1.GetAccessKeyRequest
+	(*GetAccessKeyResponse)(nil),               // 5: primecloud.storage.v1.GetAccessKeyResponse
+	(*ListAccessKeysRequest)(nil),              // 6: primecloud.storage.v1.ListAccessKeysRequest
+	(*ListAccessKeysResponse)(nil),             // 7: primecloud.storage.v1.ListAccessKeysResponse
+	(*DeleteAccessKeyRequest)(nil),             // 8: primecloud.storage.v1.DeleteAccessKeyRequest
+	(*DeleteAccessKeyResponse)(nil),            // 9: primecloud.storage.v1.DeleteAccessKeyResponse
+	(*UpdateAccessKeyRequest)(nil),             // 10: primecloud.storage.v1.UpdateAccessKeyRequest
+	(*UpdateAccessKeyResponse)(nil),            // 11: primecloud.storage.v1.UpdateAccessKeyResponse
+	(*RotateAccessKeyRequest)(nil),             // 12: primecloud.storage.v1.RotateAccessKeyRequest
+	(*RotateAccessKeyResponse)(nil),            // 13: primecloud.storage.v1.RotateAccessKeyResponse
+	(*DisableAccessKeyRequest)(nil),            // 14: primecloud.storage.v1.DisableAccessKeyRequest
+	(*DisableAccessKeyResponse)(nil),           // 15: primecloud.storage.v1.DisableAccessKeyResponse
+	(*EnableAccessKeyRequest)(nil),             // 16: primecloud.storage.v1.EnableAccessKeyRequest
+	(*EnableAccessKeyResponse)(nil),            // 17: primecloud.storage.v1.EnableAccessKeyResponse
+	(*CheckAccessKeyRevocationRequest)(nil),    // 18: primecloud.storage.v1.CheckAccessKeyRevocationRequest
+	(*CheckAccessKeyRevocationResponse)(nil),   // 19: primecloud.storage.v1.CheckAccessKeyRevocationResponse
+	(*CreateTemporaryCredentialsRequest)(nil),  // 20: primecloud.storage.v1.CreateTemporaryCredentialsRequest
+	(*CreateTemporaryCredentialsResponse)(nil), // 21: primecloud.storage.v1.CreateTemporaryCredentialsResponse
+	(*TestConnectionRequest)(nil),              // 22: primecloud.storage.v1.TestConnectionRequest
+	(*TestConnectionResponse)(nil),             // 23: primecloud.storage.v1.TestConnectionResponse
+	(*ConnectionStep)(nil),                     // 24: primecloud.storage.v1.ConnectionStep
+	(*Grant)(nil),                              // 25: primecloud.storage.v1.Grant
+	(*timestamppb.Timestamp)(nil),              // 26: google.protobuf.Timestamp
+	(*AccessKey)(nil),                          // 27: primecloud.storage.v1.AccessKey
+	(*fieldmaskpb.FieldMask)(nil),              // 28: google.protobuf.FieldMask
+	(*durationpb.Duration)(nil),                // 29: google.protobuf.Duration
+	(*KeyUse)(nil),                             // 30: primecloud.storage.v1.KeyUse
+	(Permission)(0),                            // 31: primecloud.storage.v1.Permission
 }
 var file_primecloud_storage_v1_access_key_service_proto_depIdxs = []int32{
-	8,  // 0: primecloud.storage.v1.CreateAccessKeyRequest.grants:type_name -> primecloud.storage.v1.Grant
-	9,  // 1: primecloud.storage.v1.CreateAccessKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
-	10, // 2: primecloud.storage.v1.CreateAccessKeyResponse.access_key:type_name -> primecloud.storage.v1.AccessKey
-	10, // 3: primecloud.storage.v1.GetAccessKeyResponse.access_key:type_name -> primecloud.storage.v1.AccessKey
-	10, // 4: primecloud.storage.v1.ListAccessKeysResponse.access_keys:type_name -> primecloud.storage.v1.AccessKey
-	0,  // 5: primecloud.storage.v1.AccessKeyService.CreateAccessKey:input_type -> primecloud.storage.v1.CreateAccessKeyRequest
-	2,  // 6: primecloud.storage.v1.AccessKeyService.GetAccessKey:input_type -> primecloud.storage.v1.GetAccessKeyRequest
-	4,  // 7: primecloud.storage.v1.AccessKeyService.ListAccessKeys:input_type -> primecloud.storage.v1.ListAccessKeysRequest
-	6,  // 8: primecloud.storage.v1.AccessKeyService.DeleteAccessKey:input_type -> primecloud.storage.v1.DeleteAccessKeyRequest
-	1,  // 9: primecloud.storage.v1.AccessKeyService.CreateAccessKey:output_type -> primecloud.storage.v1.CreateAccessKeyResponse
-	3,  // 10: primecloud.storage.v1.AccessKeyService.GetAccessKey:output_type -> primecloud.storage.v1.GetAccessKeyResponse
-	5,  // 11: primecloud.storage.v1.AccessKeyService.ListAccessKeys:output_type -> primecloud.storage.v1.ListAccessKeysResponse
-	7,  // 12: primecloud.storage.v1.AccessKeyService.DeleteAccessKey:output_type -> primecloud.storage.v1.DeleteAccessKeyResponse
-	9,  // [9:13] is the sub-list for method output_type
-	5,  // [5:9] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	25, // 0: primecloud.storage.v1.CreateAccessKeyRequest.grants:type_name -> primecloud.storage.v1.Grant
+	26, // 1: primecloud.storage.v1.CreateAccessKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	27, // 2: primecloud.storage.v1.CreateAccessKeyResponse.access_key:type_name -> primecloud.storage.v1.AccessKey
+	3,  // 3: primecloud.storage.v1.CreateAccessKeyResponse.files:type_name -> primecloud.storage.v1.CredentialFile
+	0,  // 4: primecloud.storage.v1.CredentialFile.format:type_name -> primecloud.storage.v1.CredentialFormat
+	27, // 5: primecloud.storage.v1.GetAccessKeyResponse.access_key:type_name -> primecloud.storage.v1.AccessKey
+	27, // 6: primecloud.storage.v1.ListAccessKeysResponse.access_keys:type_name -> primecloud.storage.v1.AccessKey
+	27, // 7: primecloud.storage.v1.UpdateAccessKeyRequest.access_key:type_name -> primecloud.storage.v1.AccessKey
+	28, // 8: primecloud.storage.v1.UpdateAccessKeyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	27, // 9: primecloud.storage.v1.UpdateAccessKeyResponse.access_key:type_name -> primecloud.storage.v1.AccessKey
+	29, // 10: primecloud.storage.v1.RotateAccessKeyRequest.overlap:type_name -> google.protobuf.Duration
+	27, // 11: primecloud.storage.v1.RotateAccessKeyResponse.access_key:type_name -> primecloud.storage.v1.AccessKey
+	3,  // 12: primecloud.storage.v1.RotateAccessKeyResponse.files:type_name -> primecloud.storage.v1.CredentialFile
+	27, // 13: primecloud.storage.v1.DisableAccessKeyResponse.access_key:type_name -> primecloud.storage.v1.AccessKey
+	27, // 14: primecloud.storage.v1.EnableAccessKeyResponse.access_key:type_name -> primecloud.storage.v1.AccessKey
+	30, // 15: primecloud.storage.v1.CheckAccessKeyRevocationResponse.uses:type_name -> primecloud.storage.v1.KeyUse
+	26, // 16: primecloud.storage.v1.CheckAccessKeyRevocationResponse.known_since:type_name -> google.protobuf.Timestamp
+	31, // 17: primecloud.storage.v1.CreateTemporaryCredentialsRequest.permission:type_name -> primecloud.storage.v1.Permission
+	26, // 18: primecloud.storage.v1.CreateTemporaryCredentialsResponse.expire_time:type_name -> google.protobuf.Timestamp
+	24, // 19: primecloud.storage.v1.TestConnectionResponse.steps:type_name -> primecloud.storage.v1.ConnectionStep
+	1,  // 20: primecloud.storage.v1.AccessKeyService.CreateAccessKey:input_type -> primecloud.storage.v1.CreateAccessKeyRequest
+	4,  // 21: primecloud.storage.v1.AccessKeyService.GetAccessKey:input_type -> primecloud.storage.v1.GetAccessKeyRequest
+	6,  // 22: primecloud.storage.v1.AccessKeyService.ListAccessKeys:input_type -> primecloud.storage.v1.ListAccessKeysRequest
+	8,  // 23: primecloud.storage.v1.AccessKeyService.DeleteAccessKey:input_type -> primecloud.storage.v1.DeleteAccessKeyRequest
+	10, // 24: primecloud.storage.v1.AccessKeyService.UpdateAccessKey:input_type -> primecloud.storage.v1.UpdateAccessKeyRequest
+	12, // 25: primecloud.storage.v1.AccessKeyService.RotateAccessKey:input_type -> primecloud.storage.v1.RotateAccessKeyRequest
+	14, // 26: primecloud.storage.v1.AccessKeyService.DisableAccessKey:input_type -> primecloud.storage.v1.DisableAccessKeyRequest
+	16, // 27: primecloud.storage.v1.AccessKeyService.EnableAccessKey:input_type -> primecloud.storage.v1.EnableAccessKeyRequest
+	18, // 28: primecloud.storage.v1.AccessKeyService.CheckAccessKeyRevocation:input_type -> primecloud.storage.v1.CheckAccessKeyRevocationRequest
+	20, // 29: primecloud.storage.v1.AccessKeyService.CreateTemporaryCredentials:input_type -> primecloud.storage.v1.CreateTemporaryCredentialsRequest
+	22, // 30: primecloud.storage.v1.AccessKeyService.TestConnection:input_type -> primecloud.storage.v1.TestConnectionRequest
+	2,  // 31: primecloud.storage.v1.AccessKeyService.CreateAccessKey:output_type -> primecloud.storage.v1.CreateAccessKeyResponse
+	5,  // 32: primecloud.storage.v1.AccessKeyService.GetAccessKey:output_type -> primecloud.storage.v1.GetAccessKeyResponse
+	7,  // 33: primecloud.storage.v1.AccessKeyService.ListAccessKeys:output_type -> primecloud.storage.v1.ListAccessKeysResponse
+	9,  // 34: primecloud.storage.v1.AccessKeyService.DeleteAccessKey:output_type -> primecloud.storage.v1.DeleteAccessKeyResponse
+	11, // 35: primecloud.storage.v1.AccessKeyService.UpdateAccessKey:output_type -> primecloud.storage.v1.UpdateAccessKeyResponse
+	13, // 36: primecloud.storage.v1.AccessKeyService.RotateAccessKey:output_type -> primecloud.storage.v1.RotateAccessKeyResponse
+	15, // 37: primecloud.storage.v1.AccessKeyService.DisableAccessKey:output_type -> primecloud.storage.v1.DisableAccessKeyResponse
+	17, // 38: primecloud.storage.v1.AccessKeyService.EnableAccessKey:output_type -> primecloud.storage.v1.EnableAccessKeyResponse
+	19, // 39: primecloud.storage.v1.AccessKeyService.CheckAccessKeyRevocation:output_type -> primecloud.storage.v1.CheckAccessKeyRevocationResponse
+	21, // 40: primecloud.storage.v1.AccessKeyService.CreateTemporaryCredentials:output_type -> primecloud.storage.v1.CreateTemporaryCredentialsResponse
+	23, // 41: primecloud.storage.v1.AccessKeyService.TestConnection:output_type -> primecloud.storage.v1.TestConnectionResponse
+	31, // [31:42] is the sub-list for method output_type
+	20, // [20:31] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_access_key_service_proto_init() }
@@ -589,13 +1943,14 @@ func file_primecloud_storage_v1_access_key_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_access_key_service_proto_rawDesc), len(file_primecloud_storage_v1_access_key_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   8,
+			NumEnums:      1,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_primecloud_storage_v1_access_key_service_proto_goTypes,
 		DependencyIndexes: file_primecloud_storage_v1_access_key_service_proto_depIdxs,
+		EnumInfos:         file_primecloud_storage_v1_access_key_service_proto_enumTypes,
 		MessageInfos:      file_primecloud_storage_v1_access_key_service_proto_msgTypes,
 	}.Build()
 	File_primecloud_storage_v1_access_key_service_proto = out.File

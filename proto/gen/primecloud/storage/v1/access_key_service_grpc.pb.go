@@ -19,10 +19,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AccessKeyService_CreateAccessKey_FullMethodName = "/primecloud.storage.v1.AccessKeyService/CreateAccessKey"
-	AccessKeyService_GetAccessKey_FullMethodName    = "/primecloud.storage.v1.AccessKeyService/GetAccessKey"
-	AccessKeyService_ListAccessKeys_FullMethodName  = "/primecloud.storage.v1.AccessKeyService/ListAccessKeys"
-	AccessKeyService_DeleteAccessKey_FullMethodName = "/primecloud.storage.v1.AccessKeyService/DeleteAccessKey"
+	AccessKeyService_CreateAccessKey_FullMethodName            = "/primecloud.storage.v1.AccessKeyService/CreateAccessKey"
+	AccessKeyService_GetAccessKey_FullMethodName               = "/primecloud.storage.v1.AccessKeyService/GetAccessKey"
+	AccessKeyService_ListAccessKeys_FullMethodName             = "/primecloud.storage.v1.AccessKeyService/ListAccessKeys"
+	AccessKeyService_DeleteAccessKey_FullMethodName            = "/primecloud.storage.v1.AccessKeyService/DeleteAccessKey"
+	AccessKeyService_UpdateAccessKey_FullMethodName            = "/primecloud.storage.v1.AccessKeyService/UpdateAccessKey"
+	AccessKeyService_RotateAccessKey_FullMethodName            = "/primecloud.storage.v1.AccessKeyService/RotateAccessKey"
+	AccessKeyService_DisableAccessKey_FullMethodName           = "/primecloud.storage.v1.AccessKeyService/DisableAccessKey"
+	AccessKeyService_EnableAccessKey_FullMethodName            = "/primecloud.storage.v1.AccessKeyService/EnableAccessKey"
+	AccessKeyService_CheckAccessKeyRevocation_FullMethodName   = "/primecloud.storage.v1.AccessKeyService/CheckAccessKeyRevocation"
+	AccessKeyService_CreateTemporaryCredentials_FullMethodName = "/primecloud.storage.v1.AccessKeyService/CreateTemporaryCredentials"
+	AccessKeyService_TestConnection_FullMethodName             = "/primecloud.storage.v1.AccessKeyService/TestConnection"
 )
 
 // AccessKeyServiceClient is the client API for AccessKeyService service.
@@ -40,6 +47,30 @@ type AccessKeyServiceClient interface {
 	ListAccessKeys(ctx context.Context, in *ListAccessKeysRequest, opts ...grpc.CallOption) (*ListAccessKeysResponse, error)
 	// DeleteAccessKey ends a key at once.
 	DeleteAccessKey(ctx context.Context, in *DeleteAccessKeyRequest, opts ...grpc.CallOption) (*DeleteAccessKeyResponse, error)
+	// UpdateAccessKey changes name, reference, grants, networks or expiry of a key; its
+	// credentials stay. When it returns the backend holds it to the new values.
+	UpdateAccessKey(ctx context.Context, in *UpdateAccessKeyRequest, opts ...grpc.CallOption) (*UpdateAccessKeyResponse, error)
+	// RotateAccessKey gives a key another access key id and secret and returns them, once; id,
+	// grants and expiry stay. The credentials before work until the overlap ends. At most two
+	// pairs work: one from an earlier rotation ends now. The same call with the same
+	// idempotency key returns the same secret for 24 hours, unless the key was rotated again.
+	RotateAccessKey(ctx context.Context, in *RotateAccessKeyRequest, opts ...grpc.CallOption) (*RotateAccessKeyResponse, error)
+	// DisableAccessKey switches a key off, with all its credentials: when it returns, the
+	// backend refuses them. Disabling a disabled key changes nothing.
+	DisableAccessKey(ctx context.Context, in *DisableAccessKeyRequest, opts ...grpc.CallOption) (*DisableAccessKeyResponse, error)
+	// EnableAccessKey switches a key on again.
+	EnableAccessKey(ctx context.Context, in *EnableAccessKeyRequest, opts ...grpc.CallOption) (*EnableAccessKeyResponse, error)
+	// CheckAccessKeyRevocation says whether it is safe to delete or disable a key: what used it
+	// lately, in words. It changes nothing.
+	CheckAccessKeyRevocation(ctx context.Context, in *CheckAccessKeyRevocationRequest, opts ...grpc.CallOption) (*CheckAccessKeyRevocationResponse, error)
+	// CreateTemporaryCredentials returns credentials for a browser or a job that reach what was
+	// asked for and end by themselves. They cannot be shown again or changed; they end early
+	// when the account is suspended. External people get them for buckets granted to them.
+	CreateTemporaryCredentials(ctx context.Context, in *CreateTemporaryCredentialsRequest, opts ...grpc.CallOption) (*CreateTemporaryCredentialsResponse, error)
+	// TestConnection tries the account's public endpoint with a key, as a client would, and
+	// says in words what works and what is wrong. The secret is used for this and neither kept
+	// nor logged.
+	TestConnection(ctx context.Context, in *TestConnectionRequest, opts ...grpc.CallOption) (*TestConnectionResponse, error)
 }
 
 type accessKeyServiceClient struct {
@@ -90,6 +121,76 @@ func (c *accessKeyServiceClient) DeleteAccessKey(ctx context.Context, in *Delete
 	return out, nil
 }
 
+func (c *accessKeyServiceClient) UpdateAccessKey(ctx context.Context, in *UpdateAccessKeyRequest, opts ...grpc.CallOption) (*UpdateAccessKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateAccessKeyResponse)
+	err := c.cc.Invoke(ctx, AccessKeyService_UpdateAccessKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accessKeyServiceClient) RotateAccessKey(ctx context.Context, in *RotateAccessKeyRequest, opts ...grpc.CallOption) (*RotateAccessKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateAccessKeyResponse)
+	err := c.cc.Invoke(ctx, AccessKeyService_RotateAccessKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accessKeyServiceClient) DisableAccessKey(ctx context.Context, in *DisableAccessKeyRequest, opts ...grpc.CallOption) (*DisableAccessKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DisableAccessKeyResponse)
+	err := c.cc.Invoke(ctx, AccessKeyService_DisableAccessKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accessKeyServiceClient) EnableAccessKey(ctx context.Context, in *EnableAccessKeyRequest, opts ...grpc.CallOption) (*EnableAccessKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EnableAccessKeyResponse)
+	err := c.cc.Invoke(ctx, AccessKeyService_EnableAccessKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accessKeyServiceClient) CheckAccessKeyRevocation(ctx context.Context, in *CheckAccessKeyRevocationRequest, opts ...grpc.CallOption) (*CheckAccessKeyRevocationResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckAccessKeyRevocationResponse)
+	err := c.cc.Invoke(ctx, AccessKeyService_CheckAccessKeyRevocation_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accessKeyServiceClient) CreateTemporaryCredentials(ctx context.Context, in *CreateTemporaryCredentialsRequest, opts ...grpc.CallOption) (*CreateTemporaryCredentialsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateTemporaryCredentialsResponse)
+	err := c.cc.Invoke(ctx, AccessKeyService_CreateTemporaryCredentials_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accessKeyServiceClient) TestConnection(ctx context.Context, in *TestConnectionRequest, opts ...grpc.CallOption) (*TestConnectionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TestConnectionResponse)
+	err := c.cc.Invoke(ctx, AccessKeyService_TestConnection_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AccessKeyServiceServer is the server API for AccessKeyService service.
 // All implementations must embed UnimplementedAccessKeyServiceServer
 // for forward compatibility.
@@ -105,6 +206,30 @@ type AccessKeyServiceServer interface {
 	ListAccessKeys(context.Context, *ListAccessKeysRequest) (*ListAccessKeysResponse, error)
 	// DeleteAccessKey ends a key at once.
 	DeleteAccessKey(context.Context, *DeleteAccessKeyRequest) (*DeleteAccessKeyResponse, error)
+	// UpdateAccessKey changes name, reference, grants, networks or expiry of a key; its
+	// credentials stay. When it returns the backend holds it to the new values.
+	UpdateAccessKey(context.Context, *UpdateAccessKeyRequest) (*UpdateAccessKeyResponse, error)
+	// RotateAccessKey gives a key another access key id and secret and returns them, once; id,
+	// grants and expiry stay. The credentials before work until the overlap ends. At most two
+	// pairs work: one from an earlier rotation ends now. The same call with the same
+	// idempotency key returns the same secret for 24 hours, unless the key was rotated again.
+	RotateAccessKey(context.Context, *RotateAccessKeyRequest) (*RotateAccessKeyResponse, error)
+	// DisableAccessKey switches a key off, with all its credentials: when it returns, the
+	// backend refuses them. Disabling a disabled key changes nothing.
+	DisableAccessKey(context.Context, *DisableAccessKeyRequest) (*DisableAccessKeyResponse, error)
+	// EnableAccessKey switches a key on again.
+	EnableAccessKey(context.Context, *EnableAccessKeyRequest) (*EnableAccessKeyResponse, error)
+	// CheckAccessKeyRevocation says whether it is safe to delete or disable a key: what used it
+	// lately, in words. It changes nothing.
+	CheckAccessKeyRevocation(context.Context, *CheckAccessKeyRevocationRequest) (*CheckAccessKeyRevocationResponse, error)
+	// CreateTemporaryCredentials returns credentials for a browser or a job that reach what was
+	// asked for and end by themselves. They cannot be shown again or changed; they end early
+	// when the account is suspended. External people get them for buckets granted to them.
+	CreateTemporaryCredentials(context.Context, *CreateTemporaryCredentialsRequest) (*CreateTemporaryCredentialsResponse, error)
+	// TestConnection tries the account's public endpoint with a key, as a client would, and
+	// says in words what works and what is wrong. The secret is used for this and neither kept
+	// nor logged.
+	TestConnection(context.Context, *TestConnectionRequest) (*TestConnectionResponse, error)
 	mustEmbedUnimplementedAccessKeyServiceServer()
 }
 
@@ -126,6 +251,27 @@ func (UnimplementedAccessKeyServiceServer) ListAccessKeys(context.Context, *List
 }
 func (UnimplementedAccessKeyServiceServer) DeleteAccessKey(context.Context, *DeleteAccessKeyRequest) (*DeleteAccessKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteAccessKey not implemented")
+}
+func (UnimplementedAccessKeyServiceServer) UpdateAccessKey(context.Context, *UpdateAccessKeyRequest) (*UpdateAccessKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateAccessKey not implemented")
+}
+func (UnimplementedAccessKeyServiceServer) RotateAccessKey(context.Context, *RotateAccessKeyRequest) (*RotateAccessKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateAccessKey not implemented")
+}
+func (UnimplementedAccessKeyServiceServer) DisableAccessKey(context.Context, *DisableAccessKeyRequest) (*DisableAccessKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DisableAccessKey not implemented")
+}
+func (UnimplementedAccessKeyServiceServer) EnableAccessKey(context.Context, *EnableAccessKeyRequest) (*EnableAccessKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EnableAccessKey not implemented")
+}
+func (UnimplementedAccessKeyServiceServer) CheckAccessKeyRevocation(context.Context, *CheckAccessKeyRevocationRequest) (*CheckAccessKeyRevocationResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckAccessKeyRevocation not implemented")
+}
+func (UnimplementedAccessKeyServiceServer) CreateTemporaryCredentials(context.Context, *CreateTemporaryCredentialsRequest) (*CreateTemporaryCredentialsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateTemporaryCredentials not implemented")
+}
+func (UnimplementedAccessKeyServiceServer) TestConnection(context.Context, *TestConnectionRequest) (*TestConnectionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TestConnection not implemented")
 }
 func (UnimplementedAccessKeyServiceServer) mustEmbedUnimplementedAccessKeyServiceServer() {}
 func (UnimplementedAccessKeyServiceServer) testEmbeddedByValue()                          {}
@@ -220,6 +366,132 @@ func _AccessKeyService_DeleteAccessKey_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AccessKeyService_UpdateAccessKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateAccessKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessKeyServiceServer).UpdateAccessKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessKeyService_UpdateAccessKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessKeyServiceServer).UpdateAccessKey(ctx, req.(*UpdateAccessKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccessKeyService_RotateAccessKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateAccessKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessKeyServiceServer).RotateAccessKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessKeyService_RotateAccessKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessKeyServiceServer).RotateAccessKey(ctx, req.(*RotateAccessKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccessKeyService_DisableAccessKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DisableAccessKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessKeyServiceServer).DisableAccessKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessKeyService_DisableAccessKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessKeyServiceServer).DisableAccessKey(ctx, req.(*DisableAccessKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccessKeyService_EnableAccessKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EnableAccessKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessKeyServiceServer).EnableAccessKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessKeyService_EnableAccessKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessKeyServiceServer).EnableAccessKey(ctx, req.(*EnableAccessKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccessKeyService_CheckAccessKeyRevocation_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckAccessKeyRevocationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessKeyServiceServer).CheckAccessKeyRevocation(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessKeyService_CheckAccessKeyRevocation_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessKeyServiceServer).CheckAccessKeyRevocation(ctx, req.(*CheckAccessKeyRevocationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccessKeyService_CreateTemporaryCredentials_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateTemporaryCredentialsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessKeyServiceServer).CreateTemporaryCredentials(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessKeyService_CreateTemporaryCredentials_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessKeyServiceServer).CreateTemporaryCredentials(ctx, req.(*CreateTemporaryCredentialsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AccessKeyService_TestConnection_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TestConnectionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccessKeyServiceServer).TestConnection(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccessKeyService_TestConnection_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccessKeyServiceServer).TestConnection(ctx, req.(*TestConnectionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AccessKeyService_ServiceDesc is the grpc.ServiceDesc for AccessKeyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -242,6 +514,34 @@ var AccessKeyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteAccessKey",
 			Handler:    _AccessKeyService_DeleteAccessKey_Handler,
+		},
+		{
+			MethodName: "UpdateAccessKey",
+			Handler:    _AccessKeyService_UpdateAccessKey_Handler,
+		},
+		{
+			MethodName: "RotateAccessKey",
+			Handler:    _AccessKeyService_RotateAccessKey_Handler,
+		},
+		{
+			MethodName: "DisableAccessKey",
+			Handler:    _AccessKeyService_DisableAccessKey_Handler,
+		},
+		{
+			MethodName: "EnableAccessKey",
+			Handler:    _AccessKeyService_EnableAccessKey_Handler,
+		},
+		{
+			MethodName: "CheckAccessKeyRevocation",
+			Handler:    _AccessKeyService_CheckAccessKeyRevocation_Handler,
+		},
+		{
+			MethodName: "CreateTemporaryCredentials",
+			Handler:    _AccessKeyService_CreateTemporaryCredentials_Handler,
+		},
+		{
+			MethodName: "TestConnection",
+			Handler:    _AccessKeyService_TestConnection_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

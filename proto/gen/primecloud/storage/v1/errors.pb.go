@@ -122,6 +122,19 @@ const (
 	// Nothing is kept of a bucket of this name that could be restored: it was not deleted, or
 	// too long ago. List the deleted buckets.
 	ErrorReason_ERROR_REASON_DELETED_BUCKET_NOT_FOUND ErrorReason = 47
+	// A pattern or a prefix of a grant is not one that can be kept apart from what it must not
+	// reach; the violations say why. Spell it otherwise.
+	ErrorReason_ERROR_REASON_GRANT_PATTERN_INVALID ErrorReason = 50
+	// A network is no CIDR range or address, or there are too many. Correct it.
+	ErrorReason_ERROR_REASON_NETWORK_INVALID ErrorReason = 51
+	// The key was made with few exact grants, and the new ones need a key of the other kind on
+	// the backend. Make a new key.
+	ErrorReason_ERROR_REASON_ACCESS_KEY_KIND_FIXED ErrorReason = 52
+	// What the temporary credentials are to reach does not fit into their policy. Name fewer or
+	// shorter prefixes.
+	ErrorReason_ERROR_REASON_SESSION_TOO_LONG ErrorReason = 53
+	// The access key has ended and is gone from the backend. Make a new key.
+	ErrorReason_ERROR_REASON_ACCESS_KEY_ENDED ErrorReason = 54
 	// No such object, or no such version of it; a delete marker has nothing to get. Check key and version.
 	ErrorReason_ERROR_REASON_OBJECT_NOT_FOUND ErrorReason = 60
 	// Retention or a legal hold keeps this version. Wait until it ends, or have the hold lifted.
@@ -226,6 +239,11 @@ var (
 		45: "ERROR_REASON_ACCOUNT_REMOVAL_BEGUN",
 		46: "ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND",
 		47: "ERROR_REASON_DELETED_BUCKET_NOT_FOUND",
+		50: "ERROR_REASON_GRANT_PATTERN_INVALID",
+		51: "ERROR_REASON_NETWORK_INVALID",
+		52: "ERROR_REASON_ACCESS_KEY_KIND_FIXED",
+		53: "ERROR_REASON_SESSION_TOO_LONG",
+		54: "ERROR_REASON_ACCESS_KEY_ENDED",
 		60: "ERROR_REASON_OBJECT_NOT_FOUND",
 		61: "ERROR_REASON_OBJECT_LOCKED",
 		62: "ERROR_REASON_OBJECT_TOO_LARGE",
@@ -294,6 +312,11 @@ var (
 		"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN":        45,
 		"ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND":    46,
 		"ERROR_REASON_DELETED_BUCKET_NOT_FOUND":     47,
+		"ERROR_REASON_GRANT_PATTERN_INVALID":        50,
+		"ERROR_REASON_NETWORK_INVALID":              51,
+		"ERROR_REASON_ACCESS_KEY_KIND_FIXED":        52,
+		"ERROR_REASON_SESSION_TOO_LONG":             53,
+		"ERROR_REASON_ACCESS_KEY_ENDED":             54,
 		"ERROR_REASON_OBJECT_NOT_FOUND":             60,
 		"ERROR_REASON_OBJECT_LOCKED":                61,
 		"ERROR_REASON_OBJECT_TOO_LARGE":             62,
@@ -353,7 +376,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xb3\x13\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xeb\x14\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -396,7 +419,12 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\x1bERROR_REASON_OBJECTS_LOCKED\x10,\x12&\n" +
 	"\"ERROR_REASON_ACCOUNT_REMOVAL_BEGUN\x10-\x12*\n" +
 	"&ERROR_REASON_ACCOUNT_REMOVAL_NOT_FOUND\x10.\x12)\n" +
-	"%ERROR_REASON_DELETED_BUCKET_NOT_FOUND\x10/\x12!\n" +
+	"%ERROR_REASON_DELETED_BUCKET_NOT_FOUND\x10/\x12&\n" +
+	"\"ERROR_REASON_GRANT_PATTERN_INVALID\x102\x12 \n" +
+	"\x1cERROR_REASON_NETWORK_INVALID\x103\x12&\n" +
+	"\"ERROR_REASON_ACCESS_KEY_KIND_FIXED\x104\x12!\n" +
+	"\x1dERROR_REASON_SESSION_TOO_LONG\x105\x12!\n" +
+	"\x1dERROR_REASON_ACCESS_KEY_ENDED\x106\x12!\n" +
 	"\x1dERROR_REASON_OBJECT_NOT_FOUND\x10<\x12\x1e\n" +
 	"\x1aERROR_REASON_OBJECT_LOCKED\x10=\x12!\n" +
 	"\x1dERROR_REASON_OBJECT_TOO_LARGE\x10>\x12%\n" +

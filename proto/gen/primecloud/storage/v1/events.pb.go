@@ -125,8 +125,8 @@ func (x *BucketChanged) GetBucket() *Bucket {
 	return nil
 }
 
-// AccessKeyChanged is the payload of primecloud.storage.access_key.{created,deleted}.v1. It
-// carries neither the secret nor the access key id.
+// AccessKeyChanged is the payload of primecloud.storage.access_key.{created,updated,deleted}.v1;
+// a rotation is an update. It carries neither the secret nor the access key id.
 type AccessKeyChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The account.

@@ -10,10 +10,31 @@ import (
 	"time"
 )
 
+const applyKeyHolders = `-- name: ApplyKeyHolders :exec
+update access_key set holder_applied = a.hash
+from (select unnest($1::text[]) as id, unnest($2::text[]) as hash) a
+where access_key.id = a.id
+`
+
+type ApplyKeyHoldersParams struct {
+	Ids    []string
+	Hashes []string
+}
+
+func (q *Queries) ApplyKeyHolders(ctx context.Context, arg ApplyKeyHoldersParams) error {
+	_, err := q.db.Exec(ctx, applyKeyHolders, arg.Ids, arg.Hashes)
+	return err
+}
+
 const bucketsForGrants = `-- name: BucketsForGrants :many
 select name, backend, (state in ('READY', 'UPDATING'))::boolean as usable from bucket
-where name = any($1::text[]) and (desired = 'PRESENT' or state = 'DELETING')
+where ($1::boolean or name = any($2::text[])) and (desired = 'PRESENT' or state = 'DELETING')
 `
+
+type BucketsForGrantsParams struct {
+	Everything bool
+	Names      []string
+}
 
 type BucketsForGrantsRow struct {
 	Name    string
@@ -21,8 +42,8 @@ type BucketsForGrantsRow struct {
 	Usable  bool
 }
 
-func (q *Queries) BucketsForGrants(ctx context.Context, names []string) ([]BucketsForGrantsRow, error) {
-	rows, err := q.db.Query(ctx, bucketsForGrants, names)
+func (q *Queries) BucketsForGrants(ctx context.Context, arg BucketsForGrantsParams) ([]BucketsForGrantsRow, error) {
+	rows, err := q.db.Query(ctx, bucketsForGrants, arg.Everything, arg.Names)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +82,9 @@ func (q *Queries) DestroyAccessKeySecrets(ctx context.Context, arg DestroyAccess
 
 const insertAccessKey = `-- name: InsertAccessKey :exec
 insert into access_key (id, account_id, backend, display_name, customer_reference, key_id, secret, secret_until, grants,
-    expire_time, desired, state, version, unsure, sighted_at, created_at, updated_at)
+    expire_time, desired, state, version, unsure, sighted_at, created_at, updated_at, networks, holder)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-    $10, $11, $12, $13, false, null, $14, $15)
+    $10, $11, $12, $13, false, null, $14, $15, $16, $17)
 `
 
 type InsertAccessKeyParams struct {
@@ -82,6 +103,8 @@ type InsertAccessKeyParams struct {
 	Version           int64
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
+	Networks          []byte
+	Holder            []byte
 }
 
 func (q *Queries) InsertAccessKey(ctx context.Context, arg InsertAccessKeyParams) error {
@@ -101,12 +124,63 @@ func (q *Queries) InsertAccessKey(ctx context.Context, arg InsertAccessKeyParams
 		arg.Version,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.Networks,
+		arg.Holder,
 	)
 	return err
 }
 
+const keyHolders = `-- name: KeyHolders :many
+select id, account_id, holder, holder_applied, grants, networks from access_key
+where account_id = $1 and backend = $2 and holder is not null and (desired = 'PRESENT' or state = 'DELETING')
+  and (expire_time is null or expire_time > $3)
+order by id
+`
+
+type KeyHoldersParams struct {
+	AccountID string
+	Backend   string
+	Now       *time.Time
+}
+
+type KeyHoldersRow struct {
+	ID            string
+	AccountID     string
+	Holder        []byte
+	HolderApplied string
+	Grants        []byte
+	Networks      []byte
+}
+
+func (q *Queries) KeyHolders(ctx context.Context, arg KeyHoldersParams) ([]KeyHoldersRow, error) {
+	rows, err := q.db.Query(ctx, keyHolders, arg.AccountID, arg.Backend, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KeyHoldersRow
+	for rows.Next() {
+		var i KeyHoldersRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.AccountID,
+			&i.Holder,
+			&i.HolderApplied,
+			&i.Grants,
+			&i.Networks,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listAccessKeys = `-- name: ListAccessKeys :many
-select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, coalesce(m.generation, 0)::bigint as generation,
+select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
 from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
 where access_key.account_id = $1 and access_key.id > $2
@@ -155,6 +229,17 @@ func (q *Queries) ListAccessKeys(ctx context.Context, arg ListAccessKeysParams) 
 			&i.AccessKey.SightedAt,
 			&i.AccessKey.CreatedAt,
 			&i.AccessKey.UpdatedAt,
+			&i.AccessKey.Networks,
+			&i.AccessKey.Disabled,
+			&i.AccessKey.SecretGeneration,
+			&i.AccessKey.FormerKeyID,
+			&i.AccessKey.FormerEnd,
+			&i.AccessKey.Doomed,
+			&i.AccessKey.Holder,
+			&i.AccessKey.HolderApplied,
+			&i.AccessKey.Lookup,
+			&i.AccessKey.FormerLookup,
+			&i.AccessKey.LookupMark,
 			&i.Generation,
 			&i.Observed,
 			&i.Conditions,
@@ -170,7 +255,7 @@ func (q *Queries) ListAccessKeys(ctx context.Context, arg ListAccessKeysParams) 
 }
 
 const loadAccessKey = `-- name: LoadAccessKey :one
-select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, coalesce(m.generation, 0)::bigint as generation,
+select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
 from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
 where access_key.id = $1
@@ -204,6 +289,17 @@ func (q *Queries) LoadAccessKey(ctx context.Context, id string) (LoadAccessKeyRo
 		&i.AccessKey.SightedAt,
 		&i.AccessKey.CreatedAt,
 		&i.AccessKey.UpdatedAt,
+		&i.AccessKey.Networks,
+		&i.AccessKey.Disabled,
+		&i.AccessKey.SecretGeneration,
+		&i.AccessKey.FormerKeyID,
+		&i.AccessKey.FormerEnd,
+		&i.AccessKey.Doomed,
+		&i.AccessKey.Holder,
+		&i.AccessKey.HolderApplied,
+		&i.AccessKey.Lookup,
+		&i.AccessKey.FormerLookup,
+		&i.AccessKey.LookupMark,
 		&i.Generation,
 		&i.Observed,
 		&i.Conditions,
@@ -257,32 +353,59 @@ func (q *Queries) RemoveAccessKey(ctx context.Context, id string) error {
 
 const saveAccessKey = `-- name: SaveAccessKey :one
 update access_key
-set secret = case when $1::timestamptz is null then null else secret end, secret_until = $1,
-    desired = $2, state = $3, version = $4, unsure = $5, sighted_at = $6, updated_at = $7
-where id = $8
+set secret = case when $1::timestamptz is null then null else coalesce($2, secret) end, secret_until = $1,
+    desired = $3, state = $4, version = $5, unsure = $6, sighted_at = $7, updated_at = $8,
+    display_name = $9, customer_reference = $10, grants = $11, networks = $12,
+    expire_time = $13, disabled = $14, secret_generation = $15, key_id = $16,
+    former_key_id = $17, former_end = $18, doomed = $19
+where id = $20
 returning version
 `
 
 type SaveAccessKeyParams struct {
-	SecretUntil *time.Time
-	Desired     string
-	State       string
-	Version     int64
-	Unsure      bool
-	SightedAt   *time.Time
-	UpdatedAt   time.Time
-	ID          string
+	SecretUntil       *time.Time
+	Secret            []byte
+	Desired           string
+	State             string
+	Version           int64
+	Unsure            bool
+	SightedAt         *time.Time
+	UpdatedAt         time.Time
+	DisplayName       string
+	CustomerReference string
+	Grants            []byte
+	Networks          []byte
+	ExpireTime        *time.Time
+	Disabled          bool
+	SecretGeneration  int64
+	KeyID             []byte
+	FormerKeyID       []byte
+	FormerEnd         *time.Time
+	Doomed            []byte
+	ID                string
 }
 
 func (q *Queries) SaveAccessKey(ctx context.Context, arg SaveAccessKeyParams) (int64, error) {
 	row := q.db.QueryRow(ctx, saveAccessKey,
 		arg.SecretUntil,
+		arg.Secret,
 		arg.Desired,
 		arg.State,
 		arg.Version,
 		arg.Unsure,
 		arg.SightedAt,
 		arg.UpdatedAt,
+		arg.DisplayName,
+		arg.CustomerReference,
+		arg.Grants,
+		arg.Networks,
+		arg.ExpireTime,
+		arg.Disabled,
+		arg.SecretGeneration,
+		arg.KeyID,
+		arg.FormerKeyID,
+		arg.FormerEnd,
+		arg.Doomed,
 		arg.ID,
 	)
 	var version int64

@@ -26,6 +26,17 @@ type AccessKey struct {
 	SightedAt         *time.Time
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
+	Networks          []byte
+	Disabled          bool
+	SecretGeneration  int64
+	FormerKeyID       []byte
+	FormerEnd         *time.Time
+	Doomed            []byte
+	Holder            []byte
+	HolderApplied     string
+	Lookup            []byte
+	FormerLookup      []byte
+	LookupMark        string
 }
 
 type AccountMember struct {

@@ -1,8 +1,8 @@
 -- name: InsertAccessKey :exec
 insert into access_key (id, account_id, backend, display_name, customer_reference, key_id, secret, secret_until, grants,
-    expire_time, desired, state, version, unsure, sighted_at, created_at, updated_at)
+    expire_time, desired, state, version, unsure, sighted_at, created_at, updated_at, networks, holder)
 values (@id, @account_id, @backend, @display_name, @customer_reference, @key_id, @secret, @secret_until, @grants,
-    @expire_time, @desired, @state, @version, false, null, @created_at, @updated_at);
+    @expire_time, @desired, @state, @version, false, null, @created_at, @updated_at, @networks, @holder);
 
 -- name: LockAccessKey :one
 select id from access_key where id = @id for no key update;
@@ -24,8 +24,11 @@ limit @count;
 
 -- name: SaveAccessKey :one
 update access_key
-set secret = case when @secret_until::timestamptz is null then null else secret end, secret_until = @secret_until,
-    desired = @desired, state = @state, version = @version, unsure = @unsure, sighted_at = @sighted_at, updated_at = @updated_at
+set secret = case when @secret_until::timestamptz is null then null else coalesce(@secret, secret) end, secret_until = @secret_until,
+    desired = @desired, state = @state, version = @version, unsure = @unsure, sighted_at = @sighted_at, updated_at = @updated_at,
+    display_name = @display_name, customer_reference = @customer_reference, grants = @grants, networks = @networks,
+    expire_time = @expire_time, disabled = @disabled, secret_generation = @secret_generation, key_id = @key_id,
+    former_key_id = @former_key_id, former_end = @former_end, doomed = @doomed
 where id = @id
 returning version;
 
@@ -40,8 +43,19 @@ delete from access_key where id = @id;
 
 -- name: BucketsForGrants :many
 select name, backend, (state in ('READY', 'UPDATING'))::boolean as usable from bucket
-where name = any(@names::text[]) and (desired = 'PRESENT' or state = 'DELETING');
+where (@everything::boolean or name = any(@names::text[])) and (desired = 'PRESENT' or state = 'DELETING');
 
 -- name: DestroyAccessKeySecrets :execrows
 update access_key set secret = null, secret_until = null
 where id in (select k.id from access_key k where k.secret is not null and k.secret_until <= @now and k.state <> 'CREATING' limit @count);
+
+-- name: KeyHolders :many
+select id, account_id, holder, holder_applied, grants, networks from access_key
+where account_id = @account_id and backend = @backend and holder is not null and (desired = 'PRESENT' or state = 'DELETING')
+  and (expire_time is null or expire_time > @now)
+order by id;
+
+-- name: ApplyKeyHolders :exec
+update access_key set holder_applied = a.hash
+from (select unnest(@ids::text[]) as id, unnest(@hashes::text[]) as hash) a
+where access_key.id = a.id;

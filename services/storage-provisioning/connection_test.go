@@ -1,0 +1,105 @@
+package storage_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/primecloud/primecloud/pkg/config"
+	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/testkit"
+	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+)
+
+func TestTestConnection_says_in_words_what_is_wrong(t *testing.T) {
+	minio := testkit.MinIO(t)
+	door := testkit.Door(t, minio.MinIO)
+	w := newWorld(t, minio, func(s config.Source) { s["PRIMECLOUD_STORAGE_BACKEND_PUBLIC_ENDPOINT"] = door.Endpoint() })
+	acc, bucket, other := account(), name(), name()
+	w.create(acc, bucket)
+	w.create(acc, other)
+	k := w.createKey(w.as(acc), acc, readWrite, bucket)
+	try := func(t *testing.T, account, id, secret, bucket string) *storagev1.TestConnectionResponse {
+		t.Helper()
+		got, err := w.keys.TestConnection(w.as(account), &storagev1.TestConnectionRequest{
+			AccountId: account, AccessKeyId: id, SecretAccessKey: secret, Bucket: bucket,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := got.String(); strings.Contains(text, id) || strings.Contains(text, secret) {
+			t.Errorf("it repeats what it was given: %s", text)
+		}
+		return got
+	}
+	fails := func(t *testing.T, got *storagev1.TestConnectionResponse, step, words string) {
+		t.Helper()
+		last := got.GetSteps()[len(got.GetSteps())-1]
+		if got.GetWorks() || last.GetPassed() || last.GetName() != step || !strings.Contains(last.GetMessage(), words) || last.GetRemedy() == "" || got.GetSummary() != last.GetMessage() {
+			t.Errorf("got %v", got)
+		}
+	}
+	id, secret := k.GetAccessKeyId(), k.secret
+	t.Run("a good key passes every step, at the public endpoint", func(t *testing.T) {
+		for _, on := range []string{"", bucket} {
+			got := try(t, acc, id, secret, on)
+			var names []string
+			for _, s := range got.GetSteps() {
+				names = append(names, s.GetName())
+			}
+			if !got.GetWorks() || got.GetEndpoint() != door.Endpoint() || strings.Join(names, " ") != "NETWORK TLS DOOR CLOCK ACCOUNT KEY SECRET BUCKET" {
+				t.Errorf("%v: %v", names, got)
+			}
+		}
+	})
+	t.Run("an unknown key, another account's, a wrong secret, another bucket", func(t *testing.T) {
+		fails(t, try(t, acc, "AAAAAAAAAAAAAAAAAAAA", secret, ""), "KEY", "no key of this access key id")
+		fails(t, try(t, account(), id, secret, ""), "KEY", "no key of this access key id")
+		fails(t, try(t, acc, id, secret[:39]+"~", bucket), "SECRET", "wrong")
+		fails(t, try(t, acc, id, secret, other), "BUCKET", "not granted")
+	})
+	t.Run("a key that was switched off, or rotated", func(t *testing.T) {
+		if _, err := w.keys.DisableAccessKey(w.as(acc), &storagev1.DisableAccessKeyRequest{AccountId: acc, KeyId: k.GetId()}); err != nil {
+			t.Fatal(err)
+		}
+		fails(t, try(t, acc, id, secret, ""), "KEY", "switched off")
+		if _, err := w.keys.EnableAccessKey(w.as(acc), &storagev1.EnableAccessKeyRequest{AccountId: acc, KeyId: k.GetId()}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.keys.RotateAccessKey(w.as(acc), &storagev1.RotateAccessKeyRequest{AccountId: acc, KeyId: k.GetId(), Overlap: durationpb.New(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		if got := try(t, acc, id, secret, ""); !got.GetWorks() {
+			t.Errorf("in the overlap: %v", got)
+		}
+	})
+	t.Run("a key that is bound to networks cannot be tried from here, and is said to be granted", func(t *testing.T) {
+		far := w.askKey(&storagev1.CreateAccessKeyRequest{AccountId: acc, Grants: grants(readWrite, bucket), Networks: []string{"192.0.2.0/24"}})
+		got := try(t, acc, far.GetAccessKeyId(), far.secret, bucket)
+		if !got.GetWorks() || !strings.Contains(got.String(), "192.0.2.0/24 alone") {
+			t.Errorf("got %v", got)
+		}
+	})
+	t.Run("a backend that is not there is refused", func(t *testing.T) {
+		_, err := w.keys.TestConnection(w.as(acc), &storagev1.TestConnectionRequest{AccountId: acc, AccessKeyId: id, SecretAccessKey: secret, Backend: "nowhere"})
+		refused(t, err, errs.InvalidArgument, "BACKEND_UNKNOWN")
+	})
+	t.Run("an account that is stopped", func(t *testing.T) {
+		w.says(stands(acc, "suspended", suspended, 5))
+		testkit.Eventually(t, 20*time.Second, func() error {
+			if got := try(t, acc, id, secret, ""); !strings.Contains(got.GetSummary(), "not in use") {
+				return errs.New(errs.Internal, "STILL", got.GetSummary())
+			}
+			return nil
+		})
+		fails(t, try(t, acc, id, secret, ""), "ACCOUNT", "not in use")
+	})
+	t.Run("an endpoint that does not answer", func(t *testing.T) {
+		if err := door.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		fails(t, try(t, acc, id, secret, ""), "NETWORK", "cannot be reached")
+	})
+}
