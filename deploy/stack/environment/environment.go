@@ -29,6 +29,10 @@ const Database = "primecloud"
 // Region is the region that S3 signatures name.
 const Region = "local"
 
+// S3Domain is the host name below which buckets are hosts of their own in the local stack,
+// for those whose resolver leads *.localhost to this machine.
+const S3Domain = "s3.localhost"
+
 // MinIOAdmin is MinIO's administrator.
 const MinIOAdmin = "primecloud-root"
 
@@ -191,7 +195,7 @@ func (e *Environment) startMinIO(ctx context.Context) error {
 	var err error
 	e.MinIO, err = servers.StartMinIO(ctx, servers.MinIOConfig{
 		Dir: filepath.Join(e.cfg.Dir, "minio"), Port: e.cfg.Ports.MinIO, Setting: "PRIMECLOUD_STACK_MINIO_PORT",
-		RootUser: MinIOAdmin, RootPassword: e.Secrets.Get("minio-root"), Region: Region,
+		RootUser: MinIOAdmin, RootPassword: e.Secrets.Get("minio-root"), Region: Region, Domain: S3Domain,
 	})
 	if err != nil {
 		return err
