@@ -3,7 +3,7 @@
 #
 #   deploy/tools/install.sh NAME...        one path per name, in the order asked for
 #   deploy/tools/install.sh tools          generators, linters, grpcurl
-#   deploy/tools/install.sh servers        minio, nats-server, dex, caddy, postgres
+#   deploy/tools/install.sh servers        minio, nats-server, dex, caddy, postgres, and mc, which tests try the door with
 #   deploy/tools/install.sh all
 #
 # The path is the executable; for postgres it is the directory that holds bin/, lib/ and share/.
@@ -30,7 +30,7 @@ fi
 links=$root/.bin
 
 tools="buf protoc-gen-go protoc-gen-go-grpc protoc-gen-grpc-gateway protoc-gen-openapiv3 grpcurl sqlc golangci-lint"
-servers="postgres nats-server minio dex caddy"
+servers="postgres nats-server minio dex caddy mc"
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "install: $*"; exit 1; }
@@ -57,10 +57,13 @@ recipe() {
 	nats-server) module=deploy/thirdparty/nats package=github.com/nats-io/nats-server/v2 takes='some 30 seconds' ;;
 	# cgo: Dex keeps its sessions in SQLite.
 	dex) module=deploy/thirdparty/dex package=github.com/dexidp/dex/cmd/dex cgo=1 takes='some 2 minutes' ;;
-	caddy) module=deploy/thirdparty/caddy package=github.com/caddyserver/caddy/v2/cmd/caddy takes='some 1 minute' ;;
+	# Caddy with handlers of our own, so its sources count as pins.
+	caddy) module=deploy/thirdparty/caddy package=. takes='some 1 minute' ;;
+	mc) module=deploy/thirdparty/mc package=github.com/minio/mc takes='some 1 minute' ;;
 	*) die "unknown name '$1'; known: $tools $servers" ;;
 	esac
 	if [ $kind = go ]; then pins="go.mod go.sum"; else pins="package.json package-lock.json"; fi
+	if [ "$package" = . ]; then pins="$pins *.go */*.go"; fi
 	if [ $cgo = 1 ] && [ -n "${PRIMECLOUD_STATIC:-}" ]; then cgo=static; fi
 }
 

@@ -22,6 +22,8 @@ const (
 	nameMinIO    = "minio"
 	nameDoor     = "caddy"
 	nameDex      = "dex"
+	// A client, for tests.
+	nameClient = "mc"
 )
 
 // Install makes sure that every server is built and unpacked, and writes to progress
@@ -31,6 +33,15 @@ const (
 func Install(ctx context.Context, progress io.Writer) error {
 	_, err := install(ctx, progress, namePostgres, nameNATS, nameMinIO, nameDoor, nameDex)
 	return err
+}
+
+// Client returns the path of mc, MinIO's client, and builds it the first time.
+func Client(ctx context.Context) (string, error) {
+	paths, err := install(ctx, nil, nameClient)
+	if err != nil {
+		return "", err
+	}
+	return paths[0], nil
 }
 
 // Root returns the root of the repository that holds the working directory.

@@ -21,6 +21,9 @@ type MinIOConfig struct {
 	RootUser, RootPassword string
 	// Region is the region signatures name; empty takes any.
 	Region string
+	// Domain is the host name below which buckets have names of their own, as in
+	// bucket.s3.localhost; empty allows them in the path alone.
+	Domain string
 	// Env adds settings, such as "MINIO_SCANNER_SPEED=fastest".
 	Env []string
 }
@@ -54,6 +57,9 @@ func StartMinIO(ctx context.Context, cfg MinIOConfig) (*MinIO, error) {
 	}
 	if cfg.Region != "" {
 		env = append(env, "MINIO_REGION_NAME="+cfg.Region)
+	}
+	if cfg.Domain != "" {
+		env = append(env, "MINIO_DOMAIN="+cfg.Domain)
 	}
 	m := &MinIO{}
 	m.Server = &Server{

@@ -29,6 +29,10 @@ const Database = "primecloud"
 // Region is the region that S3 signatures name.
 const Region = "local"
 
+// S3Domain is the host name below which buckets are hosts of their own in the local stack,
+// for those whose resolver leads *.localhost to this machine.
+const S3Domain = "s3.localhost"
+
 // MinIOAdmin is MinIO's administrator.
 const MinIOAdmin = "primecloud-root"
 
@@ -191,19 +195,18 @@ func (e *Environment) NATSPassword(user string) string { return e.Secrets.Get("n
 
 func (e *Environment) startMinIO(ctx context.Context) error {
 	var err error
-	var env []string
+	// Uploads in parts are kept as long as storage's default rule says.
+	env := []string{"MINIO_API_STALE_UPLOADS_EXPIRY=168h"}
 	if e.cfg.Audit != "" {
-		env = []string{
-			"MINIO_AUDIT_WEBHOOK_ENABLE_PRIMECLOUD=on", "MINIO_AUDIT_WEBHOOK_ENDPOINT_PRIMECLOUD=" + e.cfg.Audit,
-			"MINIO_AUDIT_WEBHOOK_AUTH_TOKEN_PRIMECLOUD=" + e.AuditToken(),
-		}
+		env = append(env,
+			"MINIO_AUDIT_WEBHOOK_ENABLE_PRIMECLOUD=on", "MINIO_AUDIT_WEBHOOK_ENDPOINT_PRIMECLOUD="+e.cfg.Audit,
+			"MINIO_AUDIT_WEBHOOK_AUTH_TOKEN_PRIMECLOUD="+e.AuditToken(),
+		)
 	}
 	e.MinIO, err = servers.StartMinIO(ctx, servers.MinIOConfig{
 		Env: env,
 		Dir: filepath.Join(e.cfg.Dir, "minio"), Port: e.cfg.Ports.MinIO, Setting: "PRIMECLOUD_STACK_MINIO_PORT",
-		RootUser: MinIOAdmin, RootPassword: e.Secrets.Get("minio-root"), Region: Region,
-		// Uploads in parts are kept as long as storage's default rule says.
-		Env: []string{"MINIO_API_STALE_UPLOADS_EXPIRY=168h"},
+		RootUser: MinIOAdmin, RootPassword: e.Secrets.Get("minio-root"), Region: Region, Domain: S3Domain,
 	})
 	if err != nil {
 		return err

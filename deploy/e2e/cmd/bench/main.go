@@ -1,5 +1,6 @@
 // bench measures the suite beside a bare program and writes the figures into
-// docs/benchmarks.md; `make bench` runs it in the repository's root.
+// docs/benchmarks.md; `make bench` runs it in the repository's root. `bench door` measures what
+// the S3 door costs and prints its table.
 package main
 
 import (
@@ -53,6 +54,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	if *only != "" {
 		c.Only = strings.Split(*only, ",")
+	}
+	if flags.Arg(0) == "door" {
+		table, err := bench.DoorCost(ctx, c, out)
+		if err == nil {
+			_, err = io.WriteString(out, "\n"+table)
+		}
+		return err
 	}
 	report, err := bench.Run(ctx, c, out)
 	if err != nil || *page == "" {

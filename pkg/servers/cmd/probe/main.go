@@ -30,7 +30,7 @@ func run(ctx context.Context, args []string) error {
 		args = append(args, "")
 	}
 	if len(args) != 3 {
-		return errors.New("usage: probe nats HOST:PORT | minio HOST:PORT [REGION] | door HOST:PORT | dex HOST:PORT ISSUER")
+		return errors.New("usage: probe nats HOST:PORT | minio HOST:PORT [REGION] | door [https://]HOST:PORT | dex HOST:PORT ISSUER")
 	}
 	switch name, address, more := args[0], args[1], args[2]; name {
 	case "nats":

@@ -1,0 +1,117 @@
+package servers_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+)
+
+func TestDoor_refuses_real_clients_what_is_not_for_tenants(t *testing.T) {
+	d := openDoors(t)
+	u := newUpload(t)
+	small := filepath.Join(u.dir, "small file+ü.txt")
+	// The platform's administrator, who may do everything, shows that it is the door that refuses.
+	d.alias(t, "door", d.http.Endpoint(), rootUser, rootPassword, "on")
+	d.alias(t, "tenant", d.http.Endpoint(), tenantKey, tenantSecret, "on")
+	mc := func(args ...string) func(t *testing.T) (string, error) {
+		return func(t *testing.T) (string, error) {
+			return d.run(t, nil, d.mc, append([]string{"--config-dir", d.settings}, args...)...)
+		}
+	}
+	aws := func(args ...string) func(t *testing.T) (string, error) {
+		return func(t *testing.T) (string, error) {
+			return d.run(t, []string{
+				"AWS_ACCESS_KEY_ID=" + tenantKey, "AWS_SECRET_ACCESS_KEY=" + tenantSecret, "AWS_DEFAULT_REGION=" + region,
+				"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_MAX_ATTEMPTS=1",
+			}, "aws", args...)
+		}
+	}
+	endpoint := d.http.Endpoint()
+	role := []string{"sts", "assume-role", "--role-arn", "arn:minio:iam:::role/x", "--role-session-name", "x"}
+	cases := []struct {
+		name string
+		// bare succeeds at MinIO itself; nil where MinIO refuses too.
+		bare, door func(t *testing.T) (string, error)
+		says       string
+	}{
+		{"administration", mc("admin", "user", "list", "bare"), mc("admin", "user", "list", "door"), "There is nothing here"},
+		{"server information", mc("admin", "info", "--json", "bare"), mc("admin", "info", "door"), ""},
+		{"a new key", mc("admin", "user", "svcacct", "add", "bare", tenantKey), mc("admin", "user", "svcacct", "add", "door", tenantKey), "There is nothing here"},
+		{"health", mc("ready", "bare"), mc("ready", "door", "--json"), "false"},
+		{"temporary credentials", aws(append([]string{"--endpoint-url", d.minio.Endpoint()}, role...)...), aws(append([]string{"--endpoint-url", endpoint}, role...)...), "Temporary credentials are not issued here"},
+		{"another's bucket", nil, mc("ls", "tenant/"+foreignBucket), "Access Denied"},
+		{"writing to another's bucket", nil, mc("cp", small, "tenant/"+foreignBucket+"/x"), ""},
+		{"a new bucket", nil, aws("--endpoint-url", endpoint, "s3api", "create-bucket", "--bucket", "new-bucket"), "AccessDenied"},
+		{"publishing a bucket", nil, mc("anonymous", "set", "public", "tenant/"+bucket), "Access Denied"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if c.bare != nil {
+				if out, err := c.bare(t); err != nil {
+					t.Fatalf("MinIO itself refuses, so this proves nothing: %v %s", err, out)
+				}
+			}
+			out, err := c.door(t)
+			if err == nil && !strings.Contains(out, "false") {
+				t.Errorf("the client is served: %s", out)
+			}
+			if err != nil && !strings.Contains(out+err.Error(), c.says) {
+				t.Errorf("the client says %v %s", err, out)
+			}
+		})
+	}
+	t.Run("the names of others' buckets", func(t *testing.T) {
+		out, err := aws("--endpoint-url", endpoint, "s3api", "list-buckets")(t)
+		if err != nil || !strings.Contains(out, `"`+bucket+`"`) || strings.Contains(out, foreignBucket) {
+			t.Errorf("%v %s", err, out)
+		}
+	})
+	t.Run("a bucket called minio, as a host", func(t *testing.T) {
+		for _, path := range []string{"/health/live", "/admin/v3/info", "/minio/health/live", "//minio/health/live"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, endpoint+path, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = "minio." + domain
+			if status, text := do(t, req, nil); status != http.StatusForbidden && status != http.StatusNotFound {
+				t.Errorf("%s gets %d %s", path, status, text)
+			}
+		}
+	})
+	t.Run("MinIO's own headers", func(t *testing.T) { ownHeaders(t, d, small) })
+}
+
+// ownHeaders sends headers that MinIO believes when they come from its own kind, with a client that
+// adds what it is told to.
+func ownHeaders(t *testing.T, d *doors, file string) {
+	env := []string{
+		"RCLONE_CONFIG=" + filepath.Join(t.TempDir(), "none"), "RCLONE_CONFIG_DOOR_TYPE=s3", "RCLONE_CONFIG_DOOR_PROVIDER=Minio",
+		"RCLONE_CONFIG_DOOR_ACCESS_KEY_ID=" + tenantKey, "RCLONE_CONFIG_DOOR_SECRET_ACCESS_KEY=" + tenantSecret,
+		"RCLONE_CONFIG_DOOR_REGION=" + region, "RCLONE_CONFIG_DOOR_NO_CHECK_BUCKET=true", "RCLONE_RETRIES=1", "RCLONE_LOW_LEVEL_RETRIES=1",
+	}
+	sealed := []string{"RCLONE_HEADER_UPLOAD=X-Minio-Replication-Server-Side-Encryption-Sealed-Key: x,X-Minio-Replication-Server-Side-Encryption-Seal-Algorithm: DAREv2-HMAC-SHA256,X-Minio-Replication-Server-Side-Encryption-Iv: x"}
+	put := func(t *testing.T, endpoint, name string) error {
+		_, err := d.run(t, append(append(env, sealed...), "RCLONE_CONFIG_DOOR_ENDPOINT="+endpoint), "rclone", "--ignore-checksum", "copyto", file, "door:"+bucket+"/"+name)
+		return err
+	}
+	get := func(t *testing.T, name string) error {
+		return d.root.FGetObject(t.Context(), bucket, name, filepath.Join(t.TempDir(), "got"), minio.GetObjectOptions{})
+	}
+	if err := put(t, d.minio.Endpoint(), "bare"); err == nil && get(t, "bare") == nil {
+		t.Error("MinIO itself gives the object back: the hole is closed, and this test proves nothing")
+	}
+	if err := put(t, d.http.Endpoint(), "door"); err == nil {
+		if err := get(t, "door"); err != nil {
+			t.Errorf("through the door the object is ruined: %v", err)
+		}
+	} else if !strings.Contains(err.Error(), "SignatureDoesNotMatch") && !strings.Contains(err.Error(), "403") {
+		t.Errorf("the client hears %v", err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
+	}
+}
