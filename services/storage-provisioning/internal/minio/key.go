@@ -177,21 +177,29 @@ func (f from) RoundTrip(req *http.Request) (*http.Response, error) {
 	return f.base.RoundTrip(req)
 }
 
-// RemoveHolder removes a user with its policy, if they are there.
+// RemoveHolder removes a user with its policy, if they are there. It looks first: what is
+// gone costs no write.
 func (b *Backend) RemoveHolder(ctx context.Context, user, policy string) (existed bool, err error) {
 	return value(ctx, b, "RemoveHolder", func(ctx context.Context) (bool, error) {
-		existed := true
-		err := b.request(ctx, func(ctx context.Context) error { return b.admin.RemoveUser(ctx, user) })
-		if errors.Is(err, errAbsent) {
-			existed, err = false, nil
-		}
-		if err != nil {
-			return existed, err
-		}
-		// The server makes no difference whether there was one.
-		err = b.request(ctx, func(ctx context.Context) error { return b.admin.RemoveCannedPolicy(ctx, policy) })
-		if err != nil && !errors.Is(err, errAbsent) {
-			return existed, err
+		existed := false
+		for _, part := range []struct{ look, remove func(context.Context) error }{
+			{
+				look:   func(ctx context.Context) error { _, err := b.admin.GetUserInfo(ctx, user); return err },
+				remove: func(ctx context.Context) error { return b.admin.RemoveUser(ctx, user) },
+			},
+			{
+				look:   func(ctx context.Context) error { _, err := b.admin.InfoCannedPolicyV2(ctx, policy); return err },
+				remove: func(ctx context.Context) error { return b.admin.RemoveCannedPolicy(ctx, policy) },
+			},
+		} {
+			err := b.request(ctx, part.look)
+			if err == nil {
+				existed = true
+				err = b.request(ctx, part.remove)
+			}
+			if err != nil && !errors.Is(err, errAbsent) {
+				return existed, err
+			}
 		}
 		return existed, nil
 	})
