@@ -48,6 +48,7 @@ type background struct {
 	loop     *reconcile.Loop
 	jobs     *jobs.Runner
 	refusals *auditlog.Refusals
+	metrics  *metrics
 }
 
 // wakeUp is the job that has a resource looked at when an attempt's time is over.
@@ -74,9 +75,12 @@ func newBackground(ctx context.Context, s *Service, owner string) (*background, 
 	b.relay = outbox.NewRelay(s.db, b.conn.JetStream(), outbox.RelayConfig{Noun: events.Noun}, outbox.Deps{
 		Meter: d.Telemetry.Meter, Logger: d.Telemetry.Logger, Clock: d.Clock,
 	})
+	if b.metrics, err = newMetrics(d.Telemetry.Meter, s.stores.Drifts.Open); err != nil {
+		return nil, err
+	}
 	b.loop, err = reconcile.NewLoop(reconcile.Config{
 		Store: s.stores.Resources, Owner: owner, Clock: d.Clock, Logger: d.Telemetry.Logger,
-		Interval: c.Sweep, LeaseTTL: c.Attempt + leaseGrace,
+		Interval: c.Sweep, LeaseTTL: c.Attempt + leaseGrace, Observe: b.metrics.attempt,
 		Handlers: map[string]reconcile.Handler{
 			bucket.Kind: s.use.Buckets.Handle, principal.Kind: s.use.Principals.Handle, accesskey.Kind: s.use.AccessKeys.Handle,
 		},
@@ -137,6 +141,7 @@ func (b *background) details() map[string]func(context.Context) error {
 func (b *background) components() []lifecycle.Component {
 	t := b.service.trust
 	return []lifecycle.Component{
+		{Name: "metrics", Stop: b.metrics.close},
 		{Name: "nats", Stop: func(context.Context) error { b.conn.Close(); return nil }},
 		{Name: "identity", Stop: func(context.Context) error {
 			if t.conn == nil {

@@ -198,7 +198,7 @@ func (s *Service) useCases() error {
 		Grants:     grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared}),
 		Principals: principals,
 		Operations: operationview.NewService(s.stores.Operations, pages),
-		Drifts:     drift.NewService(s.stores.Drifts, pages),
+		Drifts:     drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),
 		Backends:   s.backends,
 	}
 	return nil

@@ -28,7 +28,10 @@ func (s *Service) fullPass(ctx context.Context, scheduledFor time.Time) error {
 	}
 	var failures []error
 	for _, b := range s.backends.List() {
-		failures = append(failures, s.use.Buckets.PassOver(ctx, b.Name))
+		began := s.deps.Clock.Now()
+		err := s.use.Buckets.PassOver(ctx, b.Name)
+		s.bg.metrics.pass(ctx, b.Name, began, s.deps.Clock.Now(), err)
+		failures = append(failures, err)
 	}
 	return errors.Join(failures...)
 }

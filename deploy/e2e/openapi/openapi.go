@@ -70,6 +70,7 @@ func Files() []protoreflect.FileDescriptor {
 		storagev1.File_primecloud_storage_v1_access_key_service_proto,
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
 		storagev1.File_primecloud_storage_v1_drift_service_proto,
+		storagev1.File_primecloud_storage_v1_platform_drift_service_proto,
 		auditv1.File_primecloud_audit_v1_audit_service_proto,
 	}
 }

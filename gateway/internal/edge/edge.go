@@ -82,6 +82,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.File_primecloud_storage_v1_drift_service_proto,
 		storagev1.File_primecloud_storage_v1_object_service_proto,
 		storagev1.File_primecloud_storage_v1_operation_service_proto,
+		storagev1.File_primecloud_storage_v1_platform_drift_service_proto,
 	}
 	var services []protoreflect.ServiceDescriptor
 	for _, file := range files {
@@ -130,6 +131,7 @@ func New(ctx context.Context, config Config) (*Edge, error) {
 		storagev1.RegisterDriftServiceHandlerClient(ctx, e.mux, storagev1.NewDriftServiceClient(storage)),
 		storagev1.RegisterObjectServiceHandlerClient(ctx, e.mux, storagev1.NewObjectServiceClient(storage)),
 		storagev1.RegisterOperationServiceHandlerClient(ctx, e.mux, storagev1.NewOperationServiceClient(storage)),
+		storagev1.RegisterPlatformDriftServiceHandlerClient(ctx, e.mux, storagev1.NewPlatformDriftServiceClient(storage)),
 		// The mux tries the routes registered last first, and buckets are read most.
 		storagev1.RegisterBucketServiceHandlerClient(ctx, e.mux, storagev1.NewBucketServiceClient(storage)),
 	)

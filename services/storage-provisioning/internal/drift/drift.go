@@ -1,16 +1,20 @@
 // Package drift is a difference between a backend and what is recorded. It is data: found
 // by whoever looks at a backend, kept, shown to the account, and closed once repaired.
 //
-// The package owns what a finding is and the reading of findings. It repairs nothing:
-// each concept repairs what is its own, and what nobody made is never touched.
+// The package owns what a finding is, the reading of findings, and that somebody accepts
+// one. It repairs nothing: each concept repairs what is its own when the reconciler looks at
+// it, and what nobody made is never touched.
 package drift
 
 import (
 	"context"
+	"strconv"
 	"time"
 
+	"github.com/primecloud/primecloud/pkg/clock"
 	"github.com/primecloud/primecloud/pkg/id"
 	"github.com/primecloud/primecloud/pkg/page"
+	"github.com/primecloud/primecloud/pkg/reconcile"
 )
 
 // Kind says what kind of difference a finding is.
@@ -50,6 +54,9 @@ type Finding struct {
 	DetectedAt time.Time
 	// RepairedAt is zero while it stands.
 	RepairedAt time.Time
+	// IgnoredAt is when somebody accepted it, zero when nobody did; IgnoreReason is why.
+	IgnoredAt    time.Time
+	IgnoreReason string
 }
 
 // Rows writes findings in a transaction.
@@ -64,19 +71,43 @@ type Rows interface {
 	GoneExtras(ctx context.Context, resourceKind, place string, still []string, at time.Time) (int64, error)
 }
 
-// Query asks for a page of an account's findings, newest first.
+// Standing says whether a finding still stands. Its zero value is any.
+type Standing string
+
+// The standings.
+const (
+	// Open is neither repaired nor ignored.
+	Open Standing = "OPEN"
+	// Ignored is accepted, and not repaired.
+	Ignored Standing = "IGNORED"
+	// Repaired does not stand any more.
+	Repaired Standing = "REPAIRED"
+)
+
+// Query asks for a page of findings, newest first.
 type Query struct {
+	// AccountID is whose; at the platform, empty is everybody's.
 	AccountID string
+	// Platform looks across accounts, for operators; Unowned then at what is nobody's alone.
+	Platform, Unowned bool
+	// ResourceKind and Standing narrow the list unless empty.
+	ResourceKind string
+	Standing     Standing
 	// Before is the id of the last finding shown; empty for the first page.
 	Before string
 	// Limit is how many at most.
 	Limit int
 }
 
-// Store reads findings.
+// Store keeps findings.
 type Store interface {
 	// Drifts returns the findings of one page, newest first.
 	Drifts(ctx context.Context, query Query) ([]Finding, error)
+	// Drift returns one finding of the account.
+	Drift(ctx context.Context, accountID, id string) (f Finding, ok bool, err error)
+	// InScope runs fn in a transaction of the account, or of the platform when there is none.
+	// fn may run several times.
+	InScope(ctx context.Context, accountID string, fn func(ctx context.Context, tx Tx) error) error
 }
 
 // New returns a finding with an id of its own, detected now.
@@ -85,30 +116,64 @@ func New(now time.Time, f Finding) Finding {
 	return f
 }
 
-// Method is the list that page tokens are bound to.
-const Method = "/primecloud.storage.v1.DriftService/ListDrifts"
+// The lists that page tokens are bound to.
+const (
+	Method         = "/primecloud.storage.v1.DriftService/ListDrifts"
+	PlatformMethod = "/primecloud.storage.v1.PlatformDriftService/ListPlatformDrifts"
+)
 
-// Service shows findings.
+// Deps is what the use cases need. All must be set, but Wake.
+type Deps struct {
+	Store Store
+	Pages *page.Codec
+	Clock clock.Clock
+	// Wake asks the reconciler of this process to look at a resource now; may be nil.
+	Wake func(reconcile.Ref)
+}
+
+// Service is the use cases of findings.
 type Service struct {
 	store Store
 	pages *page.Codec
+	clock clock.Clock
+	wake  func(reconcile.Ref)
 }
 
-// NewService returns the service.
-func NewService(store Store, pages *page.Codec) *Service { return &Service{store: store, pages: pages} }
+// NewService returns the use cases.
+func NewService(d Deps) *Service {
+	if d.Wake == nil {
+		d.Wake = func(reconcile.Ref) {}
+	}
+	return &Service{store: d.Store, pages: d.Pages, clock: d.Clock, wake: d.Wake}
+}
 
-// List returns a page of the account's findings and the token of the next page.
-func (s *Service) List(ctx context.Context, accountID string, size int32, token string) ([]Finding, string, error) {
+// Get returns a finding of the account.
+func (s *Service) Get(ctx context.Context, accountID, id string) (Finding, error) {
+	f, ok, err := s.store.Drift(ctx, accountID, id)
+	if err == nil && !ok {
+		err = ErrNotFound
+	}
+	return f, err
+}
+
+// List returns a page of findings and the token of the next page. Of the query it takes the
+// filter.
+func (s *Service) List(ctx context.Context, query Query, size int32, token string) ([]Finding, string, error) {
 	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
 	if err != nil {
 		return nil, "", err
 	}
-	binding := page.Binding{Method: Method, Account: accountID}
+	binding := page.Binding{
+		Method: Method, Account: query.AccountID, Query: []string{query.ResourceKind, string(query.Standing), strconv.FormatBool(query.Unowned)},
+	}
+	if query.Platform {
+		binding.Method = PlatformMethod
+	}
 	position, err := s.pages.Decode(token, binding)
 	if err != nil {
 		return nil, "", err
 	}
-	query := Query{AccountID: accountID, Limit: limit + 1}
+	query.Limit = limit + 1
 	if len(position) == 1 {
 		query.Before = position[0]
 	}

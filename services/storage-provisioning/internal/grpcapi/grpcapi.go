@@ -48,6 +48,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterBucketGrantServiceServer(server, &bucketGrants{use: u.Grants})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})
+	storagev1.RegisterPlatformDriftServiceServer(server, &platformDrifts{use: u.Drifts})
 	storagev1.RegisterBackendServiceServer(server, &backends{use: u.Backends})
 }
 

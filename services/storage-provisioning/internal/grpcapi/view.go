@@ -7,7 +7,6 @@ import (
 	operationv1 "github.com/primecloud/primecloud/proto/gen/primecloud/operation/v1"
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
 )
 
@@ -51,33 +50,6 @@ func operationOut(o operation.Operation) *operationv1.Operation {
 		out.Failure = &operationv1.Failure{Reason: o.Failure.Reason, Message: o.Failure.Message}
 	}
 	return out
-}
-
-type drifts struct {
-	storagev1.UnimplementedDriftServiceServer
-	use *drift.Service
-}
-
-func (s *drifts) ListDrifts(ctx context.Context, r *storagev1.ListDriftsRequest) (*storagev1.ListDriftsResponse, error) {
-	list, next, err := s.use.List(ctx, r.GetAccountId(), r.GetPageSize(), r.GetPageToken())
-	if err != nil {
-		return nil, err
-	}
-	return &storagev1.ListDriftsResponse{Drifts: all(list, finding), NextPageToken: next}, nil
-}
-
-var driftKinds = map[drift.Kind]storagev1.Drift_Kind{
-	drift.Missing:   storagev1.Drift_KIND_MISSING,
-	drift.Extra:     storagev1.Drift_KIND_EXTRA,
-	drift.Different: storagev1.Drift_KIND_DIFFERENT,
-}
-
-func finding(f drift.Finding) *storagev1.Drift {
-	return &storagev1.Drift{
-		Id: f.ID, AccountId: f.AccountID, ResourceKind: f.ResourceKind, ResourceId: f.ResourceID, ResourceName: f.ResourceName,
-		Kind: driftKinds[f.Kind], Field: f.Field, Desired: f.Desired, Observed: f.Observed,
-		DetectTime: stamp(f.DetectedAt), RepairTime: stamp(f.RepairedAt),
-	}
 }
 
 type backends struct {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/pg"
+	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
 )
@@ -16,19 +17,83 @@ var _ drift.Store = (*Drifts)(nil)
 
 // Drifts returns the findings of one page, newest first.
 func (s *Drifts) Drifts(ctx context.Context, q drift.Query) ([]drift.Finding, error) {
-	rows, err := s.readIn(q.AccountID).ListDrifts(ctx, db.ListDriftsParams{AccountID: q.AccountID, Before: q.Before, Count: int32(q.Limit)})
+	read := s.readIn(q.AccountID)
+	if q.Platform {
+		read = db.New(s.DB.Read(pg.System("findings for the platform's operators")))
+	}
+	rows, err := read.ListDrifts(ctx, db.ListDriftsParams{
+		AccountID: q.AccountID, Unowned: q.Unowned, ResourceKind: q.ResourceKind, Standing: string(q.Standing),
+		Before: q.Before, Count: int32(q.Limit),
+	})
 	if err != nil {
 		return nil, err
 	}
 	list := make([]drift.Finding, len(rows))
 	for i, r := range rows {
-		list[i] = drift.Finding{
-			ID: r.ID, AccountID: r.AccountID, ResourceKind: r.ResourceKind, ResourceID: r.ResourceID, ResourceName: r.ResourceName,
-			Kind: drift.Kind(r.Kind), Field: r.Field, Desired: r.Desired, Observed: r.Observed,
-			DetectedAt: r.DetectedAt.UTC(), RepairedAt: orZero(r.RepairedAt),
-		}
+		list[i] = findingOf(r)
 	}
 	return list, nil
+}
+
+// Drift returns one finding of the account.
+func (s *Drifts) Drift(ctx context.Context, accountID, id string) (drift.Finding, bool, error) {
+	row, err := s.readIn(accountID).GetDrift(ctx, db.GetDriftParams{ID: id, AccountID: accountID})
+	if pg.NoRows(err) {
+		return drift.Finding{}, false, nil
+	}
+	return findingOf(row), err == nil, err
+}
+
+// InScope runs fn in the scope of the account, or across accounts when there is none.
+func (s *Drifts) InScope(ctx context.Context, accountID string, fn func(context.Context, drift.Tx) error) error {
+	scope := pg.System("an operator acts upon a finding")
+	if accountID != "" {
+		scope = pg.Account(accountID)
+	}
+	return s.in(ctx, scope, func(ctx context.Context, t *transaction) error {
+		return fn(ctx, drift.Tx{Acts: driftActs{t}, Audit: record{t}})
+	})
+}
+
+// Open counts the findings that stand, by kind of resource and of difference.
+func (s *Drifts) Open(ctx context.Context) (map[[2]string]int64, error) {
+	rows, err := db.New(s.DB.Read(pg.System("count findings"))).CountOpenDrifts(ctx)
+	counts := map[[2]string]int64{}
+	for _, r := range rows {
+		counts[[2]string{r.ResourceKind, r.Kind}] = r.Count
+	}
+	return counts, err
+}
+
+func findingOf(r db.Drift) drift.Finding {
+	return drift.Finding{
+		ID: r.ID, AccountID: r.AccountID, ResourceKind: r.ResourceKind, ResourceID: r.ResourceID, ResourceName: r.ResourceName,
+		Kind: drift.Kind(r.Kind), Field: r.Field, Desired: r.Desired, Observed: r.Observed,
+		DetectedAt: r.DetectedAt.UTC(), RepairedAt: orZero(r.RepairedAt), IgnoredAt: orZero(r.IgnoredAt), IgnoreReason: r.IgnoreReason,
+	}
+}
+
+// driftActs implements drift.Acts.
+type driftActs struct{ *transaction }
+
+// Lock returns a finding, and locks it.
+func (a driftActs) Lock(ctx context.Context, id string) (drift.Finding, bool, error) {
+	row, err := a.q.LockDrift(ctx, id)
+	if pg.NoRows(err) {
+		return drift.Finding{}, false, nil
+	}
+	return findingOf(row), err == nil, err
+}
+
+// SaveIgnored writes that somebody accepts it, or that nobody does.
+func (a driftActs) SaveIgnored(ctx context.Context, f drift.Finding) error {
+	return a.q.SaveDriftIgnored(ctx, db.SaveDriftIgnoredParams{ID: f.ID, IgnoredAt: orNull(f.IgnoredAt), IgnoreReason: f.IgnoreReason})
+}
+
+// Due has the resource looked at now.
+func (a driftActs) Due(ctx context.Context, ref reconcile.Ref, at time.Time) (bool, error) {
+	n, err := a.q.DueResource(ctx, db.DueResourceParams{At: &at, Kind: ref.Kind, ID: ref.ID})
+	return n == 1, err
 }
 
 // driftRows implements drift.Rows.

@@ -25,6 +25,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// DriftStanding says whether a finding still stands.
+type DriftStanding int32
+
+const (
+	// Not set: any.
+	DriftStanding_DRIFT_STANDING_UNSPECIFIED DriftStanding = 0
+	// Neither repaired nor ignored.
+	DriftStanding_DRIFT_STANDING_OPEN DriftStanding = 1
+	// Ignored, and not repaired.
+	DriftStanding_DRIFT_STANDING_IGNORED DriftStanding = 2
+	// Repaired, or gone by itself.
+	DriftStanding_DRIFT_STANDING_REPAIRED DriftStanding = 3
+)
+
+// Enum value maps for DriftStanding.
+var (
+	DriftStanding_name = map[int32]string{
+		0: "DRIFT_STANDING_UNSPECIFIED",
+		1: "DRIFT_STANDING_OPEN",
+		2: "DRIFT_STANDING_IGNORED",
+		3: "DRIFT_STANDING_REPAIRED",
+	}
+	DriftStanding_value = map[string]int32{
+		"DRIFT_STANDING_UNSPECIFIED": 0,
+		"DRIFT_STANDING_OPEN":        1,
+		"DRIFT_STANDING_IGNORED":     2,
+		"DRIFT_STANDING_REPAIRED":    3,
+	}
+)
+
+func (x DriftStanding) Enum() *DriftStanding {
+	p := new(DriftStanding)
+	*p = x
+	return p
+}
+
+func (x DriftStanding) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DriftStanding) Descriptor() protoreflect.EnumDescriptor {
+	return file_primecloud_storage_v1_drift_service_proto_enumTypes[0].Descriptor()
+}
+
+func (DriftStanding) Type() protoreflect.EnumType {
+	return &file_primecloud_storage_v1_drift_service_proto_enumTypes[0]
+}
+
+func (x DriftStanding) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DriftStanding.Descriptor instead.
+func (DriftStanding) EnumDescriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{0}
+}
+
 // Kind of difference.
 type Drift_Kind int32
 
@@ -66,11 +123,11 @@ func (x Drift_Kind) String() string {
 }
 
 func (Drift_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_primecloud_storage_v1_drift_service_proto_enumTypes[0].Descriptor()
+	return file_primecloud_storage_v1_drift_service_proto_enumTypes[1].Descriptor()
 }
 
 func (Drift_Kind) Type() protoreflect.EnumType {
-	return &file_primecloud_storage_v1_drift_service_proto_enumTypes[0]
+	return &file_primecloud_storage_v1_drift_service_proto_enumTypes[1]
 }
 
 func (x Drift_Kind) Number() protoreflect.EnumNumber {
@@ -79,7 +136,7 @@ func (x Drift_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Drift_Kind.Descriptor instead.
 func (Drift_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{2, 0}
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // ListDriftsRequest asks for a page of findings.
@@ -90,7 +147,9 @@ type ListDriftsRequest struct {
 	// How many to return: 50 when zero, 1000 at most.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Where to go on, from the previous page.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Which findings; all when not set.
+	Standing      DriftStanding `protobuf:"varint,4,opt,name=standing,proto3,enum=primecloud.storage.v1.DriftStanding" json:"standing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -144,6 +203,13 @@ func (x *ListDriftsRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *ListDriftsRequest) GetStanding() DriftStanding {
+	if x != nil {
+		return x.Standing
+	}
+	return DriftStanding_DRIFT_STANDING_UNSPECIFIED
 }
 
 // ListDriftsResponse is one page.
@@ -201,6 +267,419 @@ func (x *ListDriftsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// GetDriftRequest names a finding.
+type GetDriftRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the finding (`dft_…`).
+	DriftId       string `protobuf:"bytes,2,opt,name=drift_id,json=driftId,proto3" json:"drift_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDriftRequest) Reset() {
+	*x = GetDriftRequest{}
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDriftRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDriftRequest) ProtoMessage() {}
+
+func (x *GetDriftRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDriftRequest.ProtoReflect.Descriptor instead.
+func (*GetDriftRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GetDriftRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *GetDriftRequest) GetDriftId() string {
+	if x != nil {
+		return x.DriftId
+	}
+	return ""
+}
+
+// GetDriftResponse is the finding.
+type GetDriftResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The finding.
+	Drift         *Drift `protobuf:"bytes,1,opt,name=drift,proto3" json:"drift,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDriftResponse) Reset() {
+	*x = GetDriftResponse{}
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDriftResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDriftResponse) ProtoMessage() {}
+
+func (x *GetDriftResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDriftResponse.ProtoReflect.Descriptor instead.
+func (*GetDriftResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetDriftResponse) GetDrift() *Drift {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
+// RepairDriftRequest names a finding.
+type RepairDriftRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the finding (`dft_…`).
+	DriftId       string `protobuf:"bytes,2,opt,name=drift_id,json=driftId,proto3" json:"drift_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepairDriftRequest) Reset() {
+	*x = RepairDriftRequest{}
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepairDriftRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepairDriftRequest) ProtoMessage() {}
+
+func (x *RepairDriftRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepairDriftRequest.ProtoReflect.Descriptor instead.
+func (*RepairDriftRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RepairDriftRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *RepairDriftRequest) GetDriftId() string {
+	if x != nil {
+		return x.DriftId
+	}
+	return ""
+}
+
+// RepairDriftResponse is the finding.
+type RepairDriftResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The finding as it is when the look was asked for.
+	Drift         *Drift `protobuf:"bytes,1,opt,name=drift,proto3" json:"drift,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepairDriftResponse) Reset() {
+	*x = RepairDriftResponse{}
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepairDriftResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepairDriftResponse) ProtoMessage() {}
+
+func (x *RepairDriftResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepairDriftResponse.ProtoReflect.Descriptor instead.
+func (*RepairDriftResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RepairDriftResponse) GetDrift() *Drift {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
+// IgnoreDriftRequest says which finding is accepted, and why.
+type IgnoreDriftRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the finding (`dft_…`).
+	DriftId string `protobuf:"bytes,2,opt,name=drift_id,json=driftId,proto3" json:"drift_id,omitempty"`
+	// Why, in 1 to 500 characters.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IgnoreDriftRequest) Reset() {
+	*x = IgnoreDriftRequest{}
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IgnoreDriftRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IgnoreDriftRequest) ProtoMessage() {}
+
+func (x *IgnoreDriftRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IgnoreDriftRequest.ProtoReflect.Descriptor instead.
+func (*IgnoreDriftRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *IgnoreDriftRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *IgnoreDriftRequest) GetDriftId() string {
+	if x != nil {
+		return x.DriftId
+	}
+	return ""
+}
+
+func (x *IgnoreDriftRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// IgnoreDriftResponse is the finding.
+type IgnoreDriftResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The finding after the change.
+	Drift         *Drift `protobuf:"bytes,1,opt,name=drift,proto3" json:"drift,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IgnoreDriftResponse) Reset() {
+	*x = IgnoreDriftResponse{}
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IgnoreDriftResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IgnoreDriftResponse) ProtoMessage() {}
+
+func (x *IgnoreDriftResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IgnoreDriftResponse.ProtoReflect.Descriptor instead.
+func (*IgnoreDriftResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *IgnoreDriftResponse) GetDrift() *Drift {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
+// UnignoreDriftRequest names a finding.
+type UnignoreDriftRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Id of the finding (`dft_…`).
+	DriftId       string `protobuf:"bytes,2,opt,name=drift_id,json=driftId,proto3" json:"drift_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnignoreDriftRequest) Reset() {
+	*x = UnignoreDriftRequest{}
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnignoreDriftRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnignoreDriftRequest) ProtoMessage() {}
+
+func (x *UnignoreDriftRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnignoreDriftRequest.ProtoReflect.Descriptor instead.
+func (*UnignoreDriftRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *UnignoreDriftRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *UnignoreDriftRequest) GetDriftId() string {
+	if x != nil {
+		return x.DriftId
+	}
+	return ""
+}
+
+// UnignoreDriftResponse is the finding.
+type UnignoreDriftResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The finding after the change.
+	Drift         *Drift `protobuf:"bytes,1,opt,name=drift,proto3" json:"drift,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnignoreDriftResponse) Reset() {
+	*x = UnignoreDriftResponse{}
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnignoreDriftResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnignoreDriftResponse) ProtoMessage() {}
+
+func (x *UnignoreDriftResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnignoreDriftResponse.ProtoReflect.Descriptor instead.
+func (*UnignoreDriftResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *UnignoreDriftResponse) GetDrift() *Drift {
+	if x != nil {
+		return x.Drift
+	}
+	return nil
+}
+
 // Drift is one difference between a backend and the record.
 type Drift struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -225,14 +704,18 @@ type Drift struct {
 	// When it was found.
 	DetectTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=detect_time,json=detectTime,proto3" json:"detect_time,omitempty"`
 	// When it was repaired; absent while it stands.
-	RepairTime    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=repair_time,json=repairTime,proto3" json:"repair_time,omitempty"`
+	RepairTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=repair_time,json=repairTime,proto3" json:"repair_time,omitempty"`
+	// When it was marked as accepted; absent when it is not.
+	IgnoreTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=ignore_time,json=ignoreTime,proto3" json:"ignore_time,omitempty"`
+	// Why.
+	IgnoreReason  string `protobuf:"bytes,13,opt,name=ignore_reason,json=ignoreReason,proto3" json:"ignore_reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Drift) Reset() {
 	*x = Drift{}
-	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[2]
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -244,7 +727,7 @@ func (x *Drift) String() string {
 func (*Drift) ProtoMessage() {}
 
 func (x *Drift) ProtoReflect() protoreflect.Message {
-	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[2]
+	mi := &file_primecloud_storage_v1_drift_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -257,7 +740,7 @@ func (x *Drift) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drift.ProtoReflect.Descriptor instead.
 func (*Drift) Descriptor() ([]byte, []int) {
-	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{2}
+	return file_primecloud_storage_v1_drift_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Drift) GetId() string {
@@ -337,20 +820,61 @@ func (x *Drift) GetRepairTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Drift) GetIgnoreTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IgnoreTime
+	}
+	return nil
+}
+
+func (x *Drift) GetIgnoreReason() string {
+	if x != nil {
+		return x.IgnoreReason
+	}
+	return ""
+}
+
 var File_primecloud_storage_v1_drift_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_drift_service_proto_rawDesc = "" +
 	"\n" +
-	")primecloud/storage/v1/drift_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\"\x8a\x01\n" +
+	")primecloud/storage/v1/drift_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\"\xd6\x01\n" +
 	"\x11ListDriftsRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12$\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"r\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12J\n" +
+	"\bstanding\x18\x04 \x01(\x0e2$.primecloud.storage.v1.DriftStandingB\b\xbaH\x05\x82\x01\x02\x10\x01R\bstanding\"r\n" +
 	"\x12ListDriftsResponse\x124\n" +
 	"\x06drifts\x18\x01 \x03(\v2\x1c.primecloud.storage.v1.DriftR\x06drifts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xf2\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"]\n" +
+	"\x0fGetDriftRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\"\n" +
+	"\bdrift_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\adriftId\"F\n" +
+	"\x10GetDriftResponse\x122\n" +
+	"\x05drift\x18\x01 \x01(\v2\x1c.primecloud.storage.v1.DriftR\x05drift\"`\n" +
+	"\x12RepairDriftRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\"\n" +
+	"\bdrift_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\adriftId\"I\n" +
+	"\x13RepairDriftResponse\x122\n" +
+	"\x05drift\x18\x01 \x01(\v2\x1c.primecloud.storage.v1.DriftR\x05drift\"\x84\x01\n" +
+	"\x12IgnoreDriftRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\"\n" +
+	"\bdrift_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\adriftId\x12\"\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\"I\n" +
+	"\x13IgnoreDriftResponse\x122\n" +
+	"\x05drift\x18\x01 \x01(\v2\x1c.primecloud.storage.v1.DriftR\x05drift\"b\n" +
+	"\x14UnignoreDriftRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\"\n" +
+	"\bdrift_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\adriftId\"K\n" +
+	"\x15UnignoreDriftResponse\x122\n" +
+	"\x05drift\x18\x01 \x01(\v2\x1c.primecloud.storage.v1.DriftR\x05drift\"\xd4\x04\n" +
 	"\x05Drift\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -367,16 +891,28 @@ const file_primecloud_storage_v1_drift_service_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"detectTime\x12;\n" +
 	"\vrepair_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"repairTime\"R\n" +
+	"repairTime\x12;\n" +
+	"\vignore_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"ignoreTime\x12#\n" +
+	"\rignore_reason\x18\r \x01(\tR\fignoreReason\"R\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_MISSING\x10\x01\x12\x0e\n" +
 	"\n" +
 	"KIND_EXTRA\x10\x02\x12\x12\n" +
-	"\x0eKIND_DIFFERENT\x10\x032\xc3\x01\n" +
+	"\x0eKIND_DIFFERENT\x10\x03*\x81\x01\n" +
+	"\rDriftStanding\x12\x1e\n" +
+	"\x1aDRIFT_STANDING_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13DRIFT_STANDING_OPEN\x10\x01\x12\x1a\n" +
+	"\x16DRIFT_STANDING_IGNORED\x10\x02\x12\x1b\n" +
+	"\x17DRIFT_STANDING_REPAIRED\x10\x032\x80\b\n" +
 	"\fDriftService\x12\xb2\x01\n" +
 	"\n" +
-	"ListDrifts\x12(.primecloud.storage.v1.ListDriftsRequest\x1a).primecloud.storage.v1.ListDriftsResponse\"O\xca\xf3\x18\x18\b\x04\x12\x04\x01\x02\x03\x05\x1a\fstorage.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02)\x12'/v1/accounts/{account_id}/storageDriftsBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"ListDrifts\x12(.primecloud.storage.v1.ListDriftsRequest\x1a).primecloud.storage.v1.ListDriftsResponse\"O\xca\xf3\x18\x18\b\x04\x12\x04\x01\x02\x03\x05\x1a\fstorage.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02)\x12'/v1/accounts/{account_id}/storageDrifts\x12\xbe\x01\n" +
+	"\bGetDrift\x12&.primecloud.storage.v1.GetDriftRequest\x1a'.primecloud.storage.v1.GetDriftResponse\"a\xca\xf3\x18\x18\b\x04\x12\x04\x01\x02\x03\x05\x1a\fstorage.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02;b\x05drift\x122/v1/accounts/{account_id}/storageDrifts/{drift_id}\x12\xcf\x01\n" +
+	"\vRepairDrift\x12).primecloud.storage.v1.RepairDriftRequest\x1a*.primecloud.storage.v1.RepairDriftResponse\"i\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02E:\x01*b\x05drift\"9/v1/accounts/{account_id}/storageDrifts/{drift_id}:repair\x12\xce\x01\n" +
+	"\vIgnoreDrift\x12).primecloud.storage.v1.IgnoreDriftRequest\x1a*.primecloud.storage.v1.IgnoreDriftResponse\"h\xca\xf3\x18\x15\b\x04\x12\x02\x01\x02\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02E:\x01*b\x05drift\"9/v1/accounts/{account_id}/storageDrifts/{drift_id}:ignore\x12\xd6\x01\n" +
+	"\rUnignoreDrift\x12+.primecloud.storage.v1.UnignoreDriftRequest\x1a,.primecloud.storage.v1.UnignoreDriftResponse\"j\xca\xf3\x18\x15\b\x04\x12\x02\x01\x02\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02G:\x01*b\x05drift\";/v1/accounts/{account_id}/storageDrifts/{drift_id}:unignoreBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_drift_service_proto_rawDescOnce sync.Once
@@ -390,27 +926,50 @@ func file_primecloud_storage_v1_drift_service_proto_rawDescGZIP() []byte {
 	return file_primecloud_storage_v1_drift_service_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_drift_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_primecloud_storage_v1_drift_service_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_primecloud_storage_v1_drift_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_primecloud_storage_v1_drift_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_primecloud_storage_v1_drift_service_proto_goTypes = []any{
-	(Drift_Kind)(0),               // 0: primecloud.storage.v1.Drift.Kind
-	(*ListDriftsRequest)(nil),     // 1: primecloud.storage.v1.ListDriftsRequest
-	(*ListDriftsResponse)(nil),    // 2: primecloud.storage.v1.ListDriftsResponse
-	(*Drift)(nil),                 // 3: primecloud.storage.v1.Drift
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(DriftStanding)(0),            // 0: primecloud.storage.v1.DriftStanding
+	(Drift_Kind)(0),               // 1: primecloud.storage.v1.Drift.Kind
+	(*ListDriftsRequest)(nil),     // 2: primecloud.storage.v1.ListDriftsRequest
+	(*ListDriftsResponse)(nil),    // 3: primecloud.storage.v1.ListDriftsResponse
+	(*GetDriftRequest)(nil),       // 4: primecloud.storage.v1.GetDriftRequest
+	(*GetDriftResponse)(nil),      // 5: primecloud.storage.v1.GetDriftResponse
+	(*RepairDriftRequest)(nil),    // 6: primecloud.storage.v1.RepairDriftRequest
+	(*RepairDriftResponse)(nil),   // 7: primecloud.storage.v1.RepairDriftResponse
+	(*IgnoreDriftRequest)(nil),    // 8: primecloud.storage.v1.IgnoreDriftRequest
+	(*IgnoreDriftResponse)(nil),   // 9: primecloud.storage.v1.IgnoreDriftResponse
+	(*UnignoreDriftRequest)(nil),  // 10: primecloud.storage.v1.UnignoreDriftRequest
+	(*UnignoreDriftResponse)(nil), // 11: primecloud.storage.v1.UnignoreDriftResponse
+	(*Drift)(nil),                 // 12: primecloud.storage.v1.Drift
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_primecloud_storage_v1_drift_service_proto_depIdxs = []int32{
-	3, // 0: primecloud.storage.v1.ListDriftsResponse.drifts:type_name -> primecloud.storage.v1.Drift
-	0, // 1: primecloud.storage.v1.Drift.kind:type_name -> primecloud.storage.v1.Drift.Kind
-	4, // 2: primecloud.storage.v1.Drift.detect_time:type_name -> google.protobuf.Timestamp
-	4, // 3: primecloud.storage.v1.Drift.repair_time:type_name -> google.protobuf.Timestamp
-	1, // 4: primecloud.storage.v1.DriftService.ListDrifts:input_type -> primecloud.storage.v1.ListDriftsRequest
-	2, // 5: primecloud.storage.v1.DriftService.ListDrifts:output_type -> primecloud.storage.v1.ListDriftsResponse
-	5, // [5:6] is the sub-list for method output_type
-	4, // [4:5] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	0,  // 0: primecloud.storage.v1.ListDriftsRequest.standing:type_name -> primecloud.storage.v1.DriftStanding
+	12, // 1: primecloud.storage.v1.ListDriftsResponse.drifts:type_name -> primecloud.storage.v1.Drift
+	12, // 2: primecloud.storage.v1.GetDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
+	12, // 3: primecloud.storage.v1.RepairDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
+	12, // 4: primecloud.storage.v1.IgnoreDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
+	12, // 5: primecloud.storage.v1.UnignoreDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
+	1,  // 6: primecloud.storage.v1.Drift.kind:type_name -> primecloud.storage.v1.Drift.Kind
+	13, // 7: primecloud.storage.v1.Drift.detect_time:type_name -> google.protobuf.Timestamp
+	13, // 8: primecloud.storage.v1.Drift.repair_time:type_name -> google.protobuf.Timestamp
+	13, // 9: primecloud.storage.v1.Drift.ignore_time:type_name -> google.protobuf.Timestamp
+	2,  // 10: primecloud.storage.v1.DriftService.ListDrifts:input_type -> primecloud.storage.v1.ListDriftsRequest
+	4,  // 11: primecloud.storage.v1.DriftService.GetDrift:input_type -> primecloud.storage.v1.GetDriftRequest
+	6,  // 12: primecloud.storage.v1.DriftService.RepairDrift:input_type -> primecloud.storage.v1.RepairDriftRequest
+	8,  // 13: primecloud.storage.v1.DriftService.IgnoreDrift:input_type -> primecloud.storage.v1.IgnoreDriftRequest
+	10, // 14: primecloud.storage.v1.DriftService.UnignoreDrift:input_type -> primecloud.storage.v1.UnignoreDriftRequest
+	3,  // 15: primecloud.storage.v1.DriftService.ListDrifts:output_type -> primecloud.storage.v1.ListDriftsResponse
+	5,  // 16: primecloud.storage.v1.DriftService.GetDrift:output_type -> primecloud.storage.v1.GetDriftResponse
+	7,  // 17: primecloud.storage.v1.DriftService.RepairDrift:output_type -> primecloud.storage.v1.RepairDriftResponse
+	9,  // 18: primecloud.storage.v1.DriftService.IgnoreDrift:output_type -> primecloud.storage.v1.IgnoreDriftResponse
+	11, // 19: primecloud.storage.v1.DriftService.UnignoreDrift:output_type -> primecloud.storage.v1.UnignoreDriftResponse
+	15, // [15:20] is the sub-list for method output_type
+	10, // [10:15] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_drift_service_proto_init() }
@@ -423,8 +982,8 @@ func file_primecloud_storage_v1_drift_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_drift_service_proto_rawDesc), len(file_primecloud_storage_v1_drift_service_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   3,
+			NumEnums:      2,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,7 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	DriftService_ListDrifts_FullMethodName = "/primecloud.storage.v1.DriftService/ListDrifts"
+	DriftService_ListDrifts_FullMethodName    = "/primecloud.storage.v1.DriftService/ListDrifts"
+	DriftService_GetDrift_FullMethodName      = "/primecloud.storage.v1.DriftService/GetDrift"
+	DriftService_RepairDrift_FullMethodName   = "/primecloud.storage.v1.DriftService/RepairDrift"
+	DriftService_IgnoreDrift_FullMethodName   = "/primecloud.storage.v1.DriftService/IgnoreDrift"
+	DriftService_UnignoreDrift_FullMethodName = "/primecloud.storage.v1.DriftService/UnignoreDrift"
 )
 
 // DriftServiceClient is the client API for DriftService service.
@@ -30,6 +34,16 @@ const (
 type DriftServiceClient interface {
 	// ListDrifts returns the account's findings, newest first.
 	ListDrifts(ctx context.Context, in *ListDriftsRequest, opts ...grpc.CallOption) (*ListDriftsResponse, error)
+	// GetDrift returns one finding of the account.
+	GetDrift(ctx context.Context, in *GetDriftRequest, opts ...grpc.CallOption) (*GetDriftResponse, error)
+	// RepairDrift has the resource of a finding looked at now rather than when it is due, and
+	// repaired where it is ours. The finding's repair_time says when that was done.
+	RepairDrift(ctx context.Context, in *RepairDriftRequest, opts ...grpc.CallOption) (*RepairDriftResponse, error)
+	// IgnoreDrift marks a finding that stands as known and accepted, with the reason: it is
+	// not counted any more. Nothing changes on the backend, and repairing goes on.
+	IgnoreDrift(ctx context.Context, in *IgnoreDriftRequest, opts ...grpc.CallOption) (*IgnoreDriftResponse, error)
+	// UnignoreDrift takes that back.
+	UnignoreDrift(ctx context.Context, in *UnignoreDriftRequest, opts ...grpc.CallOption) (*UnignoreDriftResponse, error)
 }
 
 type driftServiceClient struct {
@@ -50,6 +64,46 @@ func (c *driftServiceClient) ListDrifts(ctx context.Context, in *ListDriftsReque
 	return out, nil
 }
 
+func (c *driftServiceClient) GetDrift(ctx context.Context, in *GetDriftRequest, opts ...grpc.CallOption) (*GetDriftResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetDriftResponse)
+	err := c.cc.Invoke(ctx, DriftService_GetDrift_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *driftServiceClient) RepairDrift(ctx context.Context, in *RepairDriftRequest, opts ...grpc.CallOption) (*RepairDriftResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RepairDriftResponse)
+	err := c.cc.Invoke(ctx, DriftService_RepairDrift_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *driftServiceClient) IgnoreDrift(ctx context.Context, in *IgnoreDriftRequest, opts ...grpc.CallOption) (*IgnoreDriftResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(IgnoreDriftResponse)
+	err := c.cc.Invoke(ctx, DriftService_IgnoreDrift_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *driftServiceClient) UnignoreDrift(ctx context.Context, in *UnignoreDriftRequest, opts ...grpc.CallOption) (*UnignoreDriftResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnignoreDriftResponse)
+	err := c.cc.Invoke(ctx, DriftService_UnignoreDrift_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DriftServiceServer is the server API for DriftService service.
 // All implementations must embed UnimplementedDriftServiceServer
 // for forward compatibility.
@@ -58,6 +112,16 @@ func (c *driftServiceClient) ListDrifts(ctx context.Context, in *ListDriftsReque
 type DriftServiceServer interface {
 	// ListDrifts returns the account's findings, newest first.
 	ListDrifts(context.Context, *ListDriftsRequest) (*ListDriftsResponse, error)
+	// GetDrift returns one finding of the account.
+	GetDrift(context.Context, *GetDriftRequest) (*GetDriftResponse, error)
+	// RepairDrift has the resource of a finding looked at now rather than when it is due, and
+	// repaired where it is ours. The finding's repair_time says when that was done.
+	RepairDrift(context.Context, *RepairDriftRequest) (*RepairDriftResponse, error)
+	// IgnoreDrift marks a finding that stands as known and accepted, with the reason: it is
+	// not counted any more. Nothing changes on the backend, and repairing goes on.
+	IgnoreDrift(context.Context, *IgnoreDriftRequest) (*IgnoreDriftResponse, error)
+	// UnignoreDrift takes that back.
+	UnignoreDrift(context.Context, *UnignoreDriftRequest) (*UnignoreDriftResponse, error)
 	mustEmbedUnimplementedDriftServiceServer()
 }
 
@@ -70,6 +134,18 @@ type UnimplementedDriftServiceServer struct{}
 
 func (UnimplementedDriftServiceServer) ListDrifts(context.Context, *ListDriftsRequest) (*ListDriftsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDrifts not implemented")
+}
+func (UnimplementedDriftServiceServer) GetDrift(context.Context, *GetDriftRequest) (*GetDriftResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetDrift not implemented")
+}
+func (UnimplementedDriftServiceServer) RepairDrift(context.Context, *RepairDriftRequest) (*RepairDriftResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RepairDrift not implemented")
+}
+func (UnimplementedDriftServiceServer) IgnoreDrift(context.Context, *IgnoreDriftRequest) (*IgnoreDriftResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method IgnoreDrift not implemented")
+}
+func (UnimplementedDriftServiceServer) UnignoreDrift(context.Context, *UnignoreDriftRequest) (*UnignoreDriftResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnignoreDrift not implemented")
 }
 func (UnimplementedDriftServiceServer) mustEmbedUnimplementedDriftServiceServer() {}
 func (UnimplementedDriftServiceServer) testEmbeddedByValue()                      {}
@@ -110,6 +186,78 @@ func _DriftService_ListDrifts_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DriftService_GetDrift_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetDriftRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DriftServiceServer).GetDrift(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DriftService_GetDrift_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DriftServiceServer).GetDrift(ctx, req.(*GetDriftRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DriftService_RepairDrift_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RepairDriftRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DriftServiceServer).RepairDrift(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DriftService_RepairDrift_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DriftServiceServer).RepairDrift(ctx, req.(*RepairDriftRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DriftService_IgnoreDrift_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(IgnoreDriftRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DriftServiceServer).IgnoreDrift(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DriftService_IgnoreDrift_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DriftServiceServer).IgnoreDrift(ctx, req.(*IgnoreDriftRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _DriftService_UnignoreDrift_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnignoreDriftRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DriftServiceServer).UnignoreDrift(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DriftService_UnignoreDrift_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DriftServiceServer).UnignoreDrift(ctx, req.(*UnignoreDriftRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DriftService_ServiceDesc is the grpc.ServiceDesc for DriftService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -120,6 +268,22 @@ var DriftService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListDrifts",
 			Handler:    _DriftService_ListDrifts_Handler,
+		},
+		{
+			MethodName: "GetDrift",
+			Handler:    _DriftService_GetDrift_Handler,
+		},
+		{
+			MethodName: "RepairDrift",
+			Handler:    _DriftService_RepairDrift_Handler,
+		},
+		{
+			MethodName: "IgnoreDrift",
+			Handler:    _DriftService_IgnoreDrift_Handler,
+		},
+		{
+			MethodName: "UnignoreDrift",
+			Handler:    _DriftService_UnignoreDrift_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -78,6 +78,13 @@ const (
 	// Seen in the trail: the membership that an invitation made has changed since, so that its
 	// grants were not applied. Set them by hand if they are still meant.
 	ErrorReason_ERROR_REASON_MEMBERSHIP_CHANGED ErrorReason = 23
+	// No such finding, or no longer kept. List the findings.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_FOUND ErrorReason = 90
+	// Nobody made what was found, so it cannot be repaired. Have it adopted for an account, or
+	// ignore it.
+	ErrorReason_ERROR_REASON_DRIFT_NOT_REPAIRABLE ErrorReason = 91
+	// The finding does not stand any more. Nothing is to be done.
+	ErrorReason_ERROR_REASON_DRIFT_REPAIRED ErrorReason = 92
 )
 
 // Enum value maps for ErrorReason.
@@ -107,6 +114,9 @@ var (
 		21: "ERROR_REASON_BUCKET_GRANT_TOO_LOW",
 		22: "ERROR_REASON_ACCESS_LEVEL_UNKNOWN",
 		23: "ERROR_REASON_MEMBERSHIP_CHANGED",
+		90: "ERROR_REASON_DRIFT_NOT_FOUND",
+		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
+		92: "ERROR_REASON_DRIFT_REPAIRED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -133,6 +143,9 @@ var (
 		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":      21,
 		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":      22,
 		"ERROR_REASON_MEMBERSHIP_CHANGED":        23,
+		"ERROR_REASON_DRIFT_NOT_FOUND":           90,
+		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":      91,
+		"ERROR_REASON_DRIFT_REPAIRED":            92,
 	}
 )
 
@@ -167,7 +180,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x81\a\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xeb\a\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -193,7 +206,10 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"&ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND\x10\x14\x12%\n" +
 	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12%\n" +
 	"!ERROR_REASON_ACCESS_LEVEL_UNKNOWN\x10\x16\x12#\n" +
-	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12 \n" +
+	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
+	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
+	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once

@@ -10,6 +10,86 @@ import (
 	"time"
 )
 
+const countOpenDrifts = `-- name: CountOpenDrifts :many
+select resource_kind, kind, count(*) as count from drift
+where repaired_at is null and ignored_at is null
+group by resource_kind, kind
+`
+
+type CountOpenDriftsRow struct {
+	ResourceKind string
+	Kind         string
+	Count        int64
+}
+
+func (q *Queries) CountOpenDrifts(ctx context.Context) ([]CountOpenDriftsRow, error) {
+	rows, err := q.db.Query(ctx, countOpenDrifts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountOpenDriftsRow
+	for rows.Next() {
+		var i CountOpenDriftsRow
+		if err := rows.Scan(&i.ResourceKind, &i.Kind, &i.Count); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const dueResource = `-- name: DueResource :execrows
+update managed_resource set due_at = $1 where kind = $2 and id = $3
+`
+
+type DueResourceParams struct {
+	At   *time.Time
+	Kind string
+	ID   string
+}
+
+func (q *Queries) DueResource(ctx context.Context, arg DueResourceParams) (int64, error) {
+	result, err := q.db.Exec(ctx, dueResource, arg.At, arg.Kind, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const getDrift = `-- name: GetDrift :one
+select id, account_id, resource_kind, resource_id, resource_name, kind, field, desired, observed, detected_at, repaired_at, ignored_at, ignore_reason from drift where id = $1 and account_id = $2
+`
+
+type GetDriftParams struct {
+	ID        string
+	AccountID string
+}
+
+func (q *Queries) GetDrift(ctx context.Context, arg GetDriftParams) (Drift, error) {
+	row := q.db.QueryRow(ctx, getDrift, arg.ID, arg.AccountID)
+	var i Drift
+	err := row.Scan(
+		&i.ID,
+		&i.AccountID,
+		&i.ResourceKind,
+		&i.ResourceID,
+		&i.ResourceName,
+		&i.Kind,
+		&i.Field,
+		&i.Desired,
+		&i.Observed,
+		&i.DetectedAt,
+		&i.RepairedAt,
+		&i.IgnoredAt,
+		&i.IgnoreReason,
+	)
+	return i, err
+}
+
 const goneExtras = `-- name: GoneExtras :execrows
 update drift set repaired_at = $1
 where resource_kind = $2 and kind = 'EXTRA' and account_id = '' and repaired_at is null
@@ -37,20 +117,34 @@ func (q *Queries) GoneExtras(ctx context.Context, arg GoneExtrasParams) (int64, 
 }
 
 const listDrifts = `-- name: ListDrifts :many
-select id, account_id, resource_kind, resource_id, resource_name, kind, field, desired, observed, detected_at, repaired_at from drift
-where account_id = $1 and ($2 = '' or id < $2)
+select id, account_id, resource_kind, resource_id, resource_name, kind, field, desired, observed, detected_at, repaired_at, ignored_at, ignore_reason from drift
+where ($1 = '' or account_id = $1) and (not $2::boolean or account_id = '')
+  and ($3 = '' or resource_kind = $3)
+  and ($4::text = '' or $4 = case
+    when repaired_at is not null then 'REPAIRED' when ignored_at is not null then 'IGNORED' else 'OPEN' end)
+  and ($5 = '' or id < $5)
 order by id desc
-limit $3
+limit $6
 `
 
 type ListDriftsParams struct {
-	AccountID string
-	Before    interface{}
-	Count     int32
+	AccountID    interface{}
+	Unowned      bool
+	ResourceKind interface{}
+	Standing     string
+	Before       interface{}
+	Count        int32
 }
 
 func (q *Queries) ListDrifts(ctx context.Context, arg ListDriftsParams) ([]Drift, error) {
-	rows, err := q.db.Query(ctx, listDrifts, arg.AccountID, arg.Before, arg.Count)
+	rows, err := q.db.Query(ctx, listDrifts,
+		arg.AccountID,
+		arg.Unowned,
+		arg.ResourceKind,
+		arg.Standing,
+		arg.Before,
+		arg.Count,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +164,8 @@ func (q *Queries) ListDrifts(ctx context.Context, arg ListDriftsParams) ([]Drift
 			&i.Observed,
 			&i.DetectedAt,
 			&i.RepairedAt,
+			&i.IgnoredAt,
+			&i.IgnoreReason,
 		); err != nil {
 			return nil, err
 		}
@@ -79,6 +175,31 @@ func (q *Queries) ListDrifts(ctx context.Context, arg ListDriftsParams) ([]Drift
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockDrift = `-- name: LockDrift :one
+select id, account_id, resource_kind, resource_id, resource_name, kind, field, desired, observed, detected_at, repaired_at, ignored_at, ignore_reason from drift where id = $1 for update
+`
+
+func (q *Queries) LockDrift(ctx context.Context, id string) (Drift, error) {
+	row := q.db.QueryRow(ctx, lockDrift, id)
+	var i Drift
+	err := row.Scan(
+		&i.ID,
+		&i.AccountID,
+		&i.ResourceKind,
+		&i.ResourceID,
+		&i.ResourceName,
+		&i.Kind,
+		&i.Field,
+		&i.Desired,
+		&i.Observed,
+		&i.DetectedAt,
+		&i.RepairedAt,
+		&i.IgnoredAt,
+		&i.IgnoreReason,
+	)
+	return i, err
 }
 
 const recordDrift = `-- name: RecordDrift :execrows
@@ -136,6 +257,21 @@ func (q *Queries) RepairedDrifts(ctx context.Context, arg RepairedDriftsParams) 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const saveDriftIgnored = `-- name: SaveDriftIgnored :exec
+update drift set ignored_at = $1, ignore_reason = $2 where id = $3
+`
+
+type SaveDriftIgnoredParams struct {
+	IgnoredAt    *time.Time
+	IgnoreReason string
+	ID           string
+}
+
+func (q *Queries) SaveDriftIgnored(ctx context.Context, arg SaveDriftIgnoredParams) error {
+	_, err := q.db.Exec(ctx, saveDriftIgnored, arg.IgnoredAt, arg.IgnoreReason, arg.ID)
+	return err
 }
 
 const sweepDrifts = `-- name: SweepDrifts :execrows

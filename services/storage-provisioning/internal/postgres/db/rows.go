@@ -91,6 +91,8 @@ type Drift struct {
 	Observed     string
 	DetectedAt   time.Time
 	RepairedAt   *time.Time
+	IgnoredAt    *time.Time
+	IgnoreReason string
 }
 
 type Principal struct {
