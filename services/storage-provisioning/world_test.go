@@ -63,6 +63,15 @@ type world struct {
 	grants   storagev1.BucketGrantServiceClient
 	// conn is what all of them go over; it shows no certificate.
 	conn grpc.ClientConnInterface
+	watching
+}
+
+// watching is how the service is watched.
+type watching struct {
+	// telemetry is where it is seen; warnings in the test's output when nil.
+	telemetry *observe.Telemetry
+	// outer stands around calls and commits as in production; nil for nothing.
+	outer port.Around
 }
 
 // calls counts what goes through the ports and commits, and cuts one of them.
@@ -85,6 +94,15 @@ type calls struct {
 	// closed; reached is closed when it is.
 	holding       string
 	reached, held chan struct{}
+	// panicking is the call that panics.
+	panicking string
+}
+
+// panicAt has every call of that name panic from now on; none when it is empty.
+func (c *calls) panicAt(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.panicking = name
 }
 
 // hold holds the answer of the next call of that name: the first channel is closed when it
@@ -137,6 +155,10 @@ func (c *calls) around(ctx context.Context, name string, call func(context.Conte
 		}
 	}
 	effect := c.effect
+	if c.panicking == name {
+		c.mu.Unlock()
+		panic("by the test's order")
+	}
 	var held chan struct{}
 	if c.holding == name {
 		c.holding, held = "", c.held
@@ -193,11 +215,23 @@ func newWorld(t *testing.T, minio *testkit.Storage, change ...func(config.Source
 	return newWorldOn(t, testkit.Postgres(t), minio, change...)
 }
 
+// newWorldSeen is newWorld with a service that is watched.
+func newWorldSeen(t *testing.T, how watching, minio *testkit.Storage, change ...func(config.Source)) *world {
+	t.Helper()
+	return newWorldWith(t, testkit.Postgres(t), how, minio, change...)
+}
+
 // newWorldOn is newWorld on a server of its own.
 func newWorldOn(t *testing.T, cluster *testkit.Cluster, minio *testkit.Storage, change ...func(config.Source)) *world {
 	t.Helper()
+	return newWorldWith(t, cluster, watching{}, minio, change...)
+}
+
+func newWorldWith(t *testing.T, cluster *testkit.Cluster, how watching, minio *testkit.Storage, change ...func(config.Source)) *world {
+	t.Helper()
 	w := &world{
-		t: t, database: cluster.NewDatabase(t, postgres.Schema, postgres.Migrations()), minio: minio,
+		watching: how,
+		t:        t, database: cluster.NewDatabase(t, postgres.Schema, postgres.Migrations()), minio: minio,
 		nats: testkit.NATS(t), signer: token.NewSigner(), calls: &calls{},
 	}
 	key, err := token.NewSigningKey()
@@ -239,11 +273,17 @@ func (w *world) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	telemetry := observe.Discard()
-	telemetry.Logger = slog.New(warnings{testkit.Logger(w.t).Handler()})
+	telemetry, around := w.telemetry, port.Around(w.calls.around)
+	if telemetry == nil {
+		telemetry = observe.Discard()
+		telemetry.Logger = slog.New(warnings{testkit.Logger(w.t).Handler()})
+	}
+	if w.outer != nil {
+		around = port.Chain(w.outer, around)
+	}
 	w.service, err = storage.New(testkit.Context(w.t), c, storage.Deps{
 		Telemetry: telemetry, Clock: clock.System(), Listener: listener, Identity: w.identity(),
-		Around: port.Around(w.calls.around),
+		Around: around,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/id"
@@ -54,7 +55,14 @@ func (s *Service) Create(ctx context.Context, in NewBucket) (Done, error) {
 		if err = s.Quota.Admit(ctx, tx.Quotas, in.AccountID, quota.Buckets); err != nil {
 			return err
 		}
-		if b, err = s.reserve(ctx, tx, in); err != nil {
+		if b, err = s.reserve(ctx, tx, in); errors.Is(err, ErrNameTaken) {
+			// Perhaps by this very call, which came twice at once: the other one is committed by now.
+			if replay, err = again(ctx, tx); err == nil && replay == nil {
+				err = ErrNameTaken
+			}
+			return err
+		}
+		if err != nil {
 			return err
 		}
 		if begun, err = s.begin(ctx, tx, &b, nil, window); err != nil {

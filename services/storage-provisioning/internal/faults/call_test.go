@@ -41,9 +41,12 @@ const (
 	// createKeyOnce has no idempotency key: nobody could ask for the secret again.
 	createKeyOnce = "create key once"
 	deleteKey     = "delete key"
+	// reconcileBucket and presignUpload change nothing that is recorded.
+	reconcileBucket = "reconcile bucket"
+	presignUpload   = "presign upload"
 )
 
-// operations are all of them.
+// operations are those that end an operation of the record.
 var operations = []string{createBucket, updateBucket, deleteBucket, refusedDelete, createKey, createKeyOnce, deleteKey}
 
 // call is one call that changes something, the same whoever sends it and how often.
@@ -58,7 +61,7 @@ type call struct {
 	AccessKey string
 }
 
-// credentials are an access key and its secret.
+// credentials are an access key and its secret; of a presigned URL, the secret is all.
 type credentials struct{ resource, id, secret string }
 
 // aboutKey says whether the call changes an access key rather than a bucket.
@@ -68,6 +71,8 @@ func (c call) aboutKey() bool { return strings.Contains(c.Operation, "key") }
 func (c call) method() string {
 	const buckets, keys = "/primecloud.storage.v1.BucketService/", "/primecloud.storage.v1.AccessKeyService/"
 	switch c.Operation {
+	case reconcileBucket, presignUpload:
+		return "none"
 	case createBucket:
 		return buckets + "CreateBucket"
 	case updateBucket:
@@ -85,6 +90,8 @@ func (c call) method() string {
 func (c call) event() string {
 	const bucket, key = "primecloud.storage.bucket.", "primecloud.storage.access_key."
 	switch c.Operation {
+	case reconcileBucket, presignUpload:
+		return "none"
 	case createBucket:
 		return bucket + "created.v1"
 	case updateBucket:
@@ -100,10 +107,19 @@ func (c call) event() string {
 
 // told is how the operation of a call that was answered has ended.
 func (c call) told() string {
-	if c.Operation == refusedDelete {
+	switch c.Operation {
+	case refusedDelete:
 		return abandoned
+	case reconcileBucket, presignUpload:
+		return none
+	default:
+		return succeeded
 	}
-	return succeeded
+}
+
+// wantsFresh says whether a replica answers the call only while it knows what is revoked.
+func (c call) wantsFresh() bool {
+	return c.Operation == createKey || c.Operation == createKeyOnce || c.Operation == presignUpload
 }
 
 // want is what must be there when the operation ended so: the bucket, unless there is
@@ -196,6 +212,14 @@ func (c call) send(ctx context.Context, conn grpc.ClientConnInterface) (credenti
 		})
 		k := response.GetAccessKey()
 		return credentials{resource: k.GetId(), id: k.GetAccessKeyId(), secret: response.GetSecretAccessKey()}, err
+	case reconcileBucket:
+		_, err = buckets.ReconcileBucket(ctx, &storagev1.ReconcileBucketRequest{AccountId: c.Account, Bucket: c.Bucket})
+	case presignUpload:
+		var response *storagev1.PresignUploadResponse
+		response, err = storagev1.NewObjectServiceClient(conn).PresignUpload(ctx, &storagev1.PresignUploadRequest{
+			AccountId: c.Account, Bucket: c.Bucket, Key: "by-url",
+		})
+		return credentials{secret: response.GetUrl()}, err
 	case deleteKey:
 		_, err = keys.DeleteAccessKey(ctx, &storagev1.DeleteAccessKeyRequest{AccountId: c.Account, KeyId: c.AccessKey})
 	default:

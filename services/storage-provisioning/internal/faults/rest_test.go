@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -157,6 +159,23 @@ func (w *world) works(ctx context.Context, c *cell, key credentials, should bool
 	return nil
 }
 
+// puts uses a presigned URL.
+func (w *world) puts(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPut, url, strings.NewReader("content"))
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the URL was answered %s", response.Status)
+	}
+	return nil
+}
+
 // toldRightly looks right after the repeated call was answered.
 func (w *world) toldRightly(c *cell, got credentials) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
@@ -166,6 +185,8 @@ func (w *world) toldRightly(c *cell, got credentials) error {
 		return w.works(ctx, c, got, true)
 	case deleteKey:
 		return w.works(ctx, c, c.had, false)
+	case presignUpload:
+		return w.puts(ctx, got.secret)
 	}
 	spec, there, _ := c.call.want(c.call.told())
 	var mark bucket.Mark

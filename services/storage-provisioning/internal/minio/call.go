@@ -24,7 +24,7 @@ func (t *trouble) Error() string {
 	if t.cause != nil {
 		return t.cause.Error()
 	}
-	return http.StatusText(t.status) + " " + t.code
+	return http.StatusText(t.status) + " " + spelled(t.code)
 }
 
 func (t *trouble) Unwrap() error { return t.cause }

@@ -2,10 +2,15 @@ package minio
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"syscall"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -85,20 +90,36 @@ func unanswered(parent context.Context, err error) error {
 	return errUnavailable.Wrap(scrub(err))
 }
 
-var plainCode = regexp.MustCompile(`^[A-Za-z0-9]{1,64}$`)
+// plainCode is a server's code, such as NoSuchBucket. A key's id has digits, or is in one case.
+var plainCode = regexp.MustCompile(`^[A-Z]+[a-z][A-Za-z]*$`)
 
-// spelled returns a server's code if it looks like one.
+const longestCode = 64
+
+// spelled returns a server's code if it looks like one: whatever else stands in its place may
+// be anything, such as the request with a key id in it.
 func spelled(code string) string {
-	if plainCode.MatchString(code) {
+	if len(code) <= longestCode && plainCode.MatchString(code) {
 		return code
 	}
 	return "no code"
 }
 
-// scrub drops the URL that clients put around an error: it holds key ids.
+// scrub leaves of an error what cannot hold a key id. Clients put the URL around it, which does;
+// and an answer that they cannot make sense of, which may repeat the request, into it.
 func scrub(err error) error {
 	if urlError, ok := errors.AsType[*url.Error](err); ok {
-		return urlError.Err
+		err = urlError.Err
 	}
-	return err
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return err
+	}
+	for _, plain := range []error{io.EOF, io.ErrUnexpectedEOF, context.Canceled, context.DeadlineExceeded, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, plain) {
+			return plain
+		}
+	}
+	if certificate, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return certificate
+	}
+	return fmt.Errorf("minio: the exchange failed (%T)", err)
 }
