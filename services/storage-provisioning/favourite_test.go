@@ -112,7 +112,7 @@ func TestFavouritesAreAPersonsOwnAndEndWithMembershipAndBucket(t *testing.T) {
 		wants(asBert, "1 a/photo.jpg")
 	})
 	t.Run("and are a thousand at most", func(t *testing.T) {
-		w.fill(`insert into storage.object_favourite select 'fav_' || n, $1, $2, (select id from storage.bucket where name = $3), 'p' || n, now()
+		w.exec(`insert into storage.object_favourite select 'fav_' || n, $1, $2, (select id from storage.bucket where name = $3), 'p' || n, now()
 			from generate_series(1, 999) n`, acc, bert, bucket)
 		_, err := add(asBert, bucket, "one more")
 		refused(t, err, errs.ResourceExhausted, "FAVOURITE_LIMIT_REACHED")
@@ -120,8 +120,8 @@ func TestFavouritesAreAPersonsOwnAndEndWithMembershipAndBucket(t *testing.T) {
 	})
 }
 
-// fill writes behind the scenes.
-func (w *world) fill(sql string, args ...any) {
+// exec writes behind the scenes.
+func (w *world) exec(sql string, args ...any) {
 	w.t.Helper()
 	if _, err := w.database.Superuser(w.t).Exec(testkit.Context(w.t), sql, args...); err != nil {
 		w.t.Fatal(err)

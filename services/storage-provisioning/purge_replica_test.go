@@ -8,7 +8,7 @@ import (
 )
 
 func TestReplicas_never_purge_one_bucket_at_once(t *testing.T) {
-	one := newWorld(t, testkit.MinIO(t), atOnce)
+	one := newWorld(t, testkit.MinIO(t), purgedAtOnce)
 	acc, bucket := account(), name()
 	one.create(acc, bucket)
 	one.fill(bucket, 30)

@@ -28,8 +28,8 @@ const (
 	done      = storagev1.BucketPurgeState_BUCKET_PURGE_STATE_DONE
 )
 
-// atOnce has purges begin without a time of grace, and try again soon.
-func atOnce(s config.Source) {
+// purgedAtOnce has purges begin without a time of grace, and try again soon.
+func purgedAtOnce(s config.Source) {
 	s["PRIMECLOUD_STORAGE_PURGE_GRACE"], s["PRIMECLOUD_STORAGE_PURGE_RETRY"] = "0s", "1s"
 }
 
@@ -221,7 +221,7 @@ func TestPurge_waits_for_its_time_and_can_be_undone_until_then(t *testing.T) {
 }
 
 func TestPurge_removes_a_bucket_with_all_that_is_in_it(t *testing.T) {
-	w := newWorld(t, testkit.MinIO(t), atOnce)
+	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
 	ctx := testkit.Context(t)
 	acc := account()
 
@@ -346,7 +346,7 @@ func (w *world) recounts(account string, want ...string) {
 }
 
 func TestCancelling_a_purge_that_runs_brings_back_what_is_left(t *testing.T) {
-	w := newWorld(t, testkit.MinIO(t), atOnce)
+	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
 	acc, bucket := account(), name()
 	w.create(acc, bucket)
 	w.fill(bucket, 1010)
@@ -378,7 +378,7 @@ func TestCancelling_a_purge_that_runs_brings_back_what_is_left(t *testing.T) {
 }
 
 func TestPurge_goes_on_after_whatever_cut_it_off(t *testing.T) {
-	w := newWorld(t, testkit.MinIO(t), atOnce)
+	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
 	acc := account()
 	for _, c := range []struct {
 		call   string
@@ -420,7 +420,7 @@ func (c *calls) wasHit() string {
 }
 
 func TestPurge_keeps_off_what_is_not_to_be_removed(t *testing.T) {
-	w := newWorld(t, testkit.MinIO(t), atOnce)
+	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
 	ctx := testkit.Context(t)
 	acc := account()
 

@@ -44,7 +44,7 @@ func TestWriters_get_no_further_beyond_the_limit_than_is_stated(t *testing.T) {
 		s3 := w.s3As(key.GetAccessKeyId(), key.secret)
 		writing.Go(func() {
 			for n := 0; ; n++ {
-				if err := fill(t, s3, bucket, strconv.Itoa(i)+"/"+strconv.Itoa(n), overObject); err != nil {
+				if err := fillQuota(t, s3, bucket, strconv.Itoa(i)+"/"+strconv.Itoa(n), overObject); err != nil {
 					if code(err) != "AccessDenied" {
 						t.Errorf("a put ends with %v", err)
 					}

@@ -46,7 +46,7 @@ func TestAccount_beyond_its_storage_limit_reads_and_deletes_and_does_not_write(t
 	}
 	// Two versions of one object: both count.
 	for range 2 {
-		if err := fill(t, s3, bucket, "k", mebi+mebi/2); err != nil {
+		if err := fillQuota(t, s3, bucket, "k", mebi+mebi/2); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,7 +54,7 @@ func TestAccount_beyond_its_storage_limit_reads_and_deletes_and_does_not_write(t
 	t.Run("it is refused whatever writes", func(t *testing.T) {
 		// The record comes first, the policy a moment later.
 		testkit.Eventually(t, 10*time.Second, func() error {
-			if err := fill(t, s3, bucket, "more", 0); code(err) != "AccessDenied" {
+			if err := fillQuota(t, s3, bucket, "more", 0); code(err) != "AccessDenied" {
 				return fmt.Errorf("a put with the key ends with %v", err)
 			}
 			return nil
@@ -107,7 +107,7 @@ func TestAccount_beyond_its_storage_limit_reads_and_deletes_and_does_not_write(t
 		}
 	})
 	w.settles(acc, "writes come back", writing)
-	testkit.Eventually(t, 10*time.Second, func() error { return fill(t, s3, bucket, "again", 1) })
+	testkit.Eventually(t, 10*time.Second, func() error { return fillQuota(t, s3, bucket, "again", 1) })
 	w.quotaTold(acc, "updated", "exceeded STORAGE", "recovered STORAGE")
 }
 
@@ -132,10 +132,10 @@ func TestEmpty_usage_report_after_a_restart_releases_nothing(t *testing.T) {
 	w.create(acc, bucket)
 	w.create(free, freeBucket)
 	key := w.createKey(w.as(acc), acc, storagev1.Permission_PERMISSION_READ_WRITE, bucket)
-	if err := fill(t, w.s3(), bucket, "k", 2*mebi); err != nil {
+	if err := fillQuota(t, w.s3(), bucket, "k", 2*mebi); err != nil {
 		t.Fatal(err)
 	}
-	if err := fill(t, w.s3(), freeBucket, "k", 2*mebi); err != nil {
+	if err := fillQuota(t, w.s3(), freeBucket, "k", 2*mebi); err != nil {
 		t.Fatal(err)
 	}
 	w.limit(acc, &storagev1.QuotaLimits{StorageHardBytes: mebi})
@@ -175,7 +175,7 @@ func TestEmpty_usage_report_after_a_restart_releases_nothing(t *testing.T) {
 		t.Errorf("the other's is %v", q)
 	}
 	testkit.Eventually(t, 10*time.Second, func() error {
-		if err := fill(t, w.s3As(key.GetAccessKeyId(), key.secret), bucket, "more", 0); code(err) != "AccessDenied" {
+		if err := fillQuota(t, w.s3As(key.GetAccessKeyId(), key.secret), bucket, "more", 0); code(err) != "AccessDenied" {
 			return fmt.Errorf("a put ends with %v", err)
 		}
 		return nil

@@ -75,8 +75,8 @@ func holds(n int64) func(*storagev1.AccountQuota) bool {
 	}
 }
 
-// fill puts an object of that size with a client.
-func fill(t *testing.T, c *client.Client, bucket, key string, size int) error {
+// fillQuota puts an object of that size with a client.
+func fillQuota(t *testing.T, c *client.Client, bucket, key string, size int) error {
 	t.Helper()
 	_, err := c.PutObject(testkit.Context(t), bucket, key, bytes.NewReader(make([]byte, size)), int64(size),
 		client.PutObjectOptions{DisableMultipart: true})

@@ -154,8 +154,8 @@ func TestSharesAreTheAccountsOwn(t *testing.T) {
 		if _, err := l.open(made.GetToken()); err != nil {
 			t.Fatal(err)
 		}
-		l.fill(`update storage.object_share set revoked_at = now() - interval '91 days' where id = $1`, other.GetShare().GetId())
-		l.fill(`update storage.object_share_access set at = now() - interval '91 days' where share_id = $1`, id)
+		l.exec(`update storage.object_share set revoked_at = now() - interval '91 days' where id = $1`, other.GetShare().GetId())
+		l.exec(`update storage.object_share_access set at = now() - interval '91 days' where share_id = $1`, id)
 		if _, err := l.open(made.GetToken()); err != nil {
 			t.Fatal(err)
 		}

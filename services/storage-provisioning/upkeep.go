@@ -31,8 +31,12 @@ func (s *Service) fullPass(ctx context.Context, scheduledFor time.Time) error {
 	var failures []error
 	for _, b := range s.backends.List() {
 		began := s.deps.Clock.Now()
-		err := s.use.Buckets.PassOver(ctx, b.Name)
+		passed, err := s.use.Buckets.PassOver(ctx, b.Name, scheduledFor)
 		s.bg.metrics.pass(ctx, b.Name, began, s.deps.Clock.Now(), err)
+		if err == nil {
+			s.deps.Telemetry.Logger.InfoContext(ctx, "a pass over a backend ended", "backend", b.Name,
+				"buckets", passed.Buckets, "woken", passed.Woken, "nobodys", passed.Extras)
+		}
 		failures = append(failures, err)
 	}
 	return errors.Join(failures...)

@@ -39,8 +39,9 @@ type BackendReader interface {
 	// CountContent counts objects, versions, delete markers and incomplete uploads, and
 	// stops at limit; more says whether there are more than that.
 	CountContent(ctx context.Context, name string, limit int) (n int, more bool, err error)
-	// ListBuckets returns the names of all buckets, whoever owns them.
-	ListBuckets(ctx context.Context) ([]string, error)
+	// ObserveAll visits every bucket, whoever owns it, by one answer of the backend for all.
+	// One that is not visited need not be absent, and what is told of one may be a moment old.
+	ObserveAll(ctx context.Context, visit func(name string, o Observed)) error
 }
 
 // BackendWriter changes one bucket of one backend. Every method may be repeated. Errors

@@ -3,11 +3,9 @@ package bucket
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 )
 
 // Handle brings one bucket to what is recorded: the reconciler's way in. An operation
@@ -89,45 +87,4 @@ func (s *Service) giveBack(ctx context.Context, lease reconcile.Lease, window ch
 		})
 	})
 	s.Wake(lease.Ref)
-}
-
-// PassOver compares the names on a whole backend with those in the record. What nobody
-// made is reported and never touched; a name that is in the record and not in the list is
-// no news here, since a list may be cut short: each bucket is looked at by itself.
-func (s *Service) PassOver(ctx context.Context, backendName string) error {
-	backend, err := s.Backends.Backend(backendName)
-	if err != nil {
-		return err
-	}
-	// Read before and after the list, so that one that is made or let go meanwhile is known.
-	known, err := s.Inventory.Names(ctx, backend.Name)
-	if err != nil {
-		return err
-	}
-	names, err := backend.Reader.ListBuckets(ctx)
-	if err != nil {
-		return err
-	}
-	later, err := s.Inventory.Names(ctx, backend.Name)
-	if err != nil {
-		return err
-	}
-	extras := slices.DeleteFunc(names, func(name string) bool { return known[name] || later[name] })
-	return s.Inventory.InPlatform(ctx, func(ctx context.Context, tx Tx) error {
-		return s.recordExtras(ctx, tx, backend.Name, extras)
-	})
-}
-
-func (s *Service) recordExtras(ctx context.Context, tx Tx, backend string, names []string) error {
-	places := make([]string, 0, len(names))
-	for _, name := range names {
-		place := backend + "/" + name
-		places = append(places, place)
-		extra := drift.Difference{Kind: drift.Extra, Desired: "absent", Observed: "present"}
-		if err := s.drifts(tx).Record(ctx, subject(Bucket{ID: place, Name: name}), extra); err != nil {
-			return err
-		}
-	}
-	_, err := tx.Drifts.GoneExtras(ctx, Kind, backend+"/", places, s.Clock.Now())
-	return err
 }

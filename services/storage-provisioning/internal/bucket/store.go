@@ -99,6 +99,11 @@ type Store interface {
 type Inventory interface {
 	// Names returns every name that is reserved on the backend.
 	Names(ctx context.Context, backend string) (map[string]bool, error)
+	// Records returns a page of the backend's buckets, visible or not, by name, after a name.
+	Records(ctx context.Context, backend, after string, limit int) ([]Record, error)
+	// Wake makes buckets due now, WakeBackend all of a backend that nobody looked at since.
+	Wake(ctx context.Context, ids []string) error
+	WakeBackend(ctx context.Context, backend string, since time.Time) error
 	// InPlatform runs fn in a transaction across accounts. fn may run several times.
 	InPlatform(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error
 }

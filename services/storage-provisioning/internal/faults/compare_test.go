@@ -62,8 +62,8 @@ func (w *world) strays(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	names, err := w.backend.ListBuckets(ctx)
-	if err != nil {
+	var names []string
+	if err := w.backend.ObserveAll(ctx, func(name string, _ bucket.Observed) { names = append(names, name) }); err != nil {
 		return err
 	}
 	var wrong []error

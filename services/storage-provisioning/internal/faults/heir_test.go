@@ -112,7 +112,7 @@ func (k *heirKiller) die(name string) {
 // replica does: its commits happen within the reconciler, as the stack shows.
 func ofRecovery(name string) bool {
 	if strings.HasPrefix(name, "minio.") {
-		return name != "minio.ListBuckets" && name != "minio.ReportUsage" && name != "minio.TallyBucket"
+		return name != "minio.ObserveAll" && name != "minio.ReportUsage" && name != "minio.TallyBucket"
 	}
 	var callers [64]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers[:])])

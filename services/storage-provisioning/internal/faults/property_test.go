@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
+
 	"github.com/minio/madmin-go/v3"
 	client "github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/lifecycle"
@@ -307,7 +309,7 @@ func (s *story) hold(ctx context.Context) {
 		if _, there := s.buckets[k.bucket]; !there {
 			continue
 		}
-		if err := s.w.backend.TryKey(ctx, k.id, k.secret, k.bucket); err != nil {
+		if err := s.w.backend.TryKey(ctx, accesskey.Trial{ID: k.id, Secret: k.secret, Bucket: k.bucket}); err != nil {
 			s.t.Fatalf("the key %s does not work: %v", id, err)
 		}
 	}

@@ -68,18 +68,6 @@ func (b *Backend) CountContent(ctx context.Context, name string, limit int) (n i
 	return n, more, nil
 }
 
-// ListBuckets returns the names of all buckets, whoever owns them.
-func (b *Backend) ListBuckets(ctx context.Context) ([]string, error) {
-	return value(ctx, b, "ListBuckets", func(ctx context.Context) ([]string, error) {
-		found, err := b.s3.ListBuckets(ctx)
-		names := make([]string, 0, len(found))
-		for _, one := range found {
-			names = append(names, one.Name)
-		}
-		return names, err
-	})
-}
-
 // MakeBucket makes an empty bucket. One that exists, whoever made it, is bucket.ErrExists.
 func (b *Backend) MakeBucket(ctx context.Context, name string) error {
 	return b.call(ctx, "MakeBucket", func(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/primecloud/primecloud/pkg/port"
 )
@@ -114,7 +115,11 @@ func value[T any](ctx context.Context, b *Backend, method string, do func(contex
 // request runs what talks to the server: one request, or one after the other. What runs
 // at the same time needs a request each, since trouble of one ends it.
 func (b *Backend) request(parent context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(parent, b.cfg.CallTimeout)
+	return b.requestWithin(parent, b.cfg.CallTimeout, do)
+}
+
+func (b *Backend) requestWithin(parent context.Context, most time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(parent, most)
 	defer cancel()
 	a := &attempt{cancel: cancel}
 	err := do(context.WithValue(ctx, attemptKey{}, a))

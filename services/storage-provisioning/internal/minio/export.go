@@ -32,6 +32,8 @@ const (
 	documentNotification = "notification.xml"
 )
 
+var errBrokenOff = errUnavailable.WithMessage("the storage backend's answer broke off; retry with the same idempotency key")
+
 // settings are a bucket's documents by name.
 type settings map[string][]byte
 
@@ -49,13 +51,13 @@ func (b *Backend) export(ctx context.Context, name string) (settings, error) {
 	}
 	archive, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
-		return nil, errUnavailable.WithMessage("the storage backend's answer broke off; retry with the same idempotency key").Wrap(err)
+		return nil, errBrokenOff.Wrap(err)
 	}
 	found := settings{}
 	for _, file := range archive.File {
 		content, err := unzip(file)
 		if err != nil {
-			return nil, errUnavailable.WithMessage("the storage backend's answer broke off; retry with the same idempotency key").Wrap(err)
+			return nil, errBrokenOff.Wrap(err)
 		}
 		found[strings.TrimPrefix(file.Name, name+"/")] = content
 	}

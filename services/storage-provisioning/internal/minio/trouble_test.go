@@ -26,7 +26,6 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
 // The key ids and secrets that every call below is given.
@@ -40,7 +39,7 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 	all := map[string]func(context.Context) error{
 		"ObserveBucket": func(ctx context.Context) error { _, err := b.ObserveBucket(ctx, "acme"); return err },
 		"CountContent":  func(ctx context.Context) error { _, _, err := b.CountContent(ctx, "acme", 10); return err },
-		"ListBuckets":   func(ctx context.Context) error { _, err := b.ListBuckets(ctx); return err },
+		"ObserveAll":    func(ctx context.Context) error { return b.ObserveAll(ctx, func(string, bucket.Observed) {}) },
 		"ReportUsage":   func(ctx context.Context) error { _, err := b.ReportUsage(ctx); return err },
 		"TallyBucket":   func(ctx context.Context) error { _, err := b.TallyBucket(ctx, "acme", "", nil); return err },
 		"MakeBucket":    func(ctx context.Context) error { return b.MakeBucket(ctx, "acme") },
@@ -101,18 +100,6 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 		},
 		"PresignDownload": func(ctx context.Context) error {
 			_, err := b.PresignDownload(ctx, object.Download{Reader: secretKey, Secret: secretWord, Bucket: "acme", Key: "k", Lifetime: time.Minute})
-			return err
-		},
-		"PresignPut": func(ctx context.Context) error {
-			_, err := b.PresignPut(ctx, share.Put{Login: share.Login{User: secretUser, Secret: secretWord}, Policy: []byte(`{}`), Bucket: "acme", Key: "k", Lifetime: time.Minute})
-			return err
-		},
-		"ListShared": func(ctx context.Context) error {
-			_, err := b.ListShared(ctx, share.Listing{Login: share.Login{User: secretUser, Secret: secretWord}, Bucket: "acme", Limit: 5})
-			return err
-		},
-		"StatShared": func(ctx context.Context) error {
-			_, err := b.StatShared(ctx, share.Login{User: secretUser, Secret: secretWord}, "acme", "k")
 			return err
 		},
 	}
@@ -294,13 +281,13 @@ func TestAFrozenMinIO(t *testing.T) {
 		c.Region, c.AdminKey, c.AdminSecret, c.CallTimeout = s.Region, s.RootUser, s.RootPassword, 300*time.Millisecond
 	}
 	b := at(t, s.Endpoint(), cfg)
-	_, err := b.ListBuckets(t.Context()) // a connection from before stays in the pool
+	_, err := b.ObserveBucket(t.Context(), "nowhere") // a connection from before stays in the pool
 	must(t, err)
 	must(t, s.Pause())
 	testkit.Eventually(t, 5*time.Second, func() error { // its threads stop one after the other
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		if _, err := b.ListBuckets(ctx); err == nil {
+		if _, err := b.ObserveBucket(ctx, "nowhere"); err == nil {
 			return errors.New("it still answers")
 		}
 		return nil
@@ -332,7 +319,7 @@ func TestAFrozenMinIO(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(50*time.Millisecond, cancel)
 		began := time.Now()
-		_, err := b.ListBuckets(ctx)
+		_, err := b.ObserveBucket(ctx, "nowhere")
 		if errs.KindOf(err) != errs.Canceled || !errors.Is(err, context.Canceled) || time.Since(began) > 50*time.Millisecond+soon {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
@@ -340,7 +327,7 @@ func TestAFrozenMinIO(t *testing.T) {
 	t.Run("works again once it goes on", func(t *testing.T) {
 		must(t, s.Resume())
 		testkit.Eventually(t, 5*time.Second, func() error {
-			_, err := b.ListBuckets(t.Context())
+			_, err := b.ObserveBucket(t.Context(), "nowhere")
 			return err
 		})
 	})

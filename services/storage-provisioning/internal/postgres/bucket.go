@@ -100,6 +100,41 @@ func (s *Buckets) Names(ctx context.Context, backend string) (map[string]bool, e
 	return known, err
 }
 
+// Records returns a page of the backend's buckets.
+func (s *Buckets) Records(ctx context.Context, backend, after string, limit int) ([]bucket.Record, error) {
+	rows, err := db.New(s.DB.Read(pg.System("pass over a backend"))).BucketsOfBackend(ctx, db.BucketsOfBackendParams{
+		Backend: backend, After: after, Count: int32(limit),
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]bucket.Record, len(rows))
+	for i, row := range rows {
+		b, _, err := bucketOf(db.LoadBucketRow(row), nil)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = bucket.Record{Bucket: b, Settled: b.Generation == b.Observed && !b.Unsure}
+	}
+	return list, nil
+}
+
+// Wake makes buckets due now.
+func (s *Buckets) Wake(ctx context.Context, ids []string) error {
+	return s.in(ctx, pg.System("pass over a backend"), func(ctx context.Context, t *transaction) error {
+		now := t.Clock.Now()
+		return t.q.WakeBuckets(ctx, db.WakeBucketsParams{At: &now, Ids: ids})
+	})
+}
+
+// WakeBackend makes all of a backend due that nobody looked at since.
+func (s *Buckets) WakeBackend(ctx context.Context, backend string, since time.Time) error {
+	return s.in(ctx, pg.System("pass over a backend"), func(ctx context.Context, t *transaction) error {
+		now := t.Clock.Now()
+		return t.q.WakeBackend(ctx, db.WakeBackendParams{At: &now, Backend: backend, Since: since})
+	})
+}
+
 // bucketRows implements bucket.Rows.
 type bucketRows struct{ *transaction }
 

@@ -154,7 +154,7 @@ func orZero(t *time.Time) time.Time {
 }
 
 // WakeAll makes every managed resource due now that nobody has looked at since a moment, for
-// a pass over everything.
+// a pass over everything: all but buckets, which a pass over their backend compares.
 func (s *Stores) WakeAll(ctx context.Context, since time.Time) error {
 	return s.base.in(ctx, pg.System("pass over everything"), func(ctx context.Context, t *transaction) error {
 		now := t.Clock.Now()

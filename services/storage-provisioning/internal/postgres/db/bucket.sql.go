@@ -10,6 +10,75 @@ import (
 	"time"
 )
 
+const bucketsOfBackend = `-- name: BucketsOfBackend :many
+select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, '[]'::jsonb as conditions,
+    exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
+from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
+where bucket.backend = $1 and bucket.name > $2
+order by bucket.name
+limit $3
+`
+
+type BucketsOfBackendParams struct {
+	Backend string
+	After   string
+	Count   int32
+}
+
+type BucketsOfBackendRow struct {
+	Bucket     Bucket
+	Generation int64
+	Observed   int64
+	Conditions []byte
+	Stopped    bool
+}
+
+func (q *Queries) BucketsOfBackend(ctx context.Context, arg BucketsOfBackendParams) ([]BucketsOfBackendRow, error) {
+	rows, err := q.db.Query(ctx, bucketsOfBackend, arg.Backend, arg.After, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BucketsOfBackendRow
+	for rows.Next() {
+		var i BucketsOfBackendRow
+		if err := rows.Scan(
+			&i.Bucket.ID,
+			&i.Bucket.AccountID,
+			&i.Bucket.Backend,
+			&i.Bucket.Name,
+			&i.Bucket.CustomerReference,
+			&i.Bucket.Versioning,
+			&i.Bucket.QuotaBytes,
+			&i.Bucket.Lifecycle,
+			&i.Bucket.Desired,
+			&i.Bucket.State,
+			&i.Bucket.Version,
+			&i.Bucket.Marked,
+			&i.Bucket.SeenAbsentAt,
+			&i.Bucket.SeenAbsentGeneration,
+			&i.Bucket.Unsure,
+			&i.Bucket.SightedAt,
+			&i.Bucket.CreatedAt,
+			&i.Bucket.UpdatedAt,
+			&i.Bucket.Labels,
+			&i.Bucket.Settings,
+			&i.Generation,
+			&i.Observed,
+			&i.Conditions,
+			&i.Stopped,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const getBucket = `-- name: GetBucket :one
 select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
@@ -503,7 +572,7 @@ func (q *Queries) StandingBuckets(ctx context.Context, arg StandingBucketsParams
 }
 
 const wakeAllResources = `-- name: WakeAllResources :execrows
-update managed_resource set due_at = $1 where (due_at is null or due_at > $1) and updated_at < $2
+update managed_resource set due_at = $1 where kind <> 'bucket' and (due_at is null or due_at > $1) and updated_at < $2
 `
 
 type WakeAllResourcesParams struct {
@@ -517,4 +586,35 @@ func (q *Queries) WakeAllResources(ctx context.Context, arg WakeAllResourcesPara
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const wakeBackend = `-- name: WakeBackend :exec
+update managed_resource set due_at = $1
+where kind = 'bucket' and backend = $2 and (due_at is null or due_at > $1) and updated_at < $3
+`
+
+type WakeBackendParams struct {
+	At      *time.Time
+	Backend string
+	Since   time.Time
+}
+
+func (q *Queries) WakeBackend(ctx context.Context, arg WakeBackendParams) error {
+	_, err := q.db.Exec(ctx, wakeBackend, arg.At, arg.Backend, arg.Since)
+	return err
+}
+
+const wakeBuckets = `-- name: WakeBuckets :exec
+update managed_resource set due_at = $1
+where kind = 'bucket' and id = any($2::text[]) and (due_at is null or due_at > $1)
+`
+
+type WakeBucketsParams struct {
+	At  *time.Time
+	Ids []string
+}
+
+func (q *Queries) WakeBuckets(ctx context.Context, arg WakeBucketsParams) error {
+	_, err := q.db.Exec(ctx, wakeBuckets, arg.At, arg.Ids)
+	return err
 }

@@ -68,8 +68,25 @@ where account_id = @account_id and backend = @backend and (desired = 'PRESENT' o
 -- name: ReservedNames :many
 select name from bucket where backend = @backend;
 
+-- name: BucketsOfBackend :many
+select sqlc.embed(bucket), coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, '[]'::jsonb as conditions,
+    exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
+from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
+where bucket.backend = @backend and bucket.name > @after
+order by bucket.name
+limit @count;
+
+-- name: WakeBuckets :exec
+update managed_resource set due_at = @at
+where kind = 'bucket' and id = any(@ids::text[]) and (due_at is null or due_at > @at);
+
+-- name: WakeBackend :exec
+update managed_resource set due_at = @at
+where kind = 'bucket' and backend = @backend and (due_at is null or due_at > @at) and updated_at < @since;
+
 -- name: WakeAllResources :execrows
-update managed_resource set due_at = @at where (due_at is null or due_at > @at) and updated_at < @since;
+update managed_resource set due_at = @at where kind <> 'bucket' and (due_at is null or due_at > @at) and updated_at < @since;
 
 -- Buckets of which something is public: what an account's standing stops and brings back.
 -- name: PublicBuckets :many

@@ -1,0 +1,112 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
+)
+
+// passPage is how many records are read at a time.
+const passPage = 2000
+
+// Record is a bucket as a pass over its backend needs it.
+type Record struct {
+	Bucket
+	// Settled says that the last wish was seen fulfilled: whatever else is found now is news.
+	Settled bool
+}
+
+// Passed is what a pass over a backend came to.
+type Passed struct {
+	// Buckets is how many are in the record, Woken how many of them are looked at by
+	// themselves since something about them was not as wanted, Extras how many are nobody's.
+	Buckets, Woken, Extras int
+}
+
+// PassOver compares everything on a backend with the record, by one answer of the backend
+// for all. It changes nothing on the backend, and nothing in the record of what is as wanted.
+// That answer may be stale, or cut short: so it never decides. Whatever is not as wanted by
+// it is looked at by itself, and what nobody made is reported. Without an answer everything
+// is looked at by itself that was not since the moment.
+func (s *Service) PassOver(ctx context.Context, backendName string, since time.Time) (Passed, error) {
+	backend, err := s.Backends.Backend(backendName)
+	if err != nil {
+		return Passed{}, err
+	}
+	records, err := s.records(ctx, backend.Name)
+	if err != nil {
+		return Passed{}, err
+	}
+	passed := Passed{Buckets: len(records)}
+	var wake, extras []string
+	err = backend.Reader.ObserveAll(ctx, func(name string, o Observed) {
+		r, known := records[name]
+		switch {
+		case !known:
+			extras = append(extras, name)
+		case !r.Settled || Judge(r.Bucket, o) != Agrees:
+			wake = append(wake, r.ID)
+		}
+		delete(records, name)
+	})
+	if err != nil {
+		return passed, errors.Join(err, s.Inventory.WakeBackend(ctx, backend.Name, since))
+	}
+	for _, absent := range records {
+		wake = append(wake, absent.ID)
+	}
+	if extras, err = s.strangers(ctx, backend.Name, extras); err != nil {
+		return passed, err
+	}
+	passed.Woken, passed.Extras = len(wake), len(extras)
+	for chunk := range slices.Chunk(wake, passPage) {
+		if err := s.Inventory.Wake(ctx, chunk); err != nil {
+			return passed, err
+		}
+	}
+	return passed, s.Inventory.InPlatform(ctx, func(ctx context.Context, tx Tx) error {
+		return s.recordExtras(ctx, tx, backend.Name, extras)
+	})
+}
+
+// records returns the record of a backend by name.
+func (s *Service) records(ctx context.Context, backend string) (map[string]Record, error) {
+	records, after := map[string]Record{}, ""
+	for {
+		page, err := s.Inventory.Records(ctx, backend, after, passPage)
+		if err != nil || len(page) == 0 {
+			return records, err
+		}
+		for _, r := range page {
+			records[r.Name] = r
+		}
+		after = page[len(page)-1].Name
+	}
+}
+
+// strangers returns those of the names that are not in the record by now either: one that
+// was made since it was read is no news.
+func (s *Service) strangers(ctx context.Context, backend string, names []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	known, err := s.Inventory.Names(ctx, backend)
+	return slices.DeleteFunc(names, func(name string) bool { return known[name] }), err
+}
+
+func (s *Service) recordExtras(ctx context.Context, tx Tx, backend string, names []string) error {
+	places := make([]string, 0, len(names))
+	for _, name := range names {
+		place := backend + "/" + name
+		places = append(places, place)
+		extra := drift.Difference{Kind: drift.Extra, Desired: "absent", Observed: "present"}
+		if err := s.drifts(tx).Record(ctx, subject(Bucket{ID: place, Name: name}), extra); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Drifts.GoneExtras(ctx, Kind, backend+"/", places, s.Clock.Now())
+	return err
+}
