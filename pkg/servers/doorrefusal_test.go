@@ -2,7 +2,6 @@ package servers_test
 
 import (
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,7 +30,7 @@ func TestDoor_refuses_real_clients_what_is_not_for_tenants(t *testing.T) {
 		}
 	}
 	endpoint := d.http.Endpoint()
-	role := []string{"sts", "assume-role", "--role-arn", "arn:minio:iam:::role/x", "--role-session-name", "x"}
+	role := []string{"sts", "assume-role", "--role-arn", "arn:minio:iam:::role/x", "--role-session-name", "xx"}
 	cases := []struct {
 		name string
 		// bare succeeds at MinIO itself; nil where MinIO refuses too.
@@ -41,8 +40,7 @@ func TestDoor_refuses_real_clients_what_is_not_for_tenants(t *testing.T) {
 		{"administration", mc("admin", "user", "list", "bare"), mc("admin", "user", "list", "door"), "There is nothing here"},
 		{"server information", mc("admin", "info", "--json", "bare"), mc("admin", "info", "door"), ""},
 		{"a new key", mc("admin", "user", "svcacct", "add", "bare", tenantKey), mc("admin", "user", "svcacct", "add", "door", tenantKey), "There is nothing here"},
-		{"health", mc("ready", "bare"), mc("ready", "door", "--json"), "false"},
-		{"temporary credentials", aws(append([]string{"--endpoint-url", d.minio.Endpoint()}, role...)...), aws(append([]string{"--endpoint-url", endpoint}, role...)...), "Temporary credentials are not issued here"},
+		{"temporary credentials", aws(append([]string{"--endpoint-url", d.minio.Endpoint()}, role...)...), aws(append([]string{"--endpoint-url", endpoint}, role...)...), "calling the AssumeRole operation"},
 		{"another's bucket", nil, mc("ls", "tenant/"+foreignBucket), "Access Denied"},
 		{"writing to another's bucket", nil, mc("cp", small, "tenant/"+foreignBucket+"/x"), ""},
 		{"a new bucket", nil, aws("--endpoint-url", endpoint, "s3api", "create-bucket", "--bucket", "new-bucket"), "AccessDenied"},
@@ -56,10 +54,10 @@ func TestDoor_refuses_real_clients_what_is_not_for_tenants(t *testing.T) {
 				}
 			}
 			out, err := c.door(t)
-			if err == nil && !strings.Contains(out, "false") {
-				t.Errorf("the client is served: %s", out)
+			if err == nil {
+				t.Fatalf("the client is served: %s", out)
 			}
-			if err != nil && !strings.Contains(out+err.Error(), c.says) {
+			if !strings.Contains(out+err.Error(), c.says) {
 				t.Errorf("the client says %v %s", err, out)
 			}
 		})
@@ -93,16 +91,19 @@ func ownHeaders(t *testing.T, d *doors, file string) {
 		"RCLONE_CONFIG_DOOR_ACCESS_KEY_ID=" + tenantKey, "RCLONE_CONFIG_DOOR_SECRET_ACCESS_KEY=" + tenantSecret,
 		"RCLONE_CONFIG_DOOR_REGION=" + region, "RCLONE_CONFIG_DOOR_NO_CHECK_BUCKET=true", "RCLONE_RETRIES=1", "RCLONE_LOW_LEVEL_RETRIES=1",
 	}
-	sealed := []string{"RCLONE_HEADER_UPLOAD=X-Minio-Replication-Server-Side-Encryption-Sealed-Key: x,X-Minio-Replication-Server-Side-Encryption-Seal-Algorithm: DAREv2-HMAC-SHA256,X-Minio-Replication-Server-Side-Encryption-Iv: x"}
 	put := func(t *testing.T, endpoint, name string) error {
-		_, err := d.run(t, append(append(env, sealed...), "RCLONE_CONFIG_DOOR_ENDPOINT="+endpoint), "rclone", "--ignore-checksum", "copyto", file, "door:"+bucket+"/"+name)
+		args := []string{"--ignore-checksum", "copyto", file, "door:" + bucket + "/" + name}
+		for header, value := range replication {
+			args = append(args, "--header", header+": "+value)
+		}
+		_, err := d.run(t, append(env, "RCLONE_CONFIG_DOOR_ENDPOINT="+endpoint), "rclone", args...)
 		return err
 	}
 	get := func(t *testing.T, name string) error {
 		return d.root.FGetObject(t.Context(), bucket, name, filepath.Join(t.TempDir(), "got"), minio.GetObjectOptions{})
 	}
-	if err := put(t, d.minio.Endpoint(), "bare"); err == nil && get(t, "bare") == nil {
-		t.Error("MinIO itself gives the object back: the hole is closed, and this test proves nothing")
+	if err := put(t, d.minio.Endpoint(), "bare"); get(t, "bare") == nil {
+		t.Error(err, "MinIO itself gives the object back: the hole is closed, and this test proves nothing")
 	}
 	if err := put(t, d.http.Endpoint(), "door"); err == nil {
 		if err := get(t, "door"); err != nil {
@@ -110,8 +111,5 @@ func ownHeaders(t *testing.T, d *doors, file string) {
 		}
 	} else if !strings.Contains(err.Error(), "SignatureDoesNotMatch") && !strings.Contains(err.Error(), "403") {
 		t.Errorf("the client hears %v", err)
-	}
-	if _, err := os.Stat(file); err != nil {
-		t.Error(err)
 	}
 }

@@ -145,12 +145,17 @@ func (r *doorRun) measure(ctx context.Context, w doorWork, address string) (rate
 		all    sample
 		failed error
 	)
-	began := time.Now()
+	var links []*url.URL
+	method := http.MethodGet
 	for caller := range w.atOnce {
-		method, link, err := r.link(ctx, w, address, caller)
-		if err != nil {
+		var link *url.URL
+		if method, link, err = r.link(ctx, w, address, caller); err != nil {
 			return 0, 0, err
 		}
+		links = append(links, link)
+	}
+	began := time.Now()
+	for _, link := range links {
 		group.Go(func() {
 			var mine sample
 			for time.Since(began) < r.config.For {
