@@ -65,8 +65,8 @@ func (w *world) forgotten(account string) {
 	}
 }
 
-// parentOf returns the account's user on MinIO, by way of one of its keys.
-func (w *world) parentOf(key pair) string {
+// userBehind returns the account's user on MinIO, by way of one of its keys.
+func (w *world) userBehind(key pair) string {
 	w.t.Helper()
 	found, err := w.admin().InfoServiceAccount(testkit.Context(w.t), key.GetAccessKeyId())
 	if err != nil {
@@ -98,7 +98,7 @@ func TestAClosedAccountLosesAllItHadAndLeavesAManifestAndARecord(t *testing.T) {
 	w.put(third, "waiting")
 	byOwner := w.purge(acc, third)
 	key := w.createKey(w.as(acc), acc, readWrite, first)
-	user, policy := w.parentOf(key), "primecloud-"+w.row(`select id from storage.principal where account_id = $1`, acc)
+	user, policy := w.userBehind(key), "primecloud-"+w.row(`select id from storage.principal where account_id = $1`, acc)
 
 	// A closing that is taken back removes nothing.
 	w.says(stands(acc, "closing", closing, 2))
