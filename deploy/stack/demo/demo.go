@@ -1,6 +1,6 @@
 // Package demo does the main job of the suite through its public doors only and prints
-// each step with its evidence. What it reads from MinIO's administration interface it only
-// reads: to show that the backend really has what the suite said.
+// each step with its evidence. On MinIO itself it only looks whether the backend really has what
+// the suite said, and once it removes a bucket there, to show that this is found.
 package demo
 
 import (
@@ -84,6 +84,7 @@ func Run(ctx context.Context, target Target, out io.Writer) error {
 		{"Hold the account to a quota of bytes", d.quota},
 		{"Preview a lifecycle rule, and open a prefix to everybody for a moment", d.settings},
 		{"Share an object by a link with a password", d.share},
+		{"Remove a bucket behind the suite's back, and see it repaired", d.drift},
 		{"Suspend the account and restore it", d.suspension},
 		{"Read the audit trail of all that", d.audit},
 		{"Export the trail and verify it offline", d.export},

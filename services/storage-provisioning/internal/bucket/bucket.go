@@ -113,10 +113,10 @@ func (b Bucket) Ref() reconcile.Ref {
 func (b Bucket) Mark() Mark { return Mark{ID: b.ID, AccountID: b.AccountID} }
 
 // Wanted is what is wanted of the backend now: the spec, without public access while the
-// account is stopped.
+// account is stopped or the bucket is being purged.
 func (b Bucket) Wanted() Spec {
 	want := b.Spec
-	if b.Stopped {
+	if b.Stopped || b.State == Purging {
 		want.Public = Public{}
 	}
 	return want

@@ -48,6 +48,12 @@ func (s *Service) reachAs(ctx context.Context, tx Tx, b Bucket, state State) (Bu
 	if err := s.accessChanged(ctx, tx, b); err != nil {
 		return Bucket{}, err
 	}
+	if b.Spec.Public != (Public{}) {
+		// Everybody reads past the account's policy.
+		if b.Generation, err = tx.Resources.Touch(ctx, b.Ref(), b.Backend, s.Clock.Now()); err != nil {
+			return Bucket{}, err
+		}
+	}
 	return b, tx.Record.Publish(ctx, eventOf(b, "updated"))
 }
 

@@ -61,9 +61,11 @@ func (s *Service) Restore(ctx context.Context, accountID, name string) (Done, er
 	if !ok {
 		return Done{}, ErrNothingDeleted
 	}
+	spec := was.Bucket.Spec
+	spec.Public = Public{} // opening a bucket to everybody is an act of its own
 	done, err := s.Create(ctx, NewBucket{
 		AccountID: accountID, Name: name, Backend: was.Bucket.Backend,
-		CustomerReference: was.Bucket.CustomerReference, Spec: was.Bucket.Spec,
+		CustomerReference: was.Bucket.CustomerReference, Labels: was.Bucket.Labels, Spec: spec,
 	})
 	if err != nil {
 		return done, err

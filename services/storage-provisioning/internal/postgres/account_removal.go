@@ -144,9 +144,16 @@ func (r removalRows) Save(ctx context.Context, m removal.Removal) error {
 	})
 }
 
-// ForgetDeleted removes what is kept of the account's deleted buckets.
-func (r removalRows) ForgetDeleted(ctx context.Context, accountID string) error {
-	return r.q.ForgetDeletedBuckets(ctx, accountID)
+// ForgetRest removes what is kept of the account besides.
+func (r removalRows) ForgetRest(ctx context.Context, accountID string) error {
+	for _, forget := range []func(context.Context, string) error{
+		r.q.ForgetDeletedBuckets, r.q.ForgetQuota, r.q.ForgetQuotaRequests, r.q.ForgetKeyUses, r.q.ForgetMembers,
+	} {
+		if err := forget(ctx, accountID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Closed says whether identity has closed the account for good.

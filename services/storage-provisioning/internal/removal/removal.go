@@ -149,8 +149,9 @@ type Rows interface {
 	Find(ctx context.Context, accountID string) (r Removal, ok bool, err error)
 	// Save writes it.
 	Save(ctx context.Context, r Removal) error
-	// ForgetDeleted removes what is kept of the account's deleted buckets.
-	ForgetDeleted(ctx context.Context, accountID string) error
+	// ForgetRest removes what is kept of the account besides: deleted buckets, quotas and requests
+	// for more, uses of keys, members.
+	ForgetRest(ctx context.Context, accountID string) error
 	// Closed says whether identity has closed the account for good, as far as was heard.
 	Closed(ctx context.Context, accountID string) (bool, error)
 }

@@ -271,7 +271,7 @@ func (s *Service) finish(ctx context.Context, lease reconcile.Lease, r Removal, 
 		if err := s.save(ctx, tx, r); err != nil {
 			return err
 		}
-		if err := tx.Removals.ForgetDeleted(ctx, r.AccountID); err != nil {
+		if err := tx.Removals.ForgetRest(ctx, r.AccountID); err != nil {
 			return err
 		}
 		if err := s.tell(ctx, tx, *r, "completed", audit.Entry{Action: Kind + ".run", Outcome: audit.Succeeded}); err != nil {

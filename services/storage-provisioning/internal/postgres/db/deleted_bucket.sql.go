@@ -19,6 +19,42 @@ func (q *Queries) ForgetDeletedBuckets(ctx context.Context, accountID string) er
 	return err
 }
 
+const forgetKeyUses = `-- name: ForgetKeyUses :exec
+delete from access_key_use where account_id = $1
+`
+
+func (q *Queries) ForgetKeyUses(ctx context.Context, accountID string) error {
+	_, err := q.db.Exec(ctx, forgetKeyUses, accountID)
+	return err
+}
+
+const forgetMembers = `-- name: ForgetMembers :exec
+delete from account_member where account_id = $1
+`
+
+func (q *Queries) ForgetMembers(ctx context.Context, accountID string) error {
+	_, err := q.db.Exec(ctx, forgetMembers, accountID)
+	return err
+}
+
+const forgetQuota = `-- name: ForgetQuota :exec
+delete from account_quota where account_id = $1
+`
+
+func (q *Queries) ForgetQuota(ctx context.Context, accountID string) error {
+	_, err := q.db.Exec(ctx, forgetQuota, accountID)
+	return err
+}
+
+const forgetQuotaRequests = `-- name: ForgetQuotaRequests :exec
+delete from quota_request where account_id = $1
+`
+
+func (q *Queries) ForgetQuotaRequests(ctx context.Context, accountID string) error {
+	_, err := q.db.Exec(ctx, forgetQuotaRequests, accountID)
+	return err
+}
+
 const keepDeletedBucket = `-- name: KeepDeletedBucket :exec
 insert into deleted_bucket (id, account_id, name, bucket, grants, deleted_at, restorable_until)
 select $1, $2, $3, $4, coalesce((

@@ -22,3 +22,15 @@ delete from deleted_bucket where id in (select d.id from deleted_bucket d where 
 
 -- name: ForgetDeletedBuckets :exec
 delete from deleted_bucket where account_id = @account_id;
+
+-- name: ForgetQuota :exec
+delete from account_quota where account_id = @account_id;
+
+-- name: ForgetQuotaRequests :exec
+delete from quota_request where account_id = @account_id;
+
+-- name: ForgetKeyUses :exec
+delete from access_key_use where account_id = @account_id;
+
+-- name: ForgetMembers :exec
+delete from account_member where account_id = @account_id;
