@@ -52,6 +52,8 @@ type BackendWriter interface {
 	MakeBucket(ctx context.Context, name string) error
 	// MarkBucket writes the mark on it; tags that were there before are gone.
 	MarkBucket(ctx context.Context, name string, mark Mark) error
+	// UnmarkBucket takes our mark off and leaves the owner's tags.
+	UnmarkBucket(ctx context.Context, name string, tags map[string]string) error
 	// SetVersioning sets versioning; VersioningOff is never asked for.
 	SetVersioning(ctx context.Context, name string, versioning Versioning) error
 	// SetQuota sets the hard quota; zero removes it.

@@ -90,6 +90,11 @@ type Bucket struct {
 	Observed   int64 `json:"observed"`
 	// Conditions say in words how it is.
 	Conditions []reconcile.Condition `json:"conditions,omitempty"`
+	// Adopting says that it stood on the backend before it was ours, and is being taken over:
+	// see adopt.go.
+	Adopting bool `json:"-"`
+	// note is what the trail says of a change besides.
+	note string
 	// Marked says that our mark was once seen on it, and the bucket not missing since.
 	Marked bool `json:"-"`
 	// SeenAbsentAt is when, and SeenAbsentGeneration for which wish, the backend was seen

@@ -30,7 +30,9 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 		}
 		next := s.sighted(&b, j)
 		was := now.State
+		adopted := b.Adopting && b.Desired == Present
 		if b.Desired == Present {
+			b.Adopting = false
 			b.State, b.Marked, b.SeenAbsentAt, b.SeenAbsentGeneration = settledState(was), true, time.Time{}, 0
 		} else {
 			b.State = Vanishing
@@ -55,7 +57,7 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 				return err
 			}
 		}
-		if was == Conflict || was == Deleting || b.State == Vanishing && was != Vanishing {
+		if adopted || was == Conflict || was == Deleting || b.State == Vanishing && was != Vanishing {
 			if err := s.accessChanged(ctx, tx, b); err != nil {
 				return err
 			}
@@ -78,7 +80,7 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, b Bucket, 
 		return err
 	}
 	entry := audit.Entry{
-		Action: Kind + "." + verbOf(was), Outcome: audit.Succeeded, Target: target(b), AccountID: b.AccountID, After: described(b),
+		Action: Kind + "." + j.bucket.verb(was), Outcome: audit.Succeeded, Target: target(b), AccountID: b.AccountID, After: described(b),
 	}
 	if was == Deleting {
 		entry.Severity, entry.Before, entry.After = audit.Notice, entry.After, nil
@@ -148,7 +150,7 @@ func (s *Service) abandon(ctx context.Context, j job, failure error) (b Bucket, 
 			}
 		}
 		entry := audit.Entry{
-			Action: Kind + "." + verbOf(was), Severity: audit.Warning, Outcome: audit.Failed,
+			Action: Kind + "." + j.bucket.verb(was), Severity: audit.Warning, Outcome: audit.Failed,
 			Reason: operation.FailureOf(failure).Reason, Target: target(b), AccountID: b.AccountID,
 		}
 		if err := publicActOf(&entry, *j.operation, wanted); err != nil {
@@ -174,6 +176,7 @@ func goBack(b *Bucket, o operation.Operation, foreign bool) error {
 		if err := json.Unmarshal(o.Previous, &back); err != nil {
 			return fmt.Errorf("decode what operation %s goes back to: %w", o.ID, err)
 		}
+		b.Adopting = false
 		b.Desired, b.Spec, b.CustomerReference, b.Labels, b.State = Present, back.Spec, back.CustomerReference, back.Labels, back.State
 		if back.Version > 0 && !foreign {
 			b.Version = back.Version - 1 // saving it adds one

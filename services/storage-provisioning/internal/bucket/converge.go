@@ -73,7 +73,18 @@ func (s *Service) converge(ctx context.Context, j *job) error {
 func (s *Service) step(ctx context.Context, j *job, backend Backend, observed Observed) (done bool, err error) {
 	switch verdict := Judge(j.bucket, observed); verdict {
 	case Agrees:
+		if err := s.own(ctx, j); err != nil {
+			return false, err
+		}
 		return true, s.grant(ctx, j)
+	case Adoptable:
+		j.acted = true
+		return false, backend.Settings.SetBucketTags(ctx, j.bucket.Name, j.bucket.Mark(), observed.Spec.Tags)
+	case NothingToAdopt:
+		return false, ErrNothingToAdopt
+	case Taken:
+		j.acted = true
+		return false, backend.Writer.UnmarkBucket(ctx, j.bucket.Name, observed.Spec.Tags)
 	case IsMissing:
 		return false, s.make(ctx, j, backend)
 	case Differs:
@@ -183,7 +194,7 @@ func versioningToSet(want Versioning) Versioning {
 
 // grant sees to it that the account's identity reaches a bucket that is being made.
 func (s *Service) grant(ctx context.Context, j *job) error {
-	if j.bucket.State != Creating || j.granted {
+	if j.bucket.State != Creating && !j.bucket.Adopting || j.bucket.Desired == Absent || j.granted {
 		return nil
 	}
 	if err := s.Principals.Ensure(ctx, j.bucket.AccountID, j.bucket.Backend, j.access); err != nil {

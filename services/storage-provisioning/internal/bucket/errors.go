@@ -23,6 +23,10 @@ var (
 	// ErrVersioningIrreversible refuses to switch versioning off.
 	ErrVersioningIrreversible = errs.New(errs.FailedPrecondition, "VERSIONING_IRREVERSIBLE",
 		"versioning cannot go back to off once it was on; suspend it instead")
+	// ErrNothingToAdopt is for a bucket that is not there to be taken over.
+	ErrNothingToAdopt      = errs.New(errs.NotFound, "NOTHING_TO_ADOPT", "there is no such bucket on the backend; check backend and name")
+	errAdoptionUnsupported = errs.New(errs.FailedPrecondition, "ADOPTION_UNSUPPORTED",
+		"the bucket has a setting on the backend that is none of ours; remove it there first")
 	// ErrFieldNotUpdatable refuses a field of the update mask.
 	ErrFieldNotUpdatable = errs.New(errs.InvalidArgument, "FIELD_NOT_UPDATABLE",
 		"only versioning, quota_bytes, lifecycle_rules, customer_reference, tags, labels, object_lock, default_encryption and cors_rules can be changed so")

@@ -26,14 +26,26 @@ const (
 	Leftover
 	// Foreign is not ours. It is never touched.
 	Foreign
+	// Adoptable is nobody's, and to be taken over as it is.
+	Adoptable
+	// NothingToAdopt was to be taken over and is not there. It is never made.
+	NothingToAdopt
+	// Taken carries our mark from a take-over that was given up.
+	Taken
 )
 
 // Judge compares what is recorded with what was observed. It is the only place that says
 // what is ours.
 func Judge(b Bucket, o Observed) Verdict {
 	switch {
-	case !o.Exists && b.Desired == Absent:
+	case b.Adopting && b.Desired == Absent && o.Exists && o.Mark == b.Mark():
+		return Taken
+	case !o.Exists && b.Desired == Absent, b.Adopting && b.Desired == Absent:
 		return Agrees
+	case b.Adopting && !o.Exists:
+		return NothingToAdopt
+	case b.Adopting && o.Mark == (Mark{}):
+		return Adoptable
 	case !o.Exists:
 		return IsMissing
 	case o.Mark == b.Mark() && b.Desired == Absent:

@@ -130,7 +130,7 @@ func before(b Bucket) previous {
 // begin writes the T1 of a change of the bucket as it now is wanted.
 func (s *Service) begin(ctx context.Context, tx Tx, b *Bucket, back *previous, window change.Window) (change.Begun, error) {
 	intent := change.Intent{Ref: b.Ref(), Backend: b.Backend, Window: window, Audit: audit.Entry{
-		Action: Kind + "." + verbOf(b.State), Target: target(*b), AccountID: b.AccountID, After: described(*b),
+		Action: Kind + "." + b.verb(b.State), Target: target(*b), AccountID: b.AccountID, After: described(*b),
 	}}
 	if back != nil {
 		var err error

@@ -14,12 +14,16 @@ func described(b Bucket) map[string]any {
 	for _, r := range b.Spec.Lifecycle {
 		rules = append(rules, r.String())
 	}
-	return map[string]any{
+	shown := map[string]any{
 		"name": b.Name, "backend": b.Backend, "customer_reference": b.CustomerReference,
 		fieldVersioning: string(b.Spec.Versioning), fieldQuota: fmt.Sprint(b.Spec.QuotaBytes), fieldRules: rules,
 		fieldTags: inTags(b.Spec.Tags), "labels": inTags(b.Labels), fieldLock: b.Spec.Lock.String(),
 		fieldEncryption: b.Spec.Encryption.String(), fieldPublic: b.Spec.Public.String(),
 	}
+	if b.note != "" {
+		shown["reason"] = b.note
+	}
+	return shown
 }
 
 // publicAct makes an entry about a change of public access one of its own: opening is a

@@ -2,8 +2,10 @@ package grpcapi
 
 import (
 	"context"
+	"errors"
 
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 )
 
@@ -55,7 +57,8 @@ func (s *drifts) UnignoreDrift(ctx context.Context, r *storagev1.UnignoreDriftRe
 
 type platformDrifts struct {
 	storagev1.UnimplementedPlatformDriftServiceServer
-	use *drift.Service
+	use     *drift.Service
+	buckets *bucket.Service
 }
 
 func (s *platformDrifts) ListPlatformDrifts(ctx context.Context, r *storagev1.ListPlatformDriftsRequest) (*storagev1.ListPlatformDriftsResponse, error) {
@@ -84,6 +87,17 @@ func (s *platformDrifts) UnignorePlatformDrift(ctx context.Context, r *storagev1
 		return nil, err
 	}
 	return &storagev1.UnignorePlatformDriftResponse{Drift: finding(f)}, nil
+}
+
+func (s *platformDrifts) AdoptBucket(ctx context.Context, r *storagev1.AdoptBucketRequest) (*storagev1.AdoptBucketResponse, error) {
+	done, err := s.buckets.Adopt(ctx, bucket.Adoption{
+		AccountID: r.GetAccountId(), Backend: r.GetBackend(), Name: r.GetBucket(),
+		CustomerReference: r.GetCustomerReference(), Reason: r.GetReason(),
+	})
+	if err := errors.Join(begun(ctx, done.OperationID), err); err != nil {
+		return nil, err
+	}
+	return &storagev1.AdoptBucketResponse{Bucket: Bucket(done.Bucket)}, nil
 }
 
 var driftStandings = map[storagev1.DriftStanding]drift.Standing{

@@ -86,6 +86,20 @@ func (b *Backend) MarkBucket(ctx context.Context, name string, mark bucket.Mark)
 	})
 }
 
+// UnmarkBucket takes our mark off and leaves the owner's tags.
+func (b *Backend) UnmarkBucket(ctx context.Context, name string, owners map[string]string) error {
+	return b.call(ctx, "UnmarkBucket", func(ctx context.Context) error {
+		if len(owners) == 0 {
+			return b.s3.RemoveBucketTagging(ctx, name)
+		}
+		set, err := tags.NewTags(owners, false)
+		if err != nil {
+			return errRejected.WithMessage("the tags cannot be written").Wrap(err)
+		}
+		return b.s3.SetBucketTagging(ctx, name, set)
+	})
+}
+
 // SetVersioning sets versioning.
 func (b *Backend) SetVersioning(ctx context.Context, name string, versioning bucket.Versioning) error {
 	return b.call(ctx, "SetVersioning", func(ctx context.Context) error {

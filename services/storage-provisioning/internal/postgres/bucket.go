@@ -147,7 +147,7 @@ func (r bucketRows) Reserve(ctx context.Context, b bucket.Bucket) (bool, error) 
 	n, err := r.q.ReserveBucket(ctx, db.ReserveBucketParams{
 		ID: b.ID, AccountID: b.AccountID, Backend: b.Backend, Name: b.Name, CustomerReference: b.CustomerReference,
 		Versioning: string(b.Spec.Versioning), QuotaBytes: b.Spec.QuotaBytes, Lifecycle: asked.rules, Labels: asked.labels, Settings: asked.settings,
-		Desired: string(b.Desired), State: string(b.State), Version: b.Version, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
+		Desired: string(b.Desired), State: string(b.State), Version: b.Version, CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt, Adopting: b.Adopting,
 	})
 	return n == 1, err
 }
@@ -183,7 +183,7 @@ func (r bucketRows) Save(ctx context.Context, b bucket.Bucket) (int64, error) {
 		Versioning: string(b.Spec.Versioning), QuotaBytes: b.Spec.QuotaBytes, Lifecycle: asked.rules, Labels: asked.labels, Settings: asked.settings,
 		Desired: string(b.Desired), State: string(b.State), Marked: b.Marked, SeenAbsentAt: orNull(b.SeenAbsentAt),
 		SeenAbsentGeneration: b.SeenAbsentGeneration, Unsure: b.Unsure, SightedAt: orNull(b.SightedAt),
-		CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt,
+		CreatedAt: b.CreatedAt, UpdatedAt: b.UpdatedAt, Adopting: b.Adopting,
 	})
 }
 
@@ -231,7 +231,7 @@ func bucketOf(row db.LoadBucketRow, err error) (bucket.Bucket, bool, error) {
 		Spec:    bucket.Spec{Versioning: bucket.Versioning(r.Versioning), QuotaBytes: r.QuotaBytes},
 		Desired: bucket.Desired(r.Desired), State: bucket.State(r.State), Version: r.Version,
 		Generation: row.Generation, Observed: row.Observed, Stopped: row.Stopped,
-		Marked: r.Marked, SeenAbsentAt: orZero(r.SeenAbsentAt), SeenAbsentGeneration: r.SeenAbsentGeneration,
+		Marked: r.Marked, Adopting: r.Adopting, SeenAbsentAt: orZero(r.SeenAbsentAt), SeenAbsentGeneration: r.SeenAbsentGeneration,
 		Sighting:  change.Sighting{Unsure: r.Unsure, SightedAt: orZero(r.SightedAt)},
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}

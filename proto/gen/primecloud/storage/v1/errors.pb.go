@@ -193,6 +193,12 @@ const (
 	ErrorReason_ERROR_REASON_DRIFT_NOT_REPAIRABLE ErrorReason = 91
 	// The finding does not stand any more. Nothing is to be done.
 	ErrorReason_ERROR_REASON_DRIFT_REPAIRED ErrorReason = 92
+	// There is no bucket of this name on the backend that could be adopted. Check backend and
+	// name.
+	ErrorReason_ERROR_REASON_NOTHING_TO_ADOPT ErrorReason = 93
+	// The bucket has a setting on the backend that is none of ours; the message says which.
+	// Remove it there first.
+	ErrorReason_ERROR_REASON_ADOPTION_UNSUPPORTED ErrorReason = 94
 )
 
 // Enum value maps for ErrorReason.
@@ -269,6 +275,8 @@ var (
 		90: "ERROR_REASON_DRIFT_NOT_FOUND",
 		91: "ERROR_REASON_DRIFT_NOT_REPAIRABLE",
 		92: "ERROR_REASON_DRIFT_REPAIRED",
+		93: "ERROR_REASON_NOTHING_TO_ADOPT",
+		94: "ERROR_REASON_ADOPTION_UNSUPPORTED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                  0,
@@ -342,6 +350,8 @@ var (
 		"ERROR_REASON_DRIFT_NOT_FOUND":              90,
 		"ERROR_REASON_DRIFT_NOT_REPAIRABLE":         91,
 		"ERROR_REASON_DRIFT_REPAIRED":               92,
+		"ERROR_REASON_NOTHING_TO_ADOPT":             93,
+		"ERROR_REASON_ADOPTION_UNSUPPORTED":         94,
 	}
 )
 
@@ -376,7 +386,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xeb\x14\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xb5\x15\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -449,7 +459,9 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\"ERROR_REASON_QUOTA_REQUEST_INVALID\x10U\x12 \n" +
 	"\x1cERROR_REASON_DRIFT_NOT_FOUND\x10Z\x12%\n" +
 	"!ERROR_REASON_DRIFT_NOT_REPAIRABLE\x10[\x12\x1f\n" +
-	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x1bERROR_REASON_DRIFT_REPAIRED\x10\\\x12!\n" +
+	"\x1dERROR_REASON_NOTHING_TO_ADOPT\x10]\x12%\n" +
+	"!ERROR_REASON_ADOPTION_UNSUPPORTED\x10^BLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_errors_proto_rawDescOnce sync.Once

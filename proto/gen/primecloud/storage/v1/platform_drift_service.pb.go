@@ -363,11 +363,139 @@ func (x *UnignorePlatformDriftResponse) GetDrift() *Drift {
 	return nil
 }
 
+// AdoptBucketRequest says which bucket becomes whose.
+type AdoptBucketRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account that it is for.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// The backend that it stands on; the default one when empty.
+	Backend string `protobuf:"bytes,2,opt,name=backend,proto3" json:"backend,omitempty"`
+	// Its name.
+	Bucket string `protobuf:"bytes,3,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Why, in 1 to 500 characters; it stands in the account's trail.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Optional reference of the owner's own.
+	CustomerReference string `protobuf:"bytes,5,opt,name=customer_reference,json=customerReference,proto3" json:"customer_reference,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *AdoptBucketRequest) Reset() {
+	*x = AdoptBucketRequest{}
+	mi := &file_primecloud_storage_v1_platform_drift_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptBucketRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptBucketRequest) ProtoMessage() {}
+
+func (x *AdoptBucketRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_platform_drift_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptBucketRequest.ProtoReflect.Descriptor instead.
+func (*AdoptBucketRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_platform_drift_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AdoptBucketRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *AdoptBucketRequest) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
+func (x *AdoptBucketRequest) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *AdoptBucketRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *AdoptBucketRequest) GetCustomerReference() string {
+	if x != nil {
+		return x.CustomerReference
+	}
+	return ""
+}
+
+// AdoptBucketResponse is the bucket.
+type AdoptBucketResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The bucket, which the account's keys reach from now on.
+	Bucket        *Bucket `protobuf:"bytes,1,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptBucketResponse) Reset() {
+	*x = AdoptBucketResponse{}
+	mi := &file_primecloud_storage_v1_platform_drift_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptBucketResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptBucketResponse) ProtoMessage() {}
+
+func (x *AdoptBucketResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_platform_drift_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptBucketResponse.ProtoReflect.Descriptor instead.
+func (*AdoptBucketResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_platform_drift_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *AdoptBucketResponse) GetBucket() *Bucket {
+	if x != nil {
+		return x.Bucket
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_platform_drift_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_platform_drift_service_proto_rawDesc = "" +
 	"\n" +
-	"2primecloud/storage/v1/platform_drift_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a#primecloud/options/v1/options.proto\x1a)primecloud/storage/v1/drift_service.proto\"\x94\x02\n" +
+	"2primecloud/storage/v1/platform_drift_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a#primecloud/options/v1/options.proto\x1a\"primecloud/storage/v1/bucket.proto\x1a)primecloud/storage/v1/drift_service.proto\"\x94\x02\n" +
 	"\x19ListPlatformDriftsRequest\x12\x1d\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tR\taccountId\x12\x18\n" +
@@ -389,11 +517,22 @@ const file_primecloud_storage_v1_platform_drift_service_proto_rawDesc = "" +
 	"\x1cUnignorePlatformDriftRequest\x12\"\n" +
 	"\bdrift_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\adriftId\"S\n" +
 	"\x1dUnignorePlatformDriftResponse\x122\n" +
-	"\x05drift\x18\x01 \x01(\v2\x1c.primecloud.storage.v1.DriftR\x05drift2\xe4\x04\n" +
+	"\x05drift\x18\x01 \x01(\v2\x1c.primecloud.storage.v1.DriftR\x05drift\"\xd4\x01\n" +
+	"\x12AdoptBucketRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x18\n" +
+	"\abackend\x18\x02 \x01(\tR\abackend\x12\x1f\n" +
+	"\x06bucket\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\x12\"\n" +
+	"\x06reason\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\x127\n" +
+	"\x12customer_reference\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11customerReference\"L\n" +
+	"\x13AdoptBucketResponse\x125\n" +
+	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket2\x87\x06\n" +
 	"\x14PlatformDriftService\x12\xab\x01\n" +
 	"\x12ListPlatformDrifts\x120.primecloud.storage.v1.ListPlatformDriftsRequest\x1a1.primecloud.storage.v1.ListPlatformDriftsResponse\"0\xca\xf3\x18\x06\b\x05\x12\x02\a\b\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/platform/storageDrifts\x12\xc9\x01\n" +
 	"\x13IgnorePlatformDrift\x121.primecloud.storage.v1.IgnorePlatformDriftRequest\x1a2.primecloud.storage.v1.IgnorePlatformDriftResponse\"K\xca\xf3\x18\x05\b\x05\x12\x01\a\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x028:\x01*b\x05drift\",/v1/platform/storageDrifts/{drift_id}:ignore\x12\xd1\x01\n" +
-	"\x15UnignorePlatformDrift\x123.primecloud.storage.v1.UnignorePlatformDriftRequest\x1a4.primecloud.storage.v1.UnignorePlatformDriftResponse\"M\xca\xf3\x18\x05\b\x05\x12\x01\a\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02::\x01*b\x05drift\"./v1/platform/storageDrifts/{drift_id}:unignoreBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\x15UnignorePlatformDrift\x123.primecloud.storage.v1.UnignorePlatformDriftRequest\x1a4.primecloud.storage.v1.UnignorePlatformDriftResponse\"M\xca\xf3\x18\x05\b\x05\x12\x01\a\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02::\x01*b\x05drift\"./v1/platform/storageDrifts/{drift_id}:unignore\x12\xa0\x01\n" +
+	"\vAdoptBucket\x12).primecloud.storage.v1.AdoptBucketRequest\x1a*.primecloud.storage.v1.AdoptBucketResponse\":\xca\xf3\x18\x05\b\x05\x12\x01\a\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02':\x01*b\x06bucket\"\x1a/v1/platform/buckets:adoptBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_platform_drift_service_proto_rawDescOnce sync.Once
@@ -407,7 +546,7 @@ func file_primecloud_storage_v1_platform_drift_service_proto_rawDescGZIP() []byt
 	return file_primecloud_storage_v1_platform_drift_service_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_platform_drift_service_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_primecloud_storage_v1_platform_drift_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_primecloud_storage_v1_platform_drift_service_proto_goTypes = []any{
 	(*ListPlatformDriftsRequest)(nil),     // 0: primecloud.storage.v1.ListPlatformDriftsRequest
 	(*ListPlatformDriftsResponse)(nil),    // 1: primecloud.storage.v1.ListPlatformDriftsResponse
@@ -415,25 +554,31 @@ var file_primecloud_storage_v1_platform_drift_service_proto_goTypes = []any{
 	(*IgnorePlatformDriftResponse)(nil),   // 3: primecloud.storage.v1.IgnorePlatformDriftResponse
 	(*UnignorePlatformDriftRequest)(nil),  // 4: primecloud.storage.v1.UnignorePlatformDriftRequest
 	(*UnignorePlatformDriftResponse)(nil), // 5: primecloud.storage.v1.UnignorePlatformDriftResponse
-	(DriftStanding)(0),                    // 6: primecloud.storage.v1.DriftStanding
-	(*Drift)(nil),                         // 7: primecloud.storage.v1.Drift
+	(*AdoptBucketRequest)(nil),            // 6: primecloud.storage.v1.AdoptBucketRequest
+	(*AdoptBucketResponse)(nil),           // 7: primecloud.storage.v1.AdoptBucketResponse
+	(DriftStanding)(0),                    // 8: primecloud.storage.v1.DriftStanding
+	(*Drift)(nil),                         // 9: primecloud.storage.v1.Drift
+	(*Bucket)(nil),                        // 10: primecloud.storage.v1.Bucket
 }
 var file_primecloud_storage_v1_platform_drift_service_proto_depIdxs = []int32{
-	6, // 0: primecloud.storage.v1.ListPlatformDriftsRequest.standing:type_name -> primecloud.storage.v1.DriftStanding
-	7, // 1: primecloud.storage.v1.ListPlatformDriftsResponse.drifts:type_name -> primecloud.storage.v1.Drift
-	7, // 2: primecloud.storage.v1.IgnorePlatformDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
-	7, // 3: primecloud.storage.v1.UnignorePlatformDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
-	0, // 4: primecloud.storage.v1.PlatformDriftService.ListPlatformDrifts:input_type -> primecloud.storage.v1.ListPlatformDriftsRequest
-	2, // 5: primecloud.storage.v1.PlatformDriftService.IgnorePlatformDrift:input_type -> primecloud.storage.v1.IgnorePlatformDriftRequest
-	4, // 6: primecloud.storage.v1.PlatformDriftService.UnignorePlatformDrift:input_type -> primecloud.storage.v1.UnignorePlatformDriftRequest
-	1, // 7: primecloud.storage.v1.PlatformDriftService.ListPlatformDrifts:output_type -> primecloud.storage.v1.ListPlatformDriftsResponse
-	3, // 8: primecloud.storage.v1.PlatformDriftService.IgnorePlatformDrift:output_type -> primecloud.storage.v1.IgnorePlatformDriftResponse
-	5, // 9: primecloud.storage.v1.PlatformDriftService.UnignorePlatformDrift:output_type -> primecloud.storage.v1.UnignorePlatformDriftResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	8,  // 0: primecloud.storage.v1.ListPlatformDriftsRequest.standing:type_name -> primecloud.storage.v1.DriftStanding
+	9,  // 1: primecloud.storage.v1.ListPlatformDriftsResponse.drifts:type_name -> primecloud.storage.v1.Drift
+	9,  // 2: primecloud.storage.v1.IgnorePlatformDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
+	9,  // 3: primecloud.storage.v1.UnignorePlatformDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
+	10, // 4: primecloud.storage.v1.AdoptBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
+	0,  // 5: primecloud.storage.v1.PlatformDriftService.ListPlatformDrifts:input_type -> primecloud.storage.v1.ListPlatformDriftsRequest
+	2,  // 6: primecloud.storage.v1.PlatformDriftService.IgnorePlatformDrift:input_type -> primecloud.storage.v1.IgnorePlatformDriftRequest
+	4,  // 7: primecloud.storage.v1.PlatformDriftService.UnignorePlatformDrift:input_type -> primecloud.storage.v1.UnignorePlatformDriftRequest
+	6,  // 8: primecloud.storage.v1.PlatformDriftService.AdoptBucket:input_type -> primecloud.storage.v1.AdoptBucketRequest
+	1,  // 9: primecloud.storage.v1.PlatformDriftService.ListPlatformDrifts:output_type -> primecloud.storage.v1.ListPlatformDriftsResponse
+	3,  // 10: primecloud.storage.v1.PlatformDriftService.IgnorePlatformDrift:output_type -> primecloud.storage.v1.IgnorePlatformDriftResponse
+	5,  // 11: primecloud.storage.v1.PlatformDriftService.UnignorePlatformDrift:output_type -> primecloud.storage.v1.UnignorePlatformDriftResponse
+	7,  // 12: primecloud.storage.v1.PlatformDriftService.AdoptBucket:output_type -> primecloud.storage.v1.AdoptBucketResponse
+	9,  // [9:13] is the sub-list for method output_type
+	5,  // [5:9] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_platform_drift_service_proto_init() }
@@ -441,6 +586,7 @@ func file_primecloud_storage_v1_platform_drift_service_proto_init() {
 	if File_primecloud_storage_v1_platform_drift_service_proto != nil {
 		return
 	}
+	file_primecloud_storage_v1_bucket_proto_init()
 	file_primecloud_storage_v1_drift_service_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -448,7 +594,7 @@ func file_primecloud_storage_v1_platform_drift_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_platform_drift_service_proto_rawDesc), len(file_primecloud_storage_v1_platform_drift_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,7 @@ const (
 	PlatformDriftService_ListPlatformDrifts_FullMethodName    = "/primecloud.storage.v1.PlatformDriftService/ListPlatformDrifts"
 	PlatformDriftService_IgnorePlatformDrift_FullMethodName   = "/primecloud.storage.v1.PlatformDriftService/IgnorePlatformDrift"
 	PlatformDriftService_UnignorePlatformDrift_FullMethodName = "/primecloud.storage.v1.PlatformDriftService/UnignorePlatformDrift"
+	PlatformDriftService_AdoptBucket_FullMethodName           = "/primecloud.storage.v1.PlatformDriftService/AdoptBucket"
 )
 
 // PlatformDriftServiceClient is the client API for PlatformDriftService service.
@@ -37,6 +38,11 @@ type PlatformDriftServiceClient interface {
 	IgnorePlatformDrift(ctx context.Context, in *IgnorePlatformDriftRequest, opts ...grpc.CallOption) (*IgnorePlatformDriftResponse, error)
 	// UnignorePlatformDrift takes that back.
 	UnignorePlatformDrift(ctx context.Context, in *UnignorePlatformDriftRequest, opts ...grpc.CallOption) (*UnignorePlatformDriftResponse, error)
+	// AdoptBucket takes a bucket that stands on a backend under management for an account, as
+	// it is set up there, content and all. A bucket that carries the mark of another account is
+	// refused; one that carries the account's own, as after a restored database, gets the id
+	// it had.
+	AdoptBucket(ctx context.Context, in *AdoptBucketRequest, opts ...grpc.CallOption) (*AdoptBucketResponse, error)
 }
 
 type platformDriftServiceClient struct {
@@ -77,6 +83,16 @@ func (c *platformDriftServiceClient) UnignorePlatformDrift(ctx context.Context, 
 	return out, nil
 }
 
+func (c *platformDriftServiceClient) AdoptBucket(ctx context.Context, in *AdoptBucketRequest, opts ...grpc.CallOption) (*AdoptBucketResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AdoptBucketResponse)
+	err := c.cc.Invoke(ctx, PlatformDriftService_AdoptBucket_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PlatformDriftServiceServer is the server API for PlatformDriftService service.
 // All implementations must embed UnimplementedPlatformDriftServiceServer
 // for forward compatibility.
@@ -90,6 +106,11 @@ type PlatformDriftServiceServer interface {
 	IgnorePlatformDrift(context.Context, *IgnorePlatformDriftRequest) (*IgnorePlatformDriftResponse, error)
 	// UnignorePlatformDrift takes that back.
 	UnignorePlatformDrift(context.Context, *UnignorePlatformDriftRequest) (*UnignorePlatformDriftResponse, error)
+	// AdoptBucket takes a bucket that stands on a backend under management for an account, as
+	// it is set up there, content and all. A bucket that carries the mark of another account is
+	// refused; one that carries the account's own, as after a restored database, gets the id
+	// it had.
+	AdoptBucket(context.Context, *AdoptBucketRequest) (*AdoptBucketResponse, error)
 	mustEmbedUnimplementedPlatformDriftServiceServer()
 }
 
@@ -108,6 +129,9 @@ func (UnimplementedPlatformDriftServiceServer) IgnorePlatformDrift(context.Conte
 }
 func (UnimplementedPlatformDriftServiceServer) UnignorePlatformDrift(context.Context, *UnignorePlatformDriftRequest) (*UnignorePlatformDriftResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UnignorePlatformDrift not implemented")
+}
+func (UnimplementedPlatformDriftServiceServer) AdoptBucket(context.Context, *AdoptBucketRequest) (*AdoptBucketResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AdoptBucket not implemented")
 }
 func (UnimplementedPlatformDriftServiceServer) mustEmbedUnimplementedPlatformDriftServiceServer() {}
 func (UnimplementedPlatformDriftServiceServer) testEmbeddedByValue()                              {}
@@ -184,6 +208,24 @@ func _PlatformDriftService_UnignorePlatformDrift_Handler(srv interface{}, ctx co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PlatformDriftService_AdoptBucket_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdoptBucketRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PlatformDriftServiceServer).AdoptBucket(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PlatformDriftService_AdoptBucket_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PlatformDriftServiceServer).AdoptBucket(ctx, req.(*AdoptBucketRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PlatformDriftService_ServiceDesc is the grpc.ServiceDesc for PlatformDriftService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -202,6 +244,10 @@ var PlatformDriftService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UnignorePlatformDrift",
 			Handler:    _PlatformDriftService_UnignorePlatformDrift_Handler,
+		},
+		{
+			MethodName: "AdoptBucket",
+			Handler:    _PlatformDriftService_AdoptBucket_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -78,7 +78,7 @@ func (q *Queries) AccessKeysOfAccount(ctx context.Context, accountID string) ([]
 }
 
 const bucketsOfAccount = `-- name: BucketsOfAccount :many
-select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
+select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, bucket.adopting, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
     exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
@@ -124,6 +124,7 @@ func (q *Queries) BucketsOfAccount(ctx context.Context, accountID string) ([]Buc
 			&i.Bucket.UpdatedAt,
 			&i.Bucket.Labels,
 			&i.Bucket.Settings,
+			&i.Bucket.Adopting,
 			&i.Generation,
 			&i.Observed,
 			&i.Conditions,

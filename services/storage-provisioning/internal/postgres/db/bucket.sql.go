@@ -11,7 +11,7 @@ import (
 )
 
 const bucketsOfBackend = `-- name: BucketsOfBackend :many
-select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
+select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, bucket.adopting, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, '[]'::jsonb as conditions,
     exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
@@ -64,6 +64,7 @@ func (q *Queries) BucketsOfBackend(ctx context.Context, arg BucketsOfBackendPara
 			&i.Bucket.UpdatedAt,
 			&i.Bucket.Labels,
 			&i.Bucket.Settings,
+			&i.Bucket.Adopting,
 			&i.Generation,
 			&i.Observed,
 			&i.Conditions,
@@ -80,7 +81,7 @@ func (q *Queries) BucketsOfBackend(ctx context.Context, arg BucketsOfBackendPara
 }
 
 const getBucket = `-- name: GetBucket :one
-select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
+select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, bucket.adopting, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
     exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
@@ -124,6 +125,7 @@ func (q *Queries) GetBucket(ctx context.Context, arg GetBucketParams) (GetBucket
 		&i.Bucket.UpdatedAt,
 		&i.Bucket.Labels,
 		&i.Bucket.Settings,
+		&i.Bucket.Adopting,
 		&i.Generation,
 		&i.Observed,
 		&i.Conditions,
@@ -133,7 +135,7 @@ func (q *Queries) GetBucket(ctx context.Context, arg GetBucketParams) (GetBucket
 }
 
 const listBuckets = `-- name: ListBuckets :many
-select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
+select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, bucket.adopting, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
     exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
@@ -206,6 +208,7 @@ func (q *Queries) ListBuckets(ctx context.Context, arg ListBucketsParams) ([]Lis
 			&i.Bucket.UpdatedAt,
 			&i.Bucket.Labels,
 			&i.Bucket.Settings,
+			&i.Bucket.Adopting,
 			&i.Generation,
 			&i.Observed,
 			&i.Conditions,
@@ -222,7 +225,7 @@ func (q *Queries) ListBuckets(ctx context.Context, arg ListBucketsParams) ([]Lis
 }
 
 const loadBucket = `-- name: LoadBucket :one
-select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, coalesce(m.generation, 0)::bigint as generation,
+select bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, bucket.adopting, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
     exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
@@ -261,6 +264,7 @@ func (q *Queries) LoadBucket(ctx context.Context, id string) (LoadBucketRow, err
 		&i.Bucket.UpdatedAt,
 		&i.Bucket.Labels,
 		&i.Bucket.Settings,
+		&i.Bucket.Adopting,
 		&i.Generation,
 		&i.Observed,
 		&i.Conditions,
@@ -398,9 +402,9 @@ func (q *Queries) RemoveBucket(ctx context.Context, id string) error {
 
 const reserveBucket = `-- name: ReserveBucket :execrows
 insert into bucket (id, account_id, backend, name, customer_reference, versioning, quota_bytes, lifecycle, desired, state,
-    version, marked, seen_absent_at, seen_absent_generation, unsure, sighted_at, created_at, updated_at, labels, settings)
+    version, marked, seen_absent_at, seen_absent_generation, unsure, sighted_at, created_at, updated_at, labels, settings, adopting)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-    $11, false, null, 0, false, null, $12, $13, $14, $15)
+    $11, false, null, 0, false, null, $12, $13, $14, $15, $16)
 on conflict do nothing
 `
 
@@ -420,6 +424,7 @@ type ReserveBucketParams struct {
 	UpdatedAt         time.Time
 	Labels            []byte
 	Settings          []byte
+	Adopting          bool
 }
 
 func (q *Queries) ReserveBucket(ctx context.Context, arg ReserveBucketParams) (int64, error) {
@@ -439,6 +444,7 @@ func (q *Queries) ReserveBucket(ctx context.Context, arg ReserveBucketParams) (i
 		arg.UpdatedAt,
 		arg.Labels,
 		arg.Settings,
+		arg.Adopting,
 	)
 	if err != nil {
 		return 0, err
@@ -475,8 +481,9 @@ update bucket
 set customer_reference = $1, versioning = $2, quota_bytes = $3, lifecycle = $4,
     desired = $5, state = $6, version = $7, marked = $8, seen_absent_at = $9,
     seen_absent_generation = $10, unsure = $11, sighted_at = $12,
-    created_at = $13, updated_at = $14, labels = $15, settings = $16
-where id = $17
+    created_at = $13, updated_at = $14, labels = $15, settings = $16,
+    adopting = $17
+where id = $18
 returning version
 `
 
@@ -497,6 +504,7 @@ type SaveBucketParams struct {
 	UpdatedAt            time.Time
 	Labels               []byte
 	Settings             []byte
+	Adopting             bool
 	ID                   string
 }
 
@@ -518,6 +526,7 @@ func (q *Queries) SaveBucket(ctx context.Context, arg SaveBucketParams) (int64, 
 		arg.UpdatedAt,
 		arg.Labels,
 		arg.Settings,
+		arg.Adopting,
 		arg.ID,
 	)
 	var version int64

@@ -111,6 +111,7 @@ type Bucket struct {
 	UpdatedAt            time.Time
 	Labels               []byte
 	Settings             []byte
+	Adopting             bool
 }
 
 type BucketGrant struct {

@@ -1,8 +1,8 @@
 -- name: ReserveBucket :execrows
 insert into bucket (id, account_id, backend, name, customer_reference, versioning, quota_bytes, lifecycle, desired, state,
-    version, marked, seen_absent_at, seen_absent_generation, unsure, sighted_at, created_at, updated_at, labels, settings)
+    version, marked, seen_absent_at, seen_absent_generation, unsure, sighted_at, created_at, updated_at, labels, settings, adopting)
 values (@id, @account_id, @backend, @name, @customer_reference, @versioning, @quota_bytes, @lifecycle, @desired, @state,
-    @version, false, null, 0, false, null, @created_at, @updated_at, @labels, @settings)
+    @version, false, null, 0, false, null, @created_at, @updated_at, @labels, @settings, @adopting)
 on conflict do nothing;
 
 -- The row is locked by a statement of its own: one that waits for the lock would go on with what it had read of the
@@ -47,7 +47,8 @@ update bucket
 set customer_reference = @customer_reference, versioning = @versioning, quota_bytes = @quota_bytes, lifecycle = @lifecycle,
     desired = @desired, state = @state, version = @version, marked = @marked, seen_absent_at = @seen_absent_at,
     seen_absent_generation = @seen_absent_generation, unsure = @unsure, sighted_at = @sighted_at,
-    created_at = @created_at, updated_at = @updated_at, labels = @labels, settings = @settings
+    created_at = @created_at, updated_at = @updated_at, labels = @labels, settings = @settings,
+    adopting = @adopting
 where id = @id
 returning version;
 
