@@ -40,7 +40,7 @@ var troubles = []trouble{
 	},
 	{
 		name: "stopped", means: "the server is stopped with SIGSTOP with the request on its way, and does late, after the call, what it was asked",
-		order: struck, strike: (*testkit.Storage).Pause, heal: (*testkit.Storage).Resume,
+		order: struck, strike: stopped, heal: (*testkit.Storage).Resume,
 	},
 	{
 		name: "away", means: "connections are reset, from this request on",
@@ -104,6 +104,21 @@ func slow(by time.Duration, rare bool) trouble {
 }
 
 func killed(s *testkit.Storage) error { return s.Kill() }
+
+// stopped returns when the server answers nothing any more: its threads stop one after the other.
+func stopped(s *testkit.Storage) error {
+	if err := s.Pause(); err != nil {
+		return err
+	}
+	client := http.Client{Timeout: 100 * time.Millisecond}
+	for {
+		response, err := client.Get(s.Endpoint() + "/minio/health/live")
+		if err != nil {
+			return nil //nolint:nilerr // that is what is wanted
+		}
+		_ = response.Body.Close()
+	}
+}
 
 // struck holds the request at which it begins until the server was struck.
 func struck(s *siege, e *testkit.Exchange, first bool) {

@@ -46,7 +46,7 @@ func (w *world) newTrial(operation, step string, t trouble) *trial {
 	proxy := testkit.NewProxy(w.t, w.minio.Endpoint())
 	settings := maps.Clone(w.settings)
 	settings["PRIMECLOUD_STORAGE_BACKEND_ENDPOINT"] = proxy.Endpoint()
-	settings["PRIMECLOUD_STORAGE_DATABASE_CONNS"] = "4"
+	settings["PRIMECLOUD_STORAGE_DATABASE_CONNS"], settings["PRIMECLOUD_STORAGE_ATTEMPT"] = "4", "4s"
 	// It does nothing of its own accord: what the call leaves is for the others.
 	settings["PRIMECLOUD_STORAGE_SWEEP"] = "1h"
 	telemetry := observe.Discard()

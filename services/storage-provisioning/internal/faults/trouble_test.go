@@ -19,7 +19,7 @@ const (
 	// sample is one in how many cells are tried when not all are.
 	sample = 8
 	// together is how many calls are in one trouble at a time.
-	together = 12
+	together = 8
 	// document is what is promised of each trouble.
 	document = "../../docs/fault-matrix.md"
 )
@@ -31,7 +31,7 @@ var deeds = append(slices.Clone(operations), reconcileBucket, presignUpload)
 
 func TestMinIO_in_trouble_at_any_request_the_call_converges_to_what_was_told(t *testing.T) {
 	w := newWorldOn(t, testkit.NewMinIO(t))
-	w.settings["PRIMECLOUD_STORAGE_ATTEMPT"] = "4s"
+	w.settings["PRIMECLOUD_STORAGE_ATTEMPT"] = "10s" // of those that are well; what they prepare must succeed
 	w.build()
 	w.live()
 	w.build() // a second one: two replicas reconcile at once

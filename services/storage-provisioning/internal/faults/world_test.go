@@ -198,7 +198,7 @@ func (w *world) newCell(operation string) *cell {
 	}
 	first := func(operation string) (got credentials) {
 		// A backend that was just started may reset a connection of old.
-		testkit.Eventually(w.t, time.Minute, func() (err error) {
+		testkit.Eventually(w.t, restWithin, func() (err error) {
 			got, err = w.send(call{Operation: operation, Account: c.call.Account, Bucket: c.call.Bucket, Key: "first-" + strings.ReplaceAll(operation, " ", "-")}, c.bearer)
 			if err != nil {
 				err = fmt.Errorf("%s, for a call to come: %w", operation, err)
