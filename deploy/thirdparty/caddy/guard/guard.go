@@ -30,7 +30,7 @@ func init() {
 func refuse(w http.ResponseWriter, status int, code, message string) error {
 	type answer struct {
 		XMLName                            xml.Name `xml:"Error"`
-		Code, Message, Resource, RequestId string   //nolint:revive // S3's own names
+		Code, Message, Resource, RequestId string
 	}
 	body, err := xml.Marshal(answer{Code: code, Message: message})
 	if err != nil {
