@@ -138,6 +138,7 @@ func TestJudge_never_takes_what_is_not_ours(t *testing.T) {
 		if rapid.Bool().Draw(t, "seen absent") {
 			b.SeenAbsentAt = start
 		}
+		b.Adopting = rapid.Bool().Draw(t, "adopting")
 		o := bucket.Observed{Exists: rapid.Bool().Draw(t, "exists")}
 		if o.Exists {
 			o.Mark, o.Spec = rapid.SampledFrom(marks).Draw(t, "mark"), drawSpec(t, "observed")
@@ -147,7 +148,7 @@ func TestJudge_never_takes_what_is_not_ours(t *testing.T) {
 		reserved := o.Exists && o.Mark == (bucket.Mark{}) && !b.SeenAbsentAt.IsZero() && !b.Marked
 		switch verdict {
 		case bucket.Agrees:
-			if b.Desired == bucket.Absent && o.Exists || b.Desired == bucket.Present && (!ours || !b.Spec.MetBy(o.Spec)) {
+			if b.Desired == bucket.Absent && o.Exists && (!b.Adopting || ours) || b.Desired == bucket.Present && (!ours || !b.Spec.MetBy(o.Spec)) {
 				t.Fatalf("%+v agrees with %+v", o, b)
 			}
 		case bucket.IsMissing:
@@ -161,6 +162,18 @@ func TestJudge_never_takes_what_is_not_ours(t *testing.T) {
 		case bucket.Unmarked:
 			if !reserved {
 				t.Fatalf("%+v would be adopted for %+v", o, b)
+			}
+		case bucket.Adoptable:
+			if !b.Adopting || b.Desired == bucket.Absent || o.Mark != (bucket.Mark{}) || !o.Exists {
+				t.Fatalf("%+v would be adopted for %+v", o, b)
+			}
+		case bucket.NothingToAdopt:
+			if !b.Adopting || o.Exists {
+				t.Fatalf("%+v is missing for %+v", o, b)
+			}
+		case bucket.Taken:
+			if !b.Adopting || b.Desired == bucket.Present || !ours {
+				t.Fatalf("the mark would be taken off %+v for %+v", o, b)
 			}
 		case bucket.Foreign:
 			if !o.Exists || ours || reserved {
