@@ -17,8 +17,9 @@ const setAccount = `select set_config('app.account_id', $1, true), set_config('a
 // GetBucketSQL and ListBucketsSQL are the statements of storage-provisioning, word for word;
 // a test holds them against it.
 const (
-	columns = `bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, coalesce(m.generation, 0)::bigint as generation,
-    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+	columns = `bucket.id, bucket.account_id, bucket.backend, bucket.name, bucket.customer_reference, bucket.versioning, bucket.quota_bytes, bucket.lifecycle, bucket.desired, bucket.state, bucket.version, bucket.marked, bucket.seen_absent_at, bucket.seen_absent_generation, bucket.unsure, bucket.sighted_at, bucket.created_at, bucket.updated_at, bucket.labels, bucket.settings, bucket.adopting, coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions,
+    exists (select from account_standing s where s.account_id = bucket.account_id and s.state not in ('', 'active')) as stopped
 from bucket left join managed_resource m on m.kind = 'bucket' and m.id = bucket.id
 `
 	GetBucketSQL = `-- name: GetBucket :one
@@ -30,29 +31,31 @@ select ` + columns + `where bucket.account_id = $1 and bucket.name > $2
     select from bucket_grant where bucket_grant.bucket_id = bucket.id and bucket_grant.user_id = $4))
   and ($5 = '' or bucket.backend = $5)
   and ($6 = '' or bucket.customer_reference = $6)
+  and bucket.labels @> $7
   and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
 order by bucket.name
-limit $7
+limit $8
 `
 )
 
 // bucket is a bucket in JSON.
 type bucket struct {
-	ID                 string      `json:"id"`
-	AccountID          string      `json:"accountId"`
-	Name               string      `json:"name"`
-	Backend            string      `json:"backend"`
-	CustomerReference  string      `json:"customerReference"`
-	Versioning         string      `json:"versioning"`
-	QuotaBytes         int64       `json:"quotaBytes,string"`
-	LifecycleRules     []rule      `json:"lifecycleRules"`
-	State              string      `json:"state"`
-	Generation         int64       `json:"generation,string"`
-	ObservedGeneration int64       `json:"observedGeneration,string"`
-	Conditions         []condition `json:"conditions"`
-	ETag               string      `json:"etag"`
-	CreateTime         time.Time   `json:"createTime"`
-	UpdateTime         time.Time   `json:"updateTime"`
+	ID                 string            `json:"id"`
+	AccountID          string            `json:"accountId"`
+	Name               string            `json:"name"`
+	Backend            string            `json:"backend"`
+	CustomerReference  string            `json:"customerReference"`
+	Versioning         string            `json:"versioning"`
+	QuotaBytes         int64             `json:"quotaBytes,string"`
+	LifecycleRules     []rule            `json:"lifecycleRules"`
+	Labels             map[string]string `json:"labels"`
+	State              string            `json:"state"`
+	Generation         int64             `json:"generation,string"`
+	ObservedGeneration int64             `json:"observedGeneration,string"`
+	Conditions         []condition       `json:"conditions"`
+	ETag               string            `json:"etag"`
+	CreateTime         time.Time         `json:"createTime"`
+	UpdateTime         time.Time         `json:"updateTime"`
 }
 
 type rule struct {
@@ -122,7 +125,7 @@ func (s *server) listBuckets(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "pageSize", http.StatusBadRequest)
 		return
 	}
-	list, err := s.buckets(r.Context(), account, ListBucketsSQL, account, "", true, "", "", "", size+1)
+	list, err := s.buckets(r.Context(), account, ListBucketsSQL, account, "", true, "", "", "", "{}", size+1)
 	answer(w, bucketList{Buckets: list[:min(len(list), size)]}, err)
 }
 
@@ -148,14 +151,14 @@ func (s *server) buckets(ctx context.Context, account, sql string, args ...any) 
 }
 
 func scan(row pgx.CollectableRow) (b bucket, err error) {
-	var lifecycle, conditions []byte
+	var lifecycle, conditions, settings []byte
 	var desired string
 	var version, seenGeneration int64
-	var marked, unsure bool
+	var marked, unsure, adopting, stopped bool
 	var seenAt, sightedAt *time.Time
 	err = row.Scan(&b.ID, &b.AccountID, &b.Backend, &b.Name, &b.CustomerReference, &b.Versioning, &b.QuotaBytes, &lifecycle,
 		&desired, &b.State, &version, &marked, &seenAt, &seenGeneration, &unsure, &sightedAt, &b.CreateTime, &b.UpdateTime,
-		&b.Generation, &b.ObservedGeneration, &conditions)
+		&b.Labels, &settings, &adopting, &b.Generation, &b.ObservedGeneration, &conditions, &stopped)
 	if err != nil {
 		return b, err
 	}
