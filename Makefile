@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.bin:$(PATH)
 MODULES = $(shell go list -m -f '{{.Dir}}')
 # One package at a time: each starts servers of its own and keeps the cores busy by itself, and two side by side starve
 # each other's deadlines.
-GOTEST ?= go test -race -shuffle=on -timeout=20m -p=1
+GOTEST ?= go test -race -shuffle=on -timeout=40m -p=1
 
 .PHONY: help up reset demo test faults bench containers containers-demo containers-test tools servers protos gen mod fmt lint verify build ci release
 
