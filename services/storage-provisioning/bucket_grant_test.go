@@ -117,7 +117,13 @@ var reachable = []string{
 	"AccessKeyService/CreateTemporaryCredentials",
 	"BackendService/ListBackends", "BucketGrantService/ExplainBucketAccess", "BucketService/GetBucket", "BucketService/ListBuckets",
 	"FavouriteService/AddFavourite", "FavouriteService/ListFavourites", "FavouriteService/RemoveFavourite",
-	"ObjectService/PresignDownload", "ObjectService/PresignUpload",
+	"MultipartUploadService/AbortMultipartUpload", "MultipartUploadService/CompleteMultipartUpload",
+	"MultipartUploadService/CreateMultipartUpload", "MultipartUploadService/ListMultipartUploads",
+	"MultipartUploadService/ListParts", "MultipartUploadService/SignParts",
+	"ObjectService/CopyObject", "ObjectService/DeleteObject", "ObjectService/DeleteObjects", "ObjectService/GetObject",
+	"ObjectService/GetObjectTags", "ObjectService/ListObjectVersions", "ObjectService/ListObjects", "ObjectService/MoveObject",
+	"ObjectService/PresignDownload", "ObjectService/PresignPost", "ObjectService/PresignUpload",
+	"ObjectService/RestoreObjectVersion", "ObjectService/SearchObjects", "ObjectService/SetObjectTags", "ObjectService/UndeleteObject",
 	// For anybody with a link.
 	"ShareService/ResolveShare",
 }

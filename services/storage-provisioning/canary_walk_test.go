@@ -27,13 +27,16 @@ func (a *aviary) walk(acc, bucket string, key pair) {
 		"user_id": "usr_" + acc, "backend": "local", "display_name": "a name", "reason": "a reason", "note": "a note",
 		"download_name": "k.txt", "content_type": "text/plain", "prefix": "p/", "object_key": "k", "destination_bucket": bucket,
 		"destination_key": "k2", "source_bucket": bucket, "source_key": "k", "password": "a password", "id": "an-id", "rule_id": "an-id",
+		"networks": "192.0.2.0/24", "allowed_networks": "192.0.2.0/24", "confirm_bucket": bucket, "prefixes": "p/",
+		"etag": "d41d8cd98f00b204e9800998ecf8427e",
 	}
+	with := &filler{words: words, number: 1 << 20}
 	count := 0
 	protoregistry.GlobalFiles.RangeFilesByPackage("primecloud.storage.v1", func(file protoreflect.FileDescriptor) bool {
 		for i := range file.Services().Len() {
 			for j := range file.Services().Get(i).Methods().Len() {
 				count++
-				a.tread(file.Services().Get(i).Methods().Get(j), acc, words)
+				a.tread(file.Services().Get(i).Methods().Get(j), acc, with)
 			}
 		}
 		return true
@@ -45,10 +48,10 @@ func (a *aviary) walk(acc, bucket string, key pair) {
 }
 
 // tread calls one method.
-func (a *aviary) tread(method protoreflect.MethodDescriptor, acc string, words map[protoreflect.Name]string) {
+func (a *aviary) tread(method protoreflect.MethodDescriptor, acc string, with *filler) {
 	a.t.Helper()
 	request, response := dynamicpb.NewMessage(method.Input()), dynamicpb.NewMessage(method.Output())
-	fill(request, words, 4)
+	with.fill(request, deepest)
 	ctx := a.as(acc)
 	if access, _ := proto.GetExtension(method.Options(), optionsv1.E_Access).(*optionsv1.Access); access.GetLevel() == optionsv1.Level_LEVEL_PLATFORM {
 		ctx = a.asClaims(token.Claims{Subject: "usr_operator", Kind: principal.Operator, Role: "platform_admin", Session: "ses_1"})
@@ -93,18 +96,31 @@ func (a *aviary) find(path string, m protoreflect.Message) {
 }
 
 // unsaid are the fields that say more by being absent.
-var unsaid = []protoreflect.Name{"page_token", "etag", "update_mask", "filter", "lifecycle_rules"}
+var unsaid = []protoreflect.Name{
+	"page_token", "update_mask", "filter", "lifecycle_rules", "object_lock", "size_greater_than", "size_less_than",
+	"abort_incomplete_upload_after_days", "key_prefix", "max_upload_bytes",
+}
+
+// deepest is how far messages are filled within messages.
+const deepest = 4
+
+// filler makes requests up.
+type filler struct {
+	words map[protoreflect.Name]string
+	// number grows, so that who asks for more asks for more.
+	number int64
+}
 
 // fill gives every field of a message a value that means something.
-func fill(m protoreflect.Message, words map[protoreflect.Name]string, depth int) {
+func (with *filler) fill(m protoreflect.Message, depth int) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		f := fields.Get(i)
-		if slices.Contains(unsaid, f.Name()) ||
+		if slices.Contains(unsaid, f.Name()) || f.Name() == "etag" && depth == deepest ||
 			f.ContainingOneof() != nil && m.WhichOneof(f.ContainingOneof()) != nil || f.IsMap() {
 			continue
 		}
-		value, ok := made(m, f, words, depth)
+		value, ok := with.made(m, f, depth)
 		if !ok {
 			continue
 		}
@@ -117,10 +133,10 @@ func fill(m protoreflect.Message, words map[protoreflect.Name]string, depth int)
 }
 
 // made is a value for a field.
-func made(m protoreflect.Message, f protoreflect.FieldDescriptor, words map[protoreflect.Name]string, depth int) (protoreflect.Value, bool) {
+func (with *filler) made(m protoreflect.Message, f protoreflect.FieldDescriptor, depth int) (protoreflect.Value, bool) {
 	switch f.Kind() {
 	case protoreflect.StringKind:
-		text, known := words[f.Name()]
+		text, known := with.words[f.Name()]
 		if !known {
 			text = "a-word"
 		}
@@ -130,9 +146,13 @@ func made(m protoreflect.Message, f protoreflect.FieldDescriptor, words map[prot
 	case protoreflect.BoolKind:
 		return protoreflect.ValueOfBool(false), false
 	case protoreflect.Int32Kind:
+		if f.Name() == "minutes" {
+			return protoreflect.ValueOfInt32(15), true
+		}
 		return protoreflect.ValueOfInt32(3), true
 	case protoreflect.Int64Kind:
-		return protoreflect.ValueOfInt64(1 << 20), true
+		with.number++
+		return protoreflect.ValueOfInt64(with.number), true
 	case protoreflect.MessageKind:
 		if depth == 0 {
 			return protoreflect.Value{}, false
@@ -144,7 +164,7 @@ func made(m protoreflect.Message, f protoreflect.FieldDescriptor, words map[prot
 			return protoreflect.Value{}, false
 		}
 		inner := elementOf(m, f)
-		fill(inner, words, depth-1)
+		with.fill(inner, depth-1)
 		return protoreflect.ValueOfMessage(inner), true
 	default:
 		return protoreflect.Value{}, false

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/grpc"
 
@@ -90,6 +91,12 @@ func (l *Links) Serve(ctx context.Context, w http.ResponseWriter, r *http.Reques
 		if err := r.ParseForm(); err != nil {
 			l.fail(v, fault.ErrBodyInvalid.WithMessage("the form cannot be read").Wrap(err))
 			return
+		}
+		for _, field := range []string{"password", "name", "size"} {
+			if !utf8.ValidString(r.PostForm.Get(field)) {
+				l.fail(v, fault.ErrBodyInvalid.WithMessage("the form is no UTF-8"))
+				return
+			}
 		}
 		v.password, v.typed = r.PostForm.Get("password"), r.PostForm.Get("password") != ""
 		request.UploadName = r.PostForm.Get("name")

@@ -96,6 +96,12 @@ func (s *Service) Preview(ctx context.Context, accountID, name string, rule buck
 	if err != nil {
 		return Preview{}, err
 	}
+	switch {
+	case b.State == bucket.Purging:
+		return Preview{}, bucket.ErrPurging
+	case !b.Reachable():
+		return Preview{}, bucket.ErrConflict
+	}
 	rule.ID = cmp.Or(rule.ID, "preview")
 	if err := bucket.CheckRules([]bucket.Rule{rule}); err != nil {
 		return Preview{}, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
 // maxCopy is the largest object that S3 copies in one go, in bytes.
@@ -108,7 +109,7 @@ func (s *Service) Move(ctx context.Context, in NewCopy) (Object, error) {
 		return Object{}, err
 	}
 	var done Object
-	err = s.act(ctx, w.deed("move", audit.Notice), func(ctx context.Context) (_ map[string]any, err error) {
+	move := func(ctx context.Context) (_ map[string]any, err error) {
 		if done, err = w.copy(ctx); err != nil {
 			return nil, err
 		}
@@ -123,7 +124,8 @@ func (s *Service) Move(ctx context.Context, in NewCopy) (Object, error) {
 		}
 		_, err = removeOne(ctx, w.from, in.From)
 		return nil, err
-	})
+	}
+	err = s.reserving(ctx, w.coming(), func() error { return s.act(ctx, w.deed("move", audit.Notice), move) })
 	return done, err
 }
 
@@ -152,14 +154,18 @@ func (s *Service) Restore(ctx context.Context, accountID, bucket string, ref Ref
 		return current, nil
 	}
 	var done Object
-	err = s.act(ctx, deed{
-		verb: "restore_version", account: accountID, bucket: at.bucket, severity: audit.Info, what: []map[string]any{ref.described()},
-	}, func(ctx context.Context) (map[string]any, error) {
+	coming := quota.Upload{AccountID: accountID, BucketID: at.bucket.ID, Key: ref.Key, Size: &old.Size, Lifetime: copyLifetime}
+	restore := func(ctx context.Context) (map[string]any, error) {
 		made, err := at.Store.Copy(ctx, at.login(), Copying{
 			FromBucket: bucket, From: ref, ETag: old.ETag, ToBucket: bucket, Key: ref.Key,
 		})
 		done = copied(made, old)
 		return nil, err
+	}
+	err = s.reserving(ctx, coming, func() error {
+		return s.act(ctx, deed{
+			verb: "restore_version", account: accountID, bucket: at.bucket, severity: audit.Info, what: []map[string]any{ref.described()},
+		}, restore)
 	})
 	return done, err
 }

@@ -17,12 +17,13 @@ const (
 
 // judge says where an account stands with its limits now, and what of that is news. resume is
 // the lower mark in hundredths of the limit. It stops writes at once, by whatever figure says
-// so, and gives them back by a confirmed one alone.
+// so, and gives them back by a confirmed one alone. What is only reserved stops nobody: it may never
+// come, and the stop reaches URLs that were handed out too.
 func judge(q Quota, u Usage, resume int64, now time.Time) (Quota, []notice) {
 	var news []notice
 	hard := q.Limits.Storage.Hard
 	switch {
-	case !q.Stopped() && hard > 0 && u.Used() > hard:
+	case !q.Stopped() && hard > 0 && u.Bytes > hard:
 		q.StoppedAt = now
 		news = append(news, notice{exceededVerb, Storage})
 	case q.Stopped() && (hard == 0 || u.confirmedSince(q.StoppedAt) && u.Used() < share(hard, resume)):

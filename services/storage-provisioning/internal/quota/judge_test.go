@@ -30,9 +30,9 @@ func TestJudge_stops_at_once_and_comes_back_below_the_lower_mark_by_a_confirmed_
 		stopped bool
 		news    string
 	}{
-		{listed(700, 300, noon), false, ""}, // up to the limit
-		{Usage{Bytes: 700, Reserved: 301}, true, "exceeded storage;"},
-		{Usage{Bytes: 1200}, true, "soft_exceeded storage;"},
+		{listed(700, 300, noon), false, ""},            // up to the limit
+		{Usage{Bytes: 700, Reserved: 9000}, false, ""}, // what is only reserved stops nobody
+		{Usage{Bytes: 1200}, true, "exceeded storage;soft_exceeded storage;"},
 		{Usage{Bytes: 100}, true, ""},                                         // reported, not confirmed
 		{listed(100, 0, noon.Add(-time.Hour)), true, ""},                      // counted before writes were stopped
 		{listed(951, 0, noon.Add(time.Hour)), true, "soft_exceeded storage;"}, // above the lower mark

@@ -19,6 +19,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/errs"
+	caller "github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
@@ -33,6 +34,10 @@ const (
 )
 
 const maxPrefixes = 10
+
+// maxExternal is the most for an external person, whose grant may end any time: as long as the
+// longest URL.
+const maxExternal = time.Hour
 
 // Credentials are secret, all of it.
 type Credentials struct {
@@ -149,8 +154,13 @@ func (s *Service) Create(ctx context.Context, in NewCredentials) (Credentials, e
 		return Credentials{}, bucket.ErrNotFound
 	case b.State == bucket.Deleting:
 		return Credentials{}, bucket.ErrDeleting
+	case b.State == bucket.Purging:
+		return Credentials{}, bucket.ErrPurging
 	case !b.Reachable():
 		return Credentials{}, bucket.ErrConflict
+	}
+	if caller.FromContext(ctx).Role == grant.External {
+		in.Lifetime = min(in.Lifetime, maxExternal)
 	}
 	issuer, err := s.Backends.Issuer(b.Backend)
 	if err != nil {

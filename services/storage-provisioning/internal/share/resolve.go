@@ -355,6 +355,6 @@ func (s *Service) entry(ctx context.Context, of Share, outcome Outcome, key stri
 	who, now := account.FromContext(ctx), s.now()
 	return Access{
 		ID: id.New("sha", now), AccountID: of.AccountID, ShareID: of.ID, At: now, Address: who.Address, UserAgent: who.UserAgent,
-		Outcome: outcome, Key: strings.ToValidUTF8(key, "?"),
+		Outcome: outcome, Key: strings.ReplaceAll(strings.ToValidUTF8(key, "?"), "\x00", "?"),
 	}
 }

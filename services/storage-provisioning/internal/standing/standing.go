@@ -32,6 +32,9 @@ const (
 	Closed = "closed"
 )
 
+// ahead is how far in the past a change of a standing is due, so that it comes before the rest.
+const ahead = 24 * time.Hour
+
 // Standing is how an account stands with storage.
 type Standing struct {
 	// AccountID is the account.
@@ -110,7 +113,8 @@ func (s *Service) save(ctx context.Context, tx Tx, was, now Standing) error {
 	if was.Stopped() == now.Stopped() && was.WritesStopped == now.WritesStopped {
 		return nil
 	}
-	if err := tx.Standings.TouchAccess(ctx, now.AccountID, at); err != nil {
+	// Before all that is due for other reasons, such as a pass over everything.
+	if err := tx.Standings.TouchAccess(ctx, now.AccountID, at.Add(-ahead)); err != nil {
 		return err
 	}
 	return tx.Record.Audit(ctx, audit.Entry{

@@ -1815,7 +1815,7 @@ const file_primecloud_storage_v1_access_key_service_proto_rawDesc = "" +
 	"\x15CREDENTIAL_FORMAT_ENV\x10\x01\x12%\n" +
 	"!CREDENTIAL_FORMAT_AWS_CREDENTIALS\x10\x02\x12\x1c\n" +
 	"\x18CREDENTIAL_FORMAT_RCLONE\x10\x03\x12\x1b\n" +
-	"\x17CREDENTIAL_FORMAT_S3CMD\x10\x042\xce\x12\n" +
+	"\x17CREDENTIAL_FORMAT_S3CMD\x10\x042\xd0\x12\n" +
 	"\x10AccessKeyService\x12\xc1\x01\n" +
 	"\x0fCreateAccessKey\x12-.primecloud.storage.v1.CreateAccessKeyRequest\x1a..primecloud.storage.v1.CreateAccessKeyResponse\"O\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write0\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02):\x01*\"$/v1/accounts/{account_id}/accessKeys\x12\xca\x01\n" +
 	"\fGetAccessKey\x12*.primecloud.storage.v1.GetAccessKeyRequest\x1a+.primecloud.storage.v1.GetAccessKeyResponse\"a\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02;b\n" +
@@ -1830,8 +1830,8 @@ const file_primecloud_storage_v1_access_key_service_proto_rawDesc = "" +
 	"access_key\"5/v1/accounts/{account_id}/accessKeys/{key_id}:disable\x12\xdd\x01\n" +
 	"\x0fEnableAccessKey\x12-.primecloud.storage.v1.EnableAccessKeyRequest\x1a..primecloud.storage.v1.EnableAccessKeyResponse\"k\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write0\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02E:\x01*b\n" +
 	"access_key\"4/v1/accounts/{account_id}/accessKeys/{key_id}:enable\x12\xf2\x01\n" +
-	"\x18CheckAccessKeyRevocation\x126.primecloud.storage.v1.CheckAccessKeyRevocationRequest\x1a7.primecloud.storage.v1.CheckAccessKeyRevocationResponse\"e\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02?\x12=/v1/accounts/{account_id}/accessKeys/{key_id}:checkRevocation\x12\xeb\x01\n" +
-	"\x1aCreateTemporaryCredentials\x128.primecloud.storage.v1.CreateTemporaryCredentialsRequest\x1a9.primecloud.storage.v1.CreateTemporaryCredentialsResponse\"X\xca\xf3\x18\x17\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x023:\x01*\"./v1/accounts/{account_id}/temporaryCredentials\x12\xc3\x01\n" +
+	"\x18CheckAccessKeyRevocation\x126.primecloud.storage.v1.CheckAccessKeyRevocationRequest\x1a7.primecloud.storage.v1.CheckAccessKeyRevocationResponse\"e\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02?\x12=/v1/accounts/{account_id}/accessKeys/{key_id}:checkRevocation\x12\xed\x01\n" +
+	"\x1aCreateTemporaryCredentials\x128.primecloud.storage.v1.CreateTemporaryCredentialsRequest\x1a9.primecloud.storage.v1.CreateTemporaryCredentialsResponse\"Z\xca\xf3\x18\x19\b\x04\x12\x04\x01\x02\x03\x06\x1a\rstorage.write0\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x023:\x01*\"./v1/accounts/{account_id}/temporaryCredentials\x12\xc3\x01\n" +
 	"\x0eTestConnection\x12,.primecloud.storage.v1.TestConnectionRequest\x1a-.primecloud.storage.v1.TestConnectionResponse\"T\xca\xf3\x18\x18\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write(\x01\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02.:\x01*\")/v1/accounts/{account_id}/connectionTestsBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (

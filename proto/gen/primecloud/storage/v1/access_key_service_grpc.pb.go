@@ -65,7 +65,8 @@ type AccessKeyServiceClient interface {
 	CheckAccessKeyRevocation(ctx context.Context, in *CheckAccessKeyRevocationRequest, opts ...grpc.CallOption) (*CheckAccessKeyRevocationResponse, error)
 	// CreateTemporaryCredentials returns credentials for a browser or a job that reach what was
 	// asked for and end by themselves. They cannot be shown again or changed; they end early
-	// when the account is suspended. External people get them for buckets granted to them.
+	// when the account is suspended. External people get them for buckets granted to them,
+	// and for an hour at most.
 	CreateTemporaryCredentials(ctx context.Context, in *CreateTemporaryCredentialsRequest, opts ...grpc.CallOption) (*CreateTemporaryCredentialsResponse, error)
 	// TestConnection tries the account's public endpoint with a key, as a client would, and
 	// says in words what works and what is wrong. The secret is used for this and neither kept
@@ -224,7 +225,8 @@ type AccessKeyServiceServer interface {
 	CheckAccessKeyRevocation(context.Context, *CheckAccessKeyRevocationRequest) (*CheckAccessKeyRevocationResponse, error)
 	// CreateTemporaryCredentials returns credentials for a browser or a job that reach what was
 	// asked for and end by themselves. They cannot be shown again or changed; they end early
-	// when the account is suspended. External people get them for buckets granted to them.
+	// when the account is suspended. External people get them for buckets granted to them,
+	// and for an hour at most.
 	CreateTemporaryCredentials(context.Context, *CreateTemporaryCredentialsRequest) (*CreateTemporaryCredentialsResponse, error)
 	// TestConnection tries the account's public endpoint with a key, as a client would, and
 	// says in words what works and what is wrong. The secret is used for this and neither kept

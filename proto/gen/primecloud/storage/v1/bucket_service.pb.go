@@ -1009,13 +1009,13 @@ const file_primecloud_storage_v1_bucket_service_proto_rawDesc = "" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\x1f\n" +
 	"\x06bucket\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06bucket\"P\n" +
 	"\x17ReconcileBucketResponse\x125\n" +
-	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket2\x87\v\n" +
+	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket2\x89\v\n" +
 	"\rBucketService\x12\xbb\x01\n" +
 	"\fCreateBucket\x12*.primecloud.storage.v1.CreateBucketRequest\x1a+.primecloud.storage.v1.CreateBucketResponse\"R\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02.:\x01*b\x06bucket\"!/v1/accounts/{account_id}/buckets\x12\xbb\x01\n" +
 	"\tGetBucket\x12'.primecloud.storage.v1.GetBucketRequest\x1a(.primecloud.storage.v1.GetBucketResponse\"[\xca\xf3\x18\x19\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x024b\x06bucket\x12*/v1/accounts/{account_id}/buckets/{bucket}\x12\xb0\x01\n" +
 	"\vListBuckets\x12).primecloud.storage.v1.ListBucketsRequest\x1a*.primecloud.storage.v1.ListBucketsResponse\"J\xca\xf3\x18\x19\b\x04\x12\x05\x01\x02\x03\x05\x06\x1a\fstorage.read(\x01\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02#\x12!/v1/accounts/{account_id}/buckets\x12\xce\x01\n" +
-	"\fUpdateBucket\x12*.primecloud.storage.v1.UpdateBucketRequest\x1a+.primecloud.storage.v1.UpdateBucketResponse\"e\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02A:\x06bucketb\x06bucket2//v1/accounts/{account_id}/buckets/{bucket_name}\x12\xdf\x01\n" +
-	"\x15SetBucketPublicAccess\x123.primecloud.storage.v1.SetBucketPublicAccessRequest\x1a4.primecloud.storage.v1.SetBucketPublicAccessResponse\"[\xca\xf3\x18\x06\b\x04\x12\x02\x01\x02\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02G:\x01*b\x06bucket\":/v1/accounts/{account_id}/buckets/{bucket}:setPublicAccess\x12\xb9\x01\n" +
+	"\fUpdateBucket\x12*.primecloud.storage.v1.UpdateBucketRequest\x1a+.primecloud.storage.v1.UpdateBucketResponse\"e\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02A:\x06bucketb\x06bucket2//v1/accounts/{account_id}/buckets/{bucket_name}\x12\xe1\x01\n" +
+	"\x15SetBucketPublicAccess\x123.primecloud.storage.v1.SetBucketPublicAccessRequest\x1a4.primecloud.storage.v1.SetBucketPublicAccessResponse\"]\xca\xf3\x18\b\b\x04\x12\x02\x01\x020\x01\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02G:\x01*b\x06bucket\":/v1/accounts/{account_id}/buckets/{bucket}:setPublicAccess\x12\xb9\x01\n" +
 	"\fDeleteBucket\x12*.primecloud.storage.v1.DeleteBucketRequest\x1a+.primecloud.storage.v1.DeleteBucketResponse\"P\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02,**/v1/accounts/{account_id}/buckets/{bucket}\x12\xd7\x01\n" +
 	"\x0fReconcileBucket\x12-.primecloud.storage.v1.ReconcileBucketRequest\x1a..primecloud.storage.v1.ReconcileBucketResponse\"e\xca\xf3\x18\x16\b\x04\x12\x03\x01\x02\x03\x1a\rstorage.write\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02A:\x01*b\x06bucket\"4/v1/accounts/{account_id}/buckets/{bucket}:reconcileBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 

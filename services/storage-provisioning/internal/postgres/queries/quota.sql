@@ -24,10 +24,11 @@ limit @count;
 
 -- name: AccountUsage :one
 select
-    coalesce(sum(u.bytes), 0)::bigint as bytes, coalesce(sum(u.versions), 0)::bigint as versions,
+    coalesce(sum(u.bytes) filter (where b.state <> 'CONFLICT'), 0)::bigint as bytes,
+    coalesce(sum(u.versions) filter (where b.state <> 'CONFLICT'), 0)::bigint as versions,
     coalesce(min(u.measured_at), 'epoch')::timestamptz as measured_at, coalesce(min(u.listed_at), 'epoch')::timestamptz as listed_at,
     coalesce(bool_and(u.source = 'LISTING'), true)::boolean as listed,
-    coalesce(bool_or(u.bucket_id is null and b.marked), false)::boolean as unmeasured,
+    coalesce(bool_or(u.bucket_id is null and b.marked and b.state <> 'CONFLICT'), false)::boolean as unmeasured,
     (select coalesce(sum(r.bytes), 0) from upload_reservation r where r.account_id = @account_id)::bigint as reserved,
     count(*) filter (where b.desired = 'PRESENT' or b.state = 'DELETING') as buckets,
     (select count(*) from access_key k where k.account_id = @account_id and (k.desired = 'PRESENT' or k.state = 'DELETING')) as access_keys
@@ -75,7 +76,7 @@ select b.id, b.account_id, b.backend, b.name, (u.bucket_id is not null)::boolean
     coalesce(u.listing_ms, 0)::bigint as listing_ms, u.tally_began, coalesce(u.tally_after, '')::text as tally_after,
     coalesce(u.tally_bytes, 0)::bigint as tally_bytes, coalesce(u.tally_versions, 0)::bigint as tally_versions
 from bucket b left join bucket_usage u on u.bucket_id = b.id
-where b.marked
+where b.marked and b.state <> 'CONFLICT'
 order by b.account_id, b.id;
 
 -- A pass that was overtaken by another writes nothing.
