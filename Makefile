@@ -25,6 +25,7 @@ demo: servers ## do the main job through the public doors and print each step wi
 
 test: servers ## every test of every module, with the race detector, against the real servers
 	$(GOTEST) work
+	cd deploy/thirdparty/caddy && GOWORK=off $(GOTEST) ./form
 
 faults: servers ## break the suite on purpose and print each step with its outcome
 	@sh deploy/tools/faults.sh

@@ -194,8 +194,10 @@ func sha(s string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func TestAn_object_is_uploaded_by_a_form(t *testing.T) {
-	w := newWorld(t, testkit.MinIO(t))
+func TestAn_object_is_uploaded_by_a_form_through_the_door(t *testing.T) {
+	minio := testkit.MinIO(t)
+	door := testkit.Door(t, minio.MinIO)
+	w := newWorld(t, minio, func(s config.Source) { s["PRIMECLOUD_STORAGE_BACKEND_PUBLIC_ENDPOINT"] = door.Endpoint() })
 	acc, bucket := account(), name()
 	w.create(acc, bucket)
 	ctx := w.as(acc)
@@ -210,6 +212,9 @@ func TestAn_object_is_uploaded_by_a_form(t *testing.T) {
 		return signed
 	}
 	exact := form(func(r *storagev1.PresignPostRequest) { r.Key, r.ContentType = "in/ä.txt", "text/plain" })
+	if !strings.HasPrefix(exact.GetUrl(), door.Endpoint()+"/") {
+		t.Fatal("it is for another host")
+	}
 	for name, c := range map[string]struct {
 		content string
 		change  map[string]string
@@ -260,6 +265,24 @@ func TestAn_object_is_uploaded_by_a_form(t *testing.T) {
 	}
 	_, err := w.objects.PresignPost(ctx, &storagev1.PresignPostRequest{AccountId: acc, Bucket: bucket, KeyPrefix: "a*"})
 	refused(t, err, errs.InvalidArgument, "OBJECT_KEY_INVALID")
+	t.Run("but not in a bucket with default retention, which it would not get", func(t *testing.T) {
+		for rule, lock := range map[string]*storagev1.ObjectLock{
+			"DEFAULT_RETENTION": {DefaultRetention: &storagev1.DefaultRetention{Mode: storagev1.RetentionMode_RETENTION_MODE_GOVERNANCE, Days: 1}},
+			"":                  {},
+		} {
+			made, err := w.makeAsked(acc, &storagev1.CreateBucketRequest{ObjectLock: lock})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.objects.PresignPost(ctx, &storagev1.PresignPostRequest{AccountId: acc, Bucket: made.GetName(), Key: "a"})
+			switch {
+			case rule != "":
+				violated(t, err, "REQUEST_INVALID", rule)
+			case err != nil:
+				t.Errorf("with a lock alone: %v", err)
+			}
+		}
+	})
 }
 
 // post sends the form as a browser would, some fields changed.

@@ -1,6 +1,7 @@
-// Package guard holds what the door needs and Caddy has not: two handlers for S3.
+// Package guard holds what the door needs and Caddy has not: three handlers for S3.
 //
 //   - s3_conditions keeps clients from choosing what MinIO's policy conditions look at;
+//   - s3_forms refuses uploads by form with fields that are MinIO's own;
 //   - s3_limits bounds how often, how much at a time and how slowly clients send.
 //
 // A refusal is an S3 error, as clients expect it. Nothing here logs: what a request carries
@@ -18,12 +19,15 @@ import (
 
 func init() {
 	caddy.RegisterModule(new(Conditions))
+	caddy.RegisterModule(new(Forms))
 	caddy.RegisterModule(new(Limits))
 	httpcaddyfile.RegisterHandlerDirective("s3_conditions", parseConditions)
+	httpcaddyfile.RegisterHandlerDirective("s3_forms", parseForms)
 	httpcaddyfile.RegisterHandlerDirective("s3_limits", parseLimits)
-	// Limits come first of all, conditions with the other changes of headers.
+	// Limits come first of all, conditions with the other changes of headers, and bodies are read when nothing else is wrong.
 	httpcaddyfile.RegisterDirectiveOrder("s3_limits", httpcaddyfile.Before, "map")
 	httpcaddyfile.RegisterDirectiveOrder("s3_conditions", httpcaddyfile.Before, "request_header")
+	httpcaddyfile.RegisterDirectiveOrder("s3_forms", httpcaddyfile.After, "request_header")
 }
 
 // refuse answers in S3's own words.

@@ -13,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
+
+	"github.com/primecloud/primecloud/deploy/thirdparty/caddy/form"
 )
 
 // Limits bounds what one client may ask of the door. Zero means no bound.
@@ -26,7 +28,8 @@ type Limits struct {
 	PerKey     int `json:"per_key,omitempty"`
 	// Open is how many requests of one address may be under way.
 	Open int `json:"open,omitempty"`
-	// Put is the greatest content of one PUT, Other the greatest body of any other request, in bytes.
+	// Put is the greatest content of one PUT, and the greatest file of a form; Other is the greatest body of any other
+	// request. All in bytes.
 	Put   int64 `json:"put,omitempty"`
 	Other int64 `json:"other,omitempty"`
 	// Stalled is how long a body may stand still.
@@ -79,8 +82,14 @@ func (l *Limits) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 
 // bounds are the greatest content of a request and the greatest body it may come in.
 func (l *Limits) bounds(r *http.Request) (most, body int64) {
-	if r.Method == http.MethodPut {
+	switch {
+	case r.Method == http.MethodPut:
 		return l.Put, l.Put + framing
+	case isForm(r) && l.Put > 0:
+		// The form's other fields come on top, before the file and behind it.
+		return l.Put + 2*form.MaxHead, l.Put + 2*form.MaxHead
+	case isForm(r):
+		return 0, 0
 	}
 	return l.Other, l.Other
 }

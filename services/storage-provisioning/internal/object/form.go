@@ -39,6 +39,7 @@ func (in NewForm) url() NewURL {
 
 // PresignForm returns a form that puts one object, signed with credentials that can put that
 // object, or objects under that prefix, and nothing else; it records who is given it, before.
+// A bucket with default retention gets none.
 func (s *Service) PresignForm(ctx context.Context, in NewForm) (SignedForm, error) {
 	if (in.Key == "") == (in.Prefix == "") {
 		return SignedForm{}, invalid("key", "KEY_OR_PREFIX", "give a key or a key_prefix, and not both")
@@ -57,6 +58,10 @@ func (s *Service) PresignForm(ctx context.Context, in NewForm) (SignedForm, erro
 	at, err := s.enter(ctx, in.AccountID, in.Bucket, grant.Upload)
 	if err != nil {
 		return SignedForm{}, err
+	}
+	// MinIO gives an object by form no default retention, whereas every other upload gets it.
+	if at.bucket.Spec.Lock.Mode != "" {
+		return SignedForm{}, invalid("bucket", "DEFAULT_RETENTION", "has default retention, which an upload by form would not get; use PresignUpload")
 	}
 	scope := Scope{Login: at.login()}
 	if in.Key != "" {

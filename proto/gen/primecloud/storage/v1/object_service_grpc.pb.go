@@ -95,8 +95,9 @@ type ObjectServiceClient interface {
 	SetObjectTags(ctx context.Context, in *SetObjectTagsRequest, opts ...grpc.CallOption) (*SetObjectTagsResponse, error)
 	// PresignPost returns the address and the fields of an HTML form that puts one object, with
 	// rules for its size and type, signed with credentials that can put that object, or objects
-	// under that prefix, and nothing else. An external person needs a grant to write. Where the
-	// shipped door stands before the backend, it answers forms with 403: use PresignUpload there.
+	// under that prefix, and nothing else. An external person needs a grant to write. MinIO holds a
+	// form against neither the bucket's default retention, so a bucket that has one gets no form
+	// (REQUEST_INVALID), nor the bucket's own hard quota; the account's quota holds.
 	PresignPost(ctx context.Context, in *PresignPostRequest, opts ...grpc.CallOption) (*PresignPostResponse, error)
 }
 
@@ -317,8 +318,9 @@ type ObjectServiceServer interface {
 	SetObjectTags(context.Context, *SetObjectTagsRequest) (*SetObjectTagsResponse, error)
 	// PresignPost returns the address and the fields of an HTML form that puts one object, with
 	// rules for its size and type, signed with credentials that can put that object, or objects
-	// under that prefix, and nothing else. An external person needs a grant to write. Where the
-	// shipped door stands before the backend, it answers forms with 403: use PresignUpload there.
+	// under that prefix, and nothing else. An external person needs a grant to write. MinIO holds a
+	// form against neither the bucket's default retention, so a bucket that has one gets no form
+	// (REQUEST_INVALID), nor the bucket's own hard quota; the account's quota holds.
 	PresignPost(context.Context, *PresignPostRequest) (*PresignPostResponse, error)
 	mustEmbedUnimplementedObjectServiceServer()
 }
