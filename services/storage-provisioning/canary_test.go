@@ -274,6 +274,9 @@ func TestSecrets_and_key_ids_are_in_nothing_that_the_service_puts_out(t *testing
 	a.learn(acc)
 	a.walk(acc, bucket, key)
 	a.mistakes(acc, key)
+	// The walk has purged its bucket, and set limits to its account.
+	acc, bucket = account(), name()
+	a.create(acc, bucket)
 	a.troubled(acc, bucket)
 	a.panics(acc, bucket)
 	a.learn(acc)
