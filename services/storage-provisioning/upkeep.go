@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/operation/pgoperation"
@@ -28,18 +29,27 @@ func (s *Service) fullPass(ctx context.Context, scheduledFor time.Time) error {
 	if err := s.stores.WakeAll(ctx, scheduledFor); err != nil {
 		return err
 	}
-	var failures []error
-	for _, b := range s.backends.List() {
-		began := s.deps.Clock.Now()
-		passed, err := s.use.Buckets.PassOver(ctx, b.Name, scheduledFor)
-		s.bg.metrics.pass(ctx, b.Name, began, s.deps.Clock.Now(), err)
-		if err == nil {
-			s.deps.Telemetry.Logger.InfoContext(ctx, "a pass over a backend ended", "backend", b.Name,
-				"buckets", passed.Buckets, "woken", passed.Woken, "nobodys", passed.Extras)
-		}
-		failures = append(failures, err)
+	backends := s.backends.List()
+	failures := make([]error, len(backends))
+	var passes sync.WaitGroup
+	for i, b := range backends {
+		// All at once: one that does not answer takes no other's time.
+		passes.Go(func() { failures[i] = s.passOver(ctx, b.Name, scheduledFor) })
 	}
+	passes.Wait()
 	return errors.Join(failures...)
+}
+
+// passOver compares one backend with the record, and tells how that went.
+func (s *Service) passOver(ctx context.Context, backend string, scheduledFor time.Time) error {
+	began := s.deps.Clock.Now()
+	passed, err := s.use.Buckets.PassOver(ctx, backend, scheduledFor)
+	s.bg.metrics.pass(ctx, backend, began, s.deps.Clock.Now(), err)
+	if err == nil {
+		s.deps.Telemetry.Logger.InfoContext(ctx, "a pass over a backend ended", "backend", backend,
+			"buckets", passed.Buckets, "woken", passed.Woken, "nobodys", passed.Extras)
+	}
+	return err
 }
 
 // upkeep destroys secrets whose window has ended and sweeps what nobody can need any more.

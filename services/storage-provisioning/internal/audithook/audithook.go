@@ -135,4 +135,9 @@ func take(body io.Reader, hear func(lastuse.Heard)) int {
 	}
 }
 
-func short(text string) string { return text[:min(len(text), maxText)] }
+// short returns as much of a text as is kept, as a text that every database takes: whole
+// characters, and no zero among them. Whoever asks the backend something decides on it.
+func short(text string) string {
+	text = strings.ReplaceAll(text[:min(len(text), maxText)], "\x00", "")
+	return strings.ToValidUTF8(text, "")
+}

@@ -47,6 +47,19 @@ func TestWhat_is_no_use_is_let_go(t *testing.T) {
 	}
 }
 
+func TestA_text_is_kept_as_what_a_database_takes(t *testing.T) {
+	for sent, want := range map[string]string{
+		strings.Repeat("a", 63) + "é": strings.Repeat("a", 63),
+		`Put\u0000Object`:             "PutObject",
+		strings.Repeat("b", 70):       strings.Repeat("b", 64),
+		"PutObject":                   "PutObject",
+	} {
+		if _, heard := deliver(t, "token", strings.Replace(put, "PutObject", sent, 1)); len(heard) != 1 || heard[0].Operation != want {
+			t.Errorf("%q is kept as %v", sent, heard)
+		}
+	}
+}
+
 func TestAStranger_and_rubbish_are_refused(t *testing.T) {
 	if status, heard := deliver(t, "other", put); status != http.StatusForbidden || len(heard) != 0 {
 		t.Errorf("%d %v", status, heard)

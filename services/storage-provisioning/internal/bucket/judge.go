@@ -46,6 +46,8 @@ func Judge(b Bucket, o Observed) Verdict {
 		return NothingToAdopt
 	case b.Adopting && o.Mark == (Mark{}):
 		return Adoptable
+	case !o.Exists && b.State == Purging:
+		return Agrees // it is to go anyway
 	case !o.Exists:
 		return IsMissing
 	case o.Mark == b.Mark() && b.Desired == Absent:

@@ -48,8 +48,8 @@ func (s *Service) reachAs(ctx context.Context, tx Tx, b Bucket, state State) (Bu
 	if err := s.accessChanged(ctx, tx, b); err != nil {
 		return Bucket{}, err
 	}
-	if b.Spec.Public != (Public{}) {
-		// Everybody reads past the account's policy.
+	if state == Ready || b.Spec.Public != (Public{}) {
+		// What went missing meanwhile is made again, and everybody reads past the account's policy.
 		if b.Generation, err = tx.Resources.Touch(ctx, b.Ref(), b.Backend, s.Clock.Now()); err != nil {
 			return Bucket{}, err
 		}

@@ -139,6 +139,7 @@ func TestJudge_never_takes_what_is_not_ours(t *testing.T) {
 			b.SeenAbsentAt = start
 		}
 		b.Adopting = rapid.Bool().Draw(t, "adopting")
+		b.State = rapid.SampledFrom([]bucket.State{bucket.Ready, bucket.Purging}).Draw(t, "state")
 		o := bucket.Observed{Exists: rapid.Bool().Draw(t, "exists")}
 		if o.Exists {
 			o.Mark, o.Spec = rapid.SampledFrom(marks).Draw(t, "mark"), drawSpec(t, "observed")
@@ -148,11 +149,14 @@ func TestJudge_never_takes_what_is_not_ours(t *testing.T) {
 		reserved := o.Exists && o.Mark == (bucket.Mark{}) && !b.SeenAbsentAt.IsZero() && !b.Marked
 		switch verdict {
 		case bucket.Agrees:
-			if b.Desired == bucket.Absent && o.Exists && (!b.Adopting || ours) || b.Desired == bucket.Present && (!ours || !b.Spec.MetBy(o.Spec)) {
+			if b.State == bucket.Purging && !o.Exists {
+				return // it is to go: nobody makes it again
+			}
+			if b.Desired == bucket.Absent && o.Exists && (!b.Adopting || ours) || b.Desired == bucket.Present && (!ours || !b.Wanted().MetBy(o.Spec)) {
 				t.Fatalf("%+v agrees with %+v", o, b)
 			}
 		case bucket.IsMissing:
-			if o.Exists || b.Desired == bucket.Absent {
+			if o.Exists || b.Desired == bucket.Absent || b.State == bucket.Purging {
 				t.Fatalf("%+v is missing for %+v", o, b)
 			}
 		case bucket.Differs, bucket.Leftover:

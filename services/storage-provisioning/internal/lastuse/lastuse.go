@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 )
 
@@ -159,7 +160,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// flush writes what was heard. What cannot be written is heard again.
+// flush writes what was heard. What cannot be written for now is heard again.
 func (s *Service) flush(ctx context.Context) {
 	s.mu.Lock()
 	heard, any, dropped := s.heard, s.any, s.dropped
@@ -177,9 +178,25 @@ func (s *Service) flush(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushWithin)
 	defer cancel()
-	if err := s.Store.RecordUses(ctx, uses, s.Clock.Now()); err != nil {
+	err := s.Store.RecordUses(ctx, uses, s.Clock.Now())
+	switch {
+	case err == nil:
+	case ctx.Err() != nil || passes(err):
 		s.Logger.WarnContext(ctx, "uses of access keys could not be written; they will be tried again", "error", err)
 		s.again(heard)
+	default:
+		// Tried again, one that the database refuses would keep all others from being written.
+		s.Logger.ErrorContext(ctx, "uses of access keys were refused, and are dropped", "error", err, "count", len(uses))
+	}
+}
+
+// passes says whether what has failed so may succeed as it is.
+func passes(err error) bool {
+	switch errs.KindOf(err) {
+	case errs.Unavailable, errs.DeadlineExceeded, errs.Canceled:
+		return true
+	default:
+		return false
 	}
 }
 

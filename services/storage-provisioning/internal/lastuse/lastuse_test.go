@@ -9,17 +9,18 @@ import (
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/clock"
+	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 )
 
 type store struct {
-	fails   bool
+	fails   error
 	written []Counted
 }
 
 func (s *store) RecordUses(_ context.Context, uses []Counted, _ time.Time) error {
-	if s.fails {
-		return errors.New("away")
+	if s.fails != nil {
+		return s.fails
 	}
 	s.written = append(s.written, uses...)
 	return nil
@@ -30,7 +31,7 @@ func (*store) UsesOf(context.Context, string, string, time.Time) ([]accesskey.Us
 }
 
 func TestUses_are_counted_together_and_outlive_a_database_that_is_away(t *testing.T) {
-	kept := &store{fails: true}
+	kept := &store{fails: errs.New(errs.Unavailable, "DATABASE_UNAVAILABLE", "away")}
 	s := NewService(NewLookup([]byte("secret")), Deps{Store: kept, Clock: clock.System(), Logger: slog.New(slog.DiscardHandler)})
 	at := time.Now()
 	use := func(id, operation string, after time.Duration) {
@@ -41,7 +42,7 @@ func TestUses_are_counted_together_and_outlive_a_database_that_is_away(t *testin
 	use("A", "GetObject", 0)
 	s.flush(t.Context())
 	use("A", "PutObject", 3*time.Second)
-	kept.fails = false
+	kept.fails = nil
 	s.flush(t.Context())
 	s.flush(t.Context())
 	if len(kept.written) != 2 {
@@ -54,6 +55,19 @@ func TestUses_are_counted_together_and_outlive_a_database_that_is_away(t *testin
 		if u.Operation == "PutObject" && (u.Count != 3 || !u.Time.Equal(at.Add(3*time.Second))) {
 			t.Errorf("counted %+v", u)
 		}
+	}
+}
+
+func TestUses_that_the_database_refuses_do_not_keep_others_from_being_written(t *testing.T) {
+	kept := &store{fails: errors.New("no such character")}
+	s := NewService(NewLookup([]byte("secret")), Deps{Store: kept, Clock: clock.System(), Logger: slog.New(slog.DiscardHandler)})
+	s.Hear(Heard{KeyID: "A", Use: accesskey.Use{Time: time.Now(), Operation: "refused"}})
+	s.flush(t.Context())
+	kept.fails = nil
+	s.Hear(Heard{KeyID: "A", Use: accesskey.Use{Time: time.Now(), Operation: "sound"}})
+	s.flush(t.Context())
+	if len(kept.written) != 1 || kept.written[0].Operation != "sound" {
+		t.Errorf("wrote %v", kept.written)
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 )
 
-// censusTimeout bounds one answer about everything: some 20 s for 50 000 buckets on two cores.
+// censusTimeout bounds one answer about everything, for whoever asks without a deadline: some
+// 20 s for 50 000 buckets on two cores.
 const censusTimeout = 5 * time.Minute
 
 // ObserveAll visits every bucket, whoever owns it, by one answer of the server. One whose

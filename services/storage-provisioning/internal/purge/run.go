@@ -61,6 +61,13 @@ func (s *Service) step(ctx context.Context, lease reconcile.Lease, p Purge) erro
 		return err
 	case !p.Counted && exists:
 		return s.count(ctx, lease, p, contents)
+	case !p.Counted:
+		// There is nothing to count, and whoever waits for the count is not to wait for ever.
+		return s.settle(ctx, lease, func(p *Purge) time.Time {
+			p.goOn()
+			p.Counted = true
+			return s.Clock.Now()
+		})
 	case p.BeginsAt.IsZero() || s.Clock.Now().Before(p.BeginsAt):
 		return s.settle(ctx, lease, func(p *Purge) time.Time {
 			p.goOn()

@@ -5,12 +5,18 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
+
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 )
 
 const (
 	// longestPass is how long one pass works at most; what it has not got to is next.
 	longestPass = 30 * time.Second
+	// reportWithin is how long a backend has for its report, which it only reads out. One that
+	// needs longer hangs, and no time is spent on it in this pass.
+	reportWithin = 5 * time.Second
 	// lowerAfter is how soon a report of less than we know is looked into.
 	lowerAfter = 10 * time.Minute
 	// lateReservation is how long after its end a reservation of an account far from its
@@ -46,6 +52,9 @@ type pass struct {
 	*Service
 	pace    pace
 	reports map[string]map[string]Size
+	// silent are the backends that did not answer for their report: nothing is counted there, so
+	// that waiting for them takes no time from the others.
+	silent map[string]bool
 	// until is when it begins nothing more.
 	until    time.Time
 	failures []error
@@ -63,14 +72,15 @@ func (s *Service) Measure(ctx context.Context, _ time.Time) error {
 	set := s.Settings
 	p := &pass{
 		Service: s, pace: pace{tick: set.Tick, slow: set.Slow, lower: lowerAfter, rate: set.Rate},
-		reports: map[string]map[string]Size{},
-		// Half of the time: an account near its limit is counted at the next one, whatever else there is to count.
-		until: s.Clock.Now().Add(min(set.Tick/2, longestPass)),
+		reports: map[string]map[string]Size{}, silent: map[string]bool{},
 	}
+	p.hearAll(ctx)
 	accounts, err := p.survey(ctx)
 	if err != nil {
 		return err
 	}
+	// Half of the time: an account near its limit is counted at the next one, whatever else there is to count.
+	p.until = s.Clock.Now().Add(min(set.Tick/2, longestPass))
 	for _, a := range accounts {
 		p.failures = append(p.failures, p.attend(ctx, a))
 	}
@@ -81,15 +91,33 @@ func (s *Service) Measure(ctx context.Context, _ time.Time) error {
 	return nil
 }
 
+// hearAll asks all backends at once for their reports.
+func (p *pass) hearAll(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, reportWithin)
+	defer cancel()
+	names := p.Meters.MeterNames()
+	reports, failures := make([]map[string]Size, len(names)), make([]error, len(names))
+	var asked sync.WaitGroup
+	for i, name := range names {
+		asked.Go(func() {
+			meter, err := p.Meters.Meter(name)
+			if err == nil {
+				reports[i], err = meter.ReportUsage(ctx)
+			}
+			failures[i] = err
+		})
+	}
+	asked.Wait()
+	for i, name := range names {
+		p.reports[name] = reports[i]
+		// One that refuses a report still has what we count ourselves; one that does not answer has nothing for now.
+		p.silent[name] = failures[i] != nil && change.InDoubt(failures[i])
+	}
+	p.failures = append(p.failures, failures...)
+}
+
 // survey returns all accounts, those with the least headroom first.
 func (p *pass) survey(ctx context.Context) ([]*account, error) {
-	for _, name := range p.Meters.MeterNames() {
-		meter, err := p.Meters.Meter(name)
-		if err == nil {
-			p.reports[name], err = meter.ReportUsage(ctx)
-		}
-		p.failures = append(p.failures, err) // what we count ourselves needs no report
-	}
 	holdings, err := p.Measures.Holdings(ctx)
 	if err != nil {
 		return nil, err
@@ -136,7 +164,7 @@ func (p *pass) attend(ctx context.Context, a *account) error {
 	}
 	left, limited := headroom(q, a.usage())
 	for i, f := range a.figures {
-		if !p.pace.due(f, left, limited, p.reports[f.Backend][f.Name], p.now()) || !p.now().Before(p.until) {
+		if p.silent[f.Backend] || !p.pace.due(f, left, limited, p.reports[f.Backend][f.Name], p.now()) || !p.now().Before(p.until) {
 			continue
 		}
 		counted, err := p.count(ctx, f)
