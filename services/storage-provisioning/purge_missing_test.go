@@ -28,3 +28,19 @@ func TestAClosedAccountWhoseBucketIsMissing_is_removed_without_the_bucket_being_
 	}
 	w.forgotten(acc)
 }
+
+func TestAPurgeWhoseBucketCameBack_takes_it_out_of_reach_again_and_removes_it(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
+	acc, bucket := account(), name()
+	w.create(acc, bucket)
+	w.fill(bucket, 3)
+	reached, held := w.calls.hold("minio.CountEntries")
+	p := w.purge(acc, bucket)
+	<-reached
+	w.row(`update storage.bucket set state = 'READY' where name = $1 returning state`, bucket)
+	close(held)
+	if p = w.purged(p, is(done)); w.exists(bucket) || p.GetRemovedEntries() != 3 {
+		t.Errorf("it is said to be %v", p)
+	}
+	w.gone(bucket)
+}

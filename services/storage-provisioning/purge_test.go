@@ -457,7 +457,7 @@ func TestPurge_keeps_off_what_is_not_to_be_removed(t *testing.T) {
 			t.Fatal(err)
 		}
 		relocked(ctx, t, w, made.GetBucket())
-		until, mode := time.Now().Add(8*time.Second), client.Compliance
+		until, mode := time.Now().Add(8*time.Second).Truncate(time.Second), client.Compliance
 		w.put(bucket, "free")
 		if _, err := w.s3().PutObject(ctx, bucket, "kept", strings.NewReader("content"), 7, client.PutObjectOptions{Mode: mode, RetainUntilDate: until}); err != nil {
 			t.Fatal(err)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 )
 
@@ -79,9 +81,7 @@ func (s *Service) PassOver(ctx context.Context, backendName string, since time.T
 			return passed, err
 		}
 	}
-	return passed, s.Inventory.InPlatform(ctx, func(ctx context.Context, tx Tx) error {
-		return s.recordExtras(ctx, tx, backend.Name, extras)
-	})
+	return passed, s.tellExtras(ctx, backend, extras)
 }
 
 // records returns the record of a backend by name.
@@ -109,16 +109,69 @@ func (s *Service) strangers(ctx context.Context, backend string, names []string)
 	return slices.DeleteFunc(names, func(name string) bool { return known[name] }), err
 }
 
-func (s *Service) recordExtras(ctx context.Context, tx Tx, backend string, names []string) error {
-	places := make([]string, 0, len(names))
-	for _, name := range names {
-		place := backend + "/" + name
-		places = append(places, place)
-		extra := drift.Difference{Kind: drift.Extra, Desired: "absent", Observed: "present"}
-		if err := s.drifts(tx).Record(ctx, subject(Bucket{ID: place, Name: name}), extra); err != nil {
-			return err
-		}
+// tellExtras reports what nobody made, and closes the findings of what is gone. That one is
+// not in the answer says only that it is to be looked at: with a finding goes what an operator
+// said of it.
+func (s *Service) tellExtras(ctx context.Context, backend Backend, seen []string) error {
+	still, err := s.overlooked(ctx, backend, seen)
+	if err != nil {
+		return err
 	}
-	_, err := tx.Drifts.GoneExtras(ctx, Kind, backend+"/", places, s.Clock.Now())
-	return err
+	for _, name := range seen {
+		still = append(still, placeOf(backend.Name, name))
+	}
+	return s.Inventory.InPlatform(ctx, func(ctx context.Context, tx Tx) error {
+		for _, name := range seen {
+			extra := drift.Difference{Kind: drift.Extra, Desired: "absent", Observed: "present"}
+			if err := s.drifts(tx).Record(ctx, subject(Bucket{ID: placeOf(backend.Name, name), Name: name}), extra); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Drifts.GoneExtras(ctx, Kind, placeOf(backend.Name, ""), still, s.Clock.Now())
+		return err
+	})
 }
+
+// overlooked returns the places with an open finding, none of those that were seen, where a
+// bucket of nobody's stands all the same, or may: the backend does not say. They are few, and
+// no more are asked about once it does not answer.
+func (s *Service) overlooked(ctx context.Context, backend Backend, seen []string) (still []string, err error) {
+	var open []string
+	err = s.Inventory.InPlatform(ctx, func(ctx context.Context, tx Tx) error {
+		open, err = tx.Drifts.OpenExtras(ctx, Kind, placeOf(backend.Name, ""))
+		return err
+	})
+	visited := make(map[string]bool, len(seen))
+	for _, name := range seen {
+		visited[name] = true
+	}
+	open = slices.DeleteFunc(open, func(place string) bool { return visited[nameAt(backend.Name, place)] })
+	if err != nil || len(open) == 0 {
+		return nil, err
+	}
+	known, err := s.Inventory.Names(ctx, backend.Name)
+	if err != nil {
+		return nil, err
+	}
+	silent := false
+	for _, place := range open {
+		name := nameAt(backend.Name, place)
+		if known[name] {
+			continue // it is somebody's by now
+		}
+		if !silent {
+			observed, err := backend.Reader.ObserveBucket(ctx, name)
+			if err == nil && !observed.Exists {
+				continue
+			}
+			silent = err != nil && change.InDoubt(err)
+		}
+		still = append(still, place)
+	}
+	return still, nil
+}
+
+// placeOf names what nobody made: its backend and its name there. nameAt is the way back.
+func placeOf(backend, name string) string { return backend + "/" + name }
+
+func nameAt(backend, place string) string { return strings.TrimPrefix(place, placeOf(backend, "")) }

@@ -27,6 +27,17 @@ func (s *Service) StartPurge(ctx context.Context, tx Tx, accountID, name, etag s
 	return s.reachAs(ctx, tx, b, Purging)
 }
 
+// ResumePurge takes a bucket out of reach again that is being purged and yet came back, as one
+// does where something else stood in its place. Any other is left alone.
+func (s *Service) ResumePurge(ctx context.Context, tx Tx, id string) error {
+	b, ok, err := tx.Buckets.ByID(ctx, id)
+	if err != nil || !ok || b.State != Ready {
+		return err
+	}
+	_, err = s.reachAs(ctx, tx, b, Purging)
+	return err
+}
+
 // EndPurge brings a bucket back whose purge is cancelled, in the transaction that records so.
 // One that is not being purged is left alone.
 func (s *Service) EndPurge(ctx context.Context, tx Tx, id string) error {

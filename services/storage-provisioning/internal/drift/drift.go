@@ -66,6 +66,9 @@ type Rows interface {
 	Record(ctx context.Context, finding Finding) (fresh bool, err error)
 	// Repaired closes the open findings of a resource and returns how many there were.
 	Repaired(ctx context.Context, resourceKind, resourceID string, at time.Time) (int64, error)
+	// OpenExtras returns the places, which begin so, of resources that nobody made and whose
+	// findings are open, ignored ones included.
+	OpenExtras(ctx context.Context, resourceKind, place string) ([]string, error)
 	// GoneExtras closes the open findings of resources that nobody made whose place begins
 	// so and that are not there any more, and returns how many there were.
 	GoneExtras(ctx context.Context, resourceKind, place string, still []string, at time.Time) (int64, error)

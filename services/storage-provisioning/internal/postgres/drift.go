@@ -113,8 +113,16 @@ func (r driftRows) Repaired(ctx context.Context, kind, id string, at time.Time) 
 	return r.q.RepairedDrifts(ctx, db.RepairedDriftsParams{At: &at, ResourceKind: kind, ResourceID: id})
 }
 
+// OpenExtras returns the places of the open findings of what nobody made.
+func (r driftRows) OpenExtras(ctx context.Context, kind, place string) ([]string, error) {
+	return r.q.OpenExtras(ctx, db.OpenExtrasParams{ResourceKind: kind, Place: place})
+}
+
 // GoneExtras closes the open findings of what nobody made and is gone.
 func (r driftRows) GoneExtras(ctx context.Context, kind, place string, still []string, at time.Time) (int64, error) {
+	if still == nil {
+		still = []string{} // as null it would keep all
+	}
 	return r.q.GoneExtras(ctx, db.GoneExtrasParams{At: &at, ResourceKind: kind, Place: place, Still: still})
 }
 

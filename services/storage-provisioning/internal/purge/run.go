@@ -43,15 +43,25 @@ func (s *Service) step(ctx context.Context, lease reconcile.Lease, p Purge) erro
 		return s.end(ctx, lease)
 	}
 	b, ok, err := s.Store.Bucket(ctx, p.AccountID, p.BucketID)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case ok && b.State == bucket.Deleting:
+	}
+	switch standing(p, b, ok) {
+	case changing:
 		// The call that removes it, or whoever rolls it forward, has not ended yet.
 		return s.settle(ctx, lease, func(*Purge) time.Time { return s.in(again) })
-	case !ok || b.State != bucket.Purging:
-		// It is gone; what has its name or id by now is another one.
+	case gone:
 		return s.end(ctx, lease)
+	case back:
+		return s.settleIn(ctx, lease, func(ctx context.Context, tx Tx, p *Purge) (time.Time, error) {
+			if p.State == Cancelling || p.Ended() {
+				return s.Clock.Now(), nil
+			}
+			return s.Clock.Now(), s.Buckets.ResumePurge(ctx, tx.Tx, p.BucketID)
+		})
+	case displaced:
+		return s.block(ctx, lease, bucket.ErrConflict)
+	case reached:
 	}
 	contents, exists, err := s.look(ctx, p, b)
 	switch {
@@ -83,6 +93,42 @@ func (s *Service) step(ctx context.Context, lease reconcile.Lease, p Purge) erro
 		return s.finish(ctx, lease, p)
 	}
 	return s.remove(ctx, lease, p, contents)
+}
+
+// place is where the bucket of a purge stands in the record.
+type place int
+
+const (
+	// reached is out of reach for all but the purge.
+	reached place = iota
+	// changing is being changed or removed by a call.
+	changing
+	// gone is removed; what has its name or id by now is another one.
+	gone
+	// back is within reach again, though it is to go.
+	back
+	// displaced has something that is not ours in its place.
+	displaced
+)
+
+// standing says where the bucket of a purge stands. Only what is known to be gone ends a purge
+// well: in any other state its content may be there.
+func standing(p Purge, b bucket.Bucket, ok bool) place {
+	switch {
+	case ok && b.State == bucket.Purging:
+		return reached
+	case ok && b.State == bucket.Deleting:
+		return changing
+	case !ok || b.Desired == bucket.Absent || b.State == bucket.Creating || p.LastStep:
+		// After the last step it is gone too, whatever was made under its name since.
+		return gone
+	case b.State == bucket.Conflict:
+		return displaced
+	case b.State == bucket.Ready:
+		return back
+	default:
+		return changing
+	}
 }
 
 // look holds what stands on the backend against the bucket, and sees to it that the account's

@@ -103,6 +103,8 @@ type Backends interface {
 type Buckets interface {
 	// StartPurge takes a bucket out of reach.
 	StartPurge(ctx context.Context, tx bucket.Tx, accountID, name, etag string) (bucket.Bucket, error)
+	// ResumePurge takes it out of reach again, if it has come back.
+	ResumePurge(ctx context.Context, tx bucket.Tx, id string) error
 	// EndPurge brings it back.
 	EndPurge(ctx context.Context, tx bucket.Tx, id string) error
 	// DeletePurged removes it once it is empty.

@@ -202,6 +202,37 @@ func (q *Queries) LockDrift(ctx context.Context, id string) (Drift, error) {
 	return i, err
 }
 
+const openExtras = `-- name: OpenExtras :many
+select resource_id from drift
+where resource_kind = $1 and kind = 'EXTRA' and account_id = '' and repaired_at is null
+  and starts_with(resource_id, $2)
+`
+
+type OpenExtrasParams struct {
+	ResourceKind string
+	Place        string
+}
+
+func (q *Queries) OpenExtras(ctx context.Context, arg OpenExtrasParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, openExtras, arg.ResourceKind, arg.Place)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var resource_id string
+		if err := rows.Scan(&resource_id); err != nil {
+			return nil, err
+		}
+		items = append(items, resource_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const recordDrift = `-- name: RecordDrift :execrows
 insert into drift (id, account_id, resource_kind, resource_id, resource_name, kind, field, desired, observed, detected_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

@@ -7,6 +7,11 @@ on conflict (resource_kind, resource_id, kind, field) where repaired_at is null 
 update drift set repaired_at = @at
 where resource_kind = @resource_kind and resource_id = @resource_id and repaired_at is null;
 
+-- name: OpenExtras :many
+select resource_id from drift
+where resource_kind = @resource_kind and kind = 'EXTRA' and account_id = '' and repaired_at is null
+  and starts_with(resource_id, @place);
+
 -- name: GoneExtras :execrows
 update drift set repaired_at = @at
 where resource_kind = @resource_kind and kind = 'EXTRA' and account_id = '' and repaired_at is null
