@@ -346,7 +346,9 @@ func (a *aviary) troubled(acc, bucket string) {
 			a.learn(acc)
 			a.learn(fresh)
 			a.proxy.Order(nil)
+			mu.Lock() // what hung may still be on its way
 			a.t.Logf("%s from request %d: %d requests", trouble, from, n)
+			mu.Unlock()
 		}
 	}
 }
