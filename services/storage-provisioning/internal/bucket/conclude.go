@@ -36,6 +36,11 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 			b.State, b.Marked, b.SeenAbsentAt, b.SeenAbsentGeneration = settledState(was), true, time.Time{}, 0
 		} else {
 			b.State = Vanishing
+			if !b.Adopting {
+				// It was seen gone. What comes up empty and unmarked is the backend's doing: MinIO makes
+				// every bucket again that it had listed when it started, also one removed since.
+				b.Marked, b.SeenAbsentAt, b.SeenAbsentGeneration = false, s.Clock.Now(), b.Generation
+			}
 		}
 		if err := s.saveIfChanged(ctx, tx, was, &b, j); err != nil {
 			return err
