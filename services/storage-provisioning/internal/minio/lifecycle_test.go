@@ -99,7 +99,7 @@ func TestARuleIsAboutTheObjectsThatMinIOAppliesItTo(t *testing.T) {
 		t.Errorf("only %d of all were hit", hit)
 	}
 	t.Run("a preview counts what will be due then", func(t *testing.T) {
-		p := &place{Bucket: bucket.Bucket{Name: n}, backend: b}
+		p := &place{Bucket: bucket.Bucket{Name: n, Desired: bucket.Present, State: bucket.Ready, Marked: true}, backend: b}
 		rule := bucket.Rule{ExpireAfterDays: 3, SizeGreaterThan: 10}
 		today, err := p.at(time.Now()).Preview(ctx, "", n, rule, 0)
 		must(t, err)
@@ -123,6 +123,7 @@ func TestIncompleteUploadsAreAbortedWhenTheirTimeHasComeAndNoSooner(t *testing.T
 	n := name("uploads-")
 	must(t, b.MakeBucket(ctx, n))
 	p := &place{backend: b, Bucket: bucket.Bucket{
+		Desired: bucket.Present, State: bucket.Ready, Marked: true,
 		ID: "bkt_1", AccountID: "acc_1", Name: n, Spec: bucket.Spec{Lifecycle: []bucket.Rule{
 			{ID: "tmp", Prefix: "tmp/", AbortAfterDays: 1}, {ID: "off", AbortAfterDays: 2, Disabled: true},
 		}},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/minio/madmin-go/v3"
 	"github.com/minio/minio-go/v7"
@@ -98,27 +97,17 @@ func (b *Backend) SetPublic(ctx context.Context, name string, public bucket.Publ
 func (b *Backend) Features(ctx context.Context) (bucket.Features, error) {
 	var can bucket.Features
 	err := b.cfg.Around(ctx, "minio.Features", func(ctx context.Context) error {
-		var kms, tiers error
-		var wait sync.WaitGroup
-		wait.Go(func() {
-			kms = b.request(ctx, func(ctx context.Context) error { _, err := b.admin.KMSStatus(ctx); return err })
-		})
-		wait.Go(func() {
-			tiers = b.request(ctx, func(ctx context.Context) error {
-				found, err := b.admin.ListTiers(ctx)
-				can.Tiers = names(found)
-				return err
-			})
-		})
-		wait.Wait()
-		if said, ok := errors.AsType[*trouble](kms); ok && said.code == codeNoKMS {
-			return tiers
+		err := b.request(ctx, func(ctx context.Context) error { _, err := b.admin.KMSStatus(ctx); return err })
+		said, refused := errors.AsType[*trouble](err)
+		if err != nil && (!refused || said.code != codeNoKMS) {
+			return err
 		}
-		if kms != nil {
-			return kms
-		}
-		can.Encryption = true
-		return tiers
+		can.Encryption = err == nil
+		return b.request(ctx, func(ctx context.Context) error {
+			found, err := b.admin.ListTiers(ctx)
+			can.Tiers = names(found)
+			return err
+		})
 	})
 	if err != nil {
 		return bucket.Features{}, err
