@@ -1,12 +1,18 @@
 package servers_test
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7"
+
+	"github.com/primecloud/primecloud/pkg/servers"
 )
 
 func TestDoor_refuses_real_clients_what_is_not_for_tenants(t *testing.T) {
@@ -111,5 +117,34 @@ func ownHeaders(t *testing.T, d *doors, file string) {
 		}
 	} else if !strings.Contains(err.Error(), "SignatureDoesNotMatch") && !strings.Contains(err.Error(), "403") {
 		t.Errorf("the client hears %v", err)
+	}
+}
+
+// A client that sends all before it listens: without the door's patience its connection is reset half a second after the
+// answer, and the answer is lost.
+func TestDoor_says_why_it_refused_to_a_client_that_sends_all_of_a_body_first(t *testing.T) {
+	d := openDoors(t)
+	for _, door := range []*servers.Door{d.http, d.door(t, servers.DoorConfig{Env: []string{"PRIMECLOUD_DOOR_STALLED=0"}})} {
+		const pieces = 20
+		piece := strings.Repeat("x", 1<<20)
+		head := func(expect string) string {
+			return fmt.Sprintf("PUT /%s/k?partNumber=1&uploadId=Li8u HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n%s\r\n", bucket, door.Address(), pieces*len(piece), expect)
+		}
+		conn, reader := conversation(t, door, head(""))
+		for range pieces {
+			if _, err := io.WriteString(conn, piece); err != nil {
+				t.Fatalf("the connection is gone while the client sends: %v", err)
+			}
+			time.Sleep(75 * time.Millisecond)
+		}
+		answered(t, reader, http.StatusNotFound, "<Code>NoSuchUpload</Code>")
+
+		// One that asks first is told at once, and nothing is waited for.
+		_, reader = conversation(t, door, head("Expect: 100-continue\r\n"))
+		answered(t, reader, http.StatusNotFound, "<Code>NoSuchUpload</Code>")
+		began := time.Now()
+		if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) || time.Since(began) > 3*time.Second {
+			t.Errorf("the connection is closed after %s with %v", time.Since(began), err)
+		}
 	}
 }

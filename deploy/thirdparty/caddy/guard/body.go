@@ -14,14 +14,16 @@ import (
 // window is how long a slow body is watched before it is cut.
 const window = time.Minute
 
-// steady puts bounds on standing still and on trickling around the body of a request, and returns what to answer on.
-func (l *Limits) steady(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-	if l.Stalled <= 0 {
-		return w
-	}
-	body := &steadyBody{ReadCloser: r.Body, connection: http.NewResponseController(w), stalled: time.Duration(l.Stalled), slowest: l.Slowest}
-	r.Body = body
-	return &slowAnswer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, body: body}
+// A body that nobody reads on is still taken in, in these bounds, when the answer has been said.
+const (
+	lingerBytes = 64 << 20
+	lingerTime  = 30 * time.Second
+	lingerStill = 5 * time.Second
+)
+
+// steady puts bounds on standing still and on trickling around the body of a request.
+func (l *Limits) steady(w http.ResponseWriter, r *http.Request) *steadyBody {
+	return &steadyBody{ReadCloser: r.Body, connection: http.NewResponseController(w), stalled: time.Duration(l.Stalled), slowest: l.Slowest}
 }
 
 // slowAnswer tells a client that was too slow so. The server takes its deadline for a client that is gone, and Caddy would
@@ -52,16 +54,17 @@ type steadyBody struct {
 	deadline time.Time
 	waited   time.Duration
 	brought  int64
-	// over is set when there is no more to come.
-	over bool
+	// begun is set when somebody asked for the body, over when there is no more to come.
+	begun, over atomic.Bool
 	// slow is set when that is because the client was too slow; the one who answers reads it.
 	slow atomic.Bool
 }
 
 // Read reads with a deadline, which is set anew at most once a second: that is precise enough, and cheap.
 func (b *steadyBody) Read(p []byte) (int, error) {
+	b.begun.Store(true)
 	began := time.Now()
-	if next := began.Add(b.stalled); next.Sub(b.deadline) > min(time.Second, b.stalled/4) {
+	if next := began.Add(b.stalled); b.stalled > 0 && next.Sub(b.deadline) > min(time.Second, b.stalled/4) {
 		if b.connection.SetReadDeadline(next) == nil {
 			b.deadline = next
 		}
@@ -75,7 +78,7 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 		return n, tooSlow
 	case err != nil:
 		// The deadline would hit whoever waits for the answer.
-		b.over = true
+		b.over.Store(true)
 		_ = b.connection.SetReadDeadline(time.Time{})
 		return n, err
 	case b.waited < window:
@@ -88,13 +91,27 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close gives the connection a moment for what is left of a body that nobody wants; the next request gets deadlines of
-// its own.
-func (b *steadyBody) Close() error {
-	if !b.over {
-		_ = b.connection.SetReadDeadline(time.Now().Add(min(b.stalled, 5*time.Second)))
+// Close leaves the body open for linger; the server closes it in the end.
+func (b *steadyBody) Close() error { return nil }
+
+// linger takes in what a client still sends after it got its answer. A client that sends first and listens afterwards
+// would otherwise find a connection that was reset, and never learn what it was refused for.
+func (b *steadyBody) linger(r *http.Request) {
+	// One who waits for a word before sending has got the answer instead; streams of HTTP/2 end one by one.
+	waits := r.Header.Get("Expect") != "" && !b.begun.Load()
+	if b.over.Load() || b.slow.Load() || waits || r.ProtoMajor != 1 || b.connection.Flush() != nil {
+		return
 	}
-	return b.ReadCloser.Close()
+	end, rest := time.Now().Add(lingerTime), make([]byte, 32<<10)
+	for left := lingerBytes; left > 0 && time.Now().Before(end); {
+		if b.connection.SetReadDeadline(time.Now().Add(lingerStill)) != nil {
+			return
+		}
+		n, err := b.ReadCloser.Read(rest)
+		if left -= n; err != nil {
+			return
+		}
+	}
 }
 
 var tooSlow = caddyhttp.Error(http.StatusRequestTimeout, errors.New("the body comes too slowly"))

@@ -43,6 +43,9 @@ func refuse(w http.ResponseWriter, status int, code, message string) error {
 	w.Header().Set("Content-Type", "application/xml")
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
+	} else {
+		// More of the body may be on its way than anyone waits for: no client should go on with this connection.
+		w.Header().Set("Connection", "close")
 	}
 	w.WriteHeader(status)
 	// A client that is gone misses nothing.

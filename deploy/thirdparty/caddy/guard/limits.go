@@ -59,23 +59,26 @@ func (l *Limits) Provision(caddy.Context) error {
 // ServeHTTP passes on what is within the limits.
 func (l *Limits) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	address, now := client(r), time.Now()
-	if !l.addresses.allow(address, now) || !l.keys.allow(keyID(r), now) {
-		return refuse(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
-	}
 	if !l.opened.enter(address) {
 		return refuse(w, http.StatusServiceUnavailable, "SlowDown", "Too many requests of this address are under way.")
 	}
 	defer l.opened.leave(address)
 	most, body := l.bounds(r)
-	if most > 0 && (r.ContentLength > body || content(r) > most) {
-		return refuse(w, http.StatusBadRequest, "EntityTooLarge",
-			fmt.Sprintf("One %s carries at most %s here; upload larger objects in parts.", r.Method, humanize.IBytes(uint64(most))))
-	}
 	if r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0 {
 		if most > 0 && r.ContentLength < 0 {
 			r.Body = http.MaxBytesReader(w, r.Body, body)
 		}
-		w = l.steady(w, r)
+		steady := l.steady(w, r)
+		r.Body = steady
+		w = &slowAnswer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, body: steady}
+		defer steady.linger(r)
+	}
+	if !l.addresses.allow(address, now) || !l.keys.allow(keyID(r), now) {
+		return refuse(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")
+	}
+	if most > 0 && (r.ContentLength > body || content(r) > most) {
+		return refuse(w, http.StatusBadRequest, "EntityTooLarge",
+			fmt.Sprintf("One %s carries at most %s here; upload larger objects in parts.", r.Method, humanize.IBytes(uint64(most))))
 	}
 	return next.ServeHTTP(w, r)
 }
