@@ -199,7 +199,7 @@ func TestOwnersAndAdminsSetListAndDeleteGrants(t *testing.T) {
 		"what the caller has not seen":   {func(r *storagev1.SetBucketGrantRequest) { r.Etag = made.GetEtag() }, errs.Aborted, "ETAG_MISMATCH"},
 		"a bucket that is not there":     {func(r *storagev1.SetBucketGrantRequest) { r.Bucket = "never-was" }, errs.NotFound, "BUCKET_NOT_FOUND"},
 		"a person of whom nobody heard":  {func(r *storagev1.SetBucketGrantRequest) { r.UserId = person() }, errs.NotFound, "EXTERNAL_MEMBER_NOT_FOUND"},
-		"a permission that nobody gets":  {func(r *storagev1.SetBucketGrantRequest) { r.Permission = storagev1.Permission_PERMISSION_WRITE }, errs.InvalidArgument, "REQUEST_INVALID"},
+		"a permission that nobody gets":  {func(r *storagev1.SetBucketGrantRequest) { r.Permission = storagev1.Permission_PERMISSION_LIST }, errs.InvalidArgument, "REQUEST_INVALID"},
 		"a permission that is not there": {func(r *storagev1.SetBucketGrantRequest) { r.Permission = 0 }, errs.InvalidArgument, "REQUEST_INVALID"},
 	} {
 		t.Run(name+" is refused", func(t *testing.T) {

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/primecloud/primecloud/pkg/config"
@@ -48,7 +49,7 @@ func TestADeletionCanBeUndoneForAWhile(t *testing.T) {
 	for _, user := range []string{stays, leaves} {
 		w.eventually(func() error {
 			_, err := w.grants.SetBucketGrant(w.as(acc), &storagev1.SetBucketGrantRequest{
-				AccountId: acc, Bucket: bucket, UserId: user, Permission: storagev1.Permission_PERMISSION_READ,
+				AccountId: acc, Bucket: bucket, UserId: user, Permission: storagev1.Permission_PERMISSION_READ, Prefixes: []string{"a/"},
 			})
 			return err
 		})
@@ -78,7 +79,8 @@ func TestADeletionCanBeUndoneForAWhile(t *testing.T) {
 		t.Errorf("it came back as %v", back)
 	}
 	list, err := w.grants.ListBucketGrants(w.as(acc), &storagev1.ListBucketGrantsRequest{AccountId: acc, Bucket: bucket})
-	if g := list.GetBucketGrants(); err != nil || len(g) != 1 || g[0].GetUserId() != stays || g[0].GetPermission() != storagev1.Permission_PERMISSION_READ {
+	if g := list.GetBucketGrants(); err != nil || len(g) != 1 || g[0].GetUserId() != stays || g[0].GetPermission() != storagev1.Permission_PERMISSION_READ ||
+		!slices.Equal(g[0].GetPrefixes(), []string{"a/"}) {
 		t.Errorf("the grants are %v, %v", g, err)
 	}
 	_, err = w.restore(acc, bucket)

@@ -20,7 +20,9 @@ func (s *invitations) CreateInvitation(
 ) (*identityv1.CreateInvitationResponse, error) {
 	wanted := invitation.Wanted{AccountID: r.GetAccountId(), Email: r.GetEmail(), Role: roleOf(r.GetRole())}
 	for _, g := range r.GetGrants() {
-		wanted.Grants = append(wanted.Grants, invitation.Grant{BucketID: g.GetBucketId(), AccessLevel: g.GetAccessLevel()})
+		wanted.Grants = append(wanted.Grants, invitation.Grant{
+			BucketID: g.GetBucketId(), AccessLevel: g.GetAccessLevel(), Prefixes: g.GetPrefixes(),
+		})
 	}
 	i, err := s.use.Create(ctx, wanted)
 	if err != nil {
@@ -145,7 +147,7 @@ func Invitation(i invitation.Invitation) *identityv1.Invitation {
 		CreateTime: stamp(i.CreateTime), SendTime: stamp(i.SendTime), ExpireTime: stamp(i.ExpireTime), EndTime: stamp(i.EndTime),
 	}
 	for _, g := range i.Grants {
-		shown.Grants = append(shown.Grants, &identityv1.BucketGrant{BucketId: g.BucketID, AccessLevel: g.AccessLevel})
+		shown.Grants = append(shown.Grants, &identityv1.BucketGrant{BucketId: g.BucketID, AccessLevel: g.AccessLevel, Prefixes: g.Prefixes})
 	}
 	return shown
 }

@@ -90,9 +90,11 @@ const (
 
 // Grant is what an external person shall reach, in storage's words.
 type Grant struct {
-	// BucketID names the bucket, AccessLevel how far it goes.
-	BucketID    string `json:"bucket_id"`
-	AccessLevel string `json:"access_level"`
+	// BucketID names the bucket, AccessLevel how far it goes, and Prefixes which keys it covers:
+	// none for all.
+	BucketID    string   `json:"bucket_id"`
+	AccessLevel string   `json:"access_level"`
+	Prefixes    []string `json:"prefixes,omitempty"`
 }
 
 // Invitation offers a role in an account to whoever proves an address.

@@ -2,6 +2,7 @@ package invitation
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/audit"
@@ -46,6 +47,9 @@ func (i Invitation) describe() map[string]any {
 		grants := make([]map[string]any, len(i.Grants))
 		for n, g := range i.Grants {
 			grants[n] = map[string]any{"bucket_id": g.BucketID, "access_level": g.AccessLevel}
+			if len(g.Prefixes) > 0 {
+				grants[n]["prefixes"] = strings.Join(g.Prefixes, " ")
+			}
 		}
 		described["grants"] = grants
 	}

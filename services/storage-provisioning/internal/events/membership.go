@@ -88,7 +88,7 @@ func acceptanceOf(e event.Event) (grant.Acceptance, error) {
 	}
 	if access.RoleName(i.GetRole()) == grant.External {
 		for _, g := range i.GetGrants() {
-			a.Offers = append(a.Offers, grant.Offer{BucketID: g.GetBucketId(), AccessLevel: g.GetAccessLevel()})
+			a.Offers = append(a.Offers, grant.Offer{BucketID: g.GetBucketId(), AccessLevel: g.GetAccessLevel(), Prefixes: g.GetPrefixes()})
 		}
 	}
 	return a, about(e, a.AccountID, a.UserID, a.MembershipVersion)

@@ -30,7 +30,7 @@ func NewService(d Deps) *Service { return &Service{Deps: d} }
 
 // Add notes something for the caller. What they have noted already stays as it is.
 func (s *Service) Add(ctx context.Context, at Place) (Favourite, error) {
-	if err := s.Gate.Admit(ctx, at.AccountID, at.Bucket, grant.See); err != nil {
+	if err := s.Gate.Admit(ctx, at.AccountID, at.Bucket, grant.See, at.Path); err != nil {
 		return Favourite{}, err
 	}
 	if err := checkPath(at.Path); err != nil {

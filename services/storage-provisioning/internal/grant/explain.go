@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/principal"
@@ -54,9 +55,10 @@ func (s *Service) Explain(ctx context.Context, at Place) (Access, error) {
 	for _, act := range Acts {
 		err := s.Declared(act, who, at.AccountID)
 		if err == nil {
-			err = gate.Admit(principal.NewContext(ctx, who), at.AccountID, at.Bucket, act)
+			// Whether they may at all: within the first of the grant's prefixes is as within any.
+			err = gate.Admit(principal.NewContext(ctx, who), at.AccountID, at.Bucket, act, held.Prefixes[:min(1, len(held.Prefixes))]...)
 		}
-		access.Abilities = append(access.Abilities, ability(act, who, err))
+		access.Abilities = append(access.Abilities, ability(act, who, held.Prefixes, err))
 	}
 	return access, nil
 }
@@ -100,7 +102,7 @@ func (k known) Held(context.Context, string, string, string) (Grant, bool, error
 	return k.grant, k.found, nil
 }
 
-func ability(act Act, who principal.Principal, refusal error) Ability {
+func ability(act Act, who principal.Principal, prefixes []string, refusal error) Ability {
 	e, refused := errs.As(refusal)
 	switch {
 	case errors.Is(refusal, ErrBucketNotFound):
@@ -109,6 +111,8 @@ func ability(act Act, who principal.Principal, refusal error) Ability {
 		return Ability{Act: act, Reason: e.Reason(), Explanation: "their grant does not go so far; give them more"}
 	case refused:
 		return Ability{Act: act, Reason: e.Reason(), Explanation: e.Message()}
+	case who.Role == External && act != See && len(prefixes) > 0:
+		return Ability{Act: act, Allowed: true, Explanation: "their grant lets them, where keys begin with " + strings.Join(prefixes, ", ")}
 	case who.Role == External:
 		return Ability{Act: act, Allowed: true, Explanation: "their grant lets them"}
 	default:

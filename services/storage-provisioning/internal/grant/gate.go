@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/primecloud/primecloud/pkg/principal"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 )
 
 // Act is what somebody wants with a bucket.
@@ -60,10 +59,12 @@ func NewGate(lookup Lookup) *Gate { return &Gate{lookup: lookup} }
 // Scope returns which buckets the caller in ctx may see.
 func (g *Gate) Scope(ctx context.Context) Scope { return ScopeOf(principal.FromContext(ctx)) }
 
-// Admit returns nil when the caller in ctx may do so with the account's bucket of that name:
-// ErrBucketNotFound for a bucket that they must not know of, be it there or not, ErrTooLow
-// for one that they reach otherwise. It comes before anything else is learnt of the bucket.
-func (g *Gate) Admit(ctx context.Context, accountID, bucket string, act Act) error {
+// Admit returns nil when the caller in ctx may do so on these keys, or prefixes of keys, of the
+// account's bucket of that name; without any it is about the whole bucket. Otherwise it
+// returns ErrBucketNotFound for a bucket that they must not know of, be it there or not,
+// and ErrTooLow or ErrTooNarrow for one that they reach otherwise. It comes before anything
+// else is learnt of the bucket.
+func (g *Gate) Admit(ctx context.Context, accountID, bucket string, act Act, on ...string) error {
 	scope := g.Scope(ctx)
 	if scope.All {
 		return nil
@@ -75,17 +76,6 @@ func (g *Gate) Admit(ctx context.Context, accountID, bucket string, act Act) err
 	case !ok:
 		return ErrBucketNotFound
 	default:
-		return allows(held.Permission, act)
-	}
-}
-
-// allows says whether a permission suffices for an act.
-func allows(held policy.Permission, act Act) error {
-	reads, writes := held == policy.Read || held == policy.ReadWrite, held == policy.Write || held == policy.ReadWrite
-	switch {
-	case act == See && (reads || writes), act == Download && reads, act == Upload && writes:
-		return nil
-	default:
-		return ErrTooLow
+		return held.allows(act, on)
 	}
 }

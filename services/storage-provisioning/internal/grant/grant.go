@@ -36,6 +36,12 @@ var (
 	// ErrTooLow is for an external person whose grant on the bucket does not go so far.
 	ErrTooLow = errs.New(errs.PermissionDenied, "BUCKET_GRANT_TOO_LOW",
 		"your grant on this bucket does not go so far; ask an admin of the account")
+	// ErrTooNarrow is for an external person whose grant covers folders of the bucket, and not
+	// what the call is about.
+	ErrTooNarrow = errs.New(errs.PermissionDenied, "BUCKET_GRANT_TOO_NARROW",
+		"your grant on this bucket covers only some folders; name a key or a prefix within, or ask an admin of the account")
+	errPrefixInvalid = errs.New(errs.InvalidArgument, "GRANT_PATTERN_INVALID",
+		"a prefix cannot be kept apart from what it must not reach; see the violations")
 	// ErrNotFound is for a person without a grant on the bucket.
 	ErrNotFound = errs.New(errs.NotFound, "BUCKET_GRANT_NOT_FOUND", "this person has no grant on the bucket")
 	// ErrMemberNotFound is for somebody who is no external member, as far as storage has heard.
@@ -52,7 +58,7 @@ var (
 	errBusy = errs.New(errs.Aborted, "OPERATION_IN_PROGRESS", "the bucket is being made or removed")
 
 	// What the trail says of grants of an invitation that were left out.
-	errLevelUnknown      = errs.New(errs.InvalidArgument, "ACCESS_LEVEL_UNKNOWN", "say read or read_write")
+	errLevelUnknown      = errs.New(errs.InvalidArgument, "ACCESS_LEVEL_UNKNOWN", "say read, write or read_write")
 	errMembershipChanged = errs.New(errs.FailedPrecondition, "MEMBERSHIP_CHANGED", "the membership has changed since")
 )
 
@@ -66,8 +72,8 @@ type Grant struct {
 	BucketID, Bucket string
 	// UserID is the person.
 	UserID string
-	// Permission is policy.Read or policy.ReadWrite.
-	Permission policy.Permission
+	// Reach is how far it goes.
+	Reach
 	// MembershipVersion is the version of the membership that it belongs to.
 	MembershipVersion int64
 	// Version grows with every change.
@@ -101,5 +107,5 @@ type Bucket struct {
 
 // levels are the permissions in the words of invitations.
 var levels = map[string]policy.Permission{
-	"read": policy.Read, "read_write": policy.ReadWrite, "read-write": policy.ReadWrite,
+	"read": policy.Read, "write": policy.Write, "read_write": policy.ReadWrite, "read-write": policy.ReadWrite,
 }

@@ -47,6 +47,8 @@ func endEarlier(ctx context.Context, tx Tx, accountID, userID string, before int
 type Offer struct {
 	// BucketID names the bucket, AccessLevel how far it goes.
 	BucketID, AccessLevel string
+	// Prefixes are what keys must begin with; none for the whole bucket.
+	Prefixes []string
 }
 
 // Acceptance is an invitation of an external person that was accepted.
@@ -101,6 +103,11 @@ func (s *Service) apply(ctx context.Context, tx Tx, m Member, version int64, off
 	if !known {
 		return errLevelUnknown, nil
 	}
+	reach, err := ReachOf(permission, offer.Prefixes)
+	if err != nil {
+		refusal, _ = errs.As(err)
+		return refusal, nil
+	}
 	b, ok, err := tx.Grants.BucketByID(ctx, m.AccountID, offer.BucketID)
 	switch {
 	case err != nil:
@@ -115,7 +122,7 @@ func (s *Service) apply(ctx context.Context, tx Tx, m Member, version int64, off
 	if err != nil || found {
 		return nil, err
 	}
-	_, err = s.insert(ctx, tx, m, b, permission)
+	_, err = s.insert(ctx, tx, m, b, reach)
 	return nil, err
 }
 

@@ -10,6 +10,7 @@ import (
 type Kept struct {
 	UserID     string            `json:"user_id"`
 	Permission policy.Permission `json:"permission"`
+	Prefixes   []string          `json:"prefixes,omitempty"`
 	// MembershipVersion is the version of the membership that it belonged to.
 	MembershipVersion int64 `json:"membership_version"`
 }
@@ -30,7 +31,7 @@ func (s *Service) Reinstate(ctx context.Context, accountID, bucket string, kept 
 			if _, has, err := tx.Grants.Find(ctx, b, k.UserID); err != nil || has {
 				return err
 			}
-			_, err = s.insert(ctx, tx, m, b, k.Permission)
+			_, err = s.insert(ctx, tx, m, b, Reach{Permission: k.Permission, Prefixes: k.Prefixes})
 			return err
 		})
 		if err != nil {

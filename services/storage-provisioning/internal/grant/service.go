@@ -9,7 +9,6 @@ import (
 	"github.com/primecloud/primecloud/pkg/operation"
 	"github.com/primecloud/primecloud/pkg/page"
 	"github.com/primecloud/primecloud/pkg/principal"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 )
 
 // Deps is what the use cases need. All must be set.
@@ -45,9 +44,13 @@ func (p Place) resource() operation.Resource {
 // Set gives an external member a bucket, or changes what they may do there. Nothing happens
 // when they have it already. A repetition with the same idempotency key gives the grant as
 // it is by now.
-func (s *Service) Set(ctx context.Context, at Place, permission policy.Permission, etag string) (Grant, error) {
+func (s *Service) Set(ctx context.Context, at Place, reach Reach, etag string) (Grant, error) {
+	reach, err := ReachOf(reach.Permission, reach.Prefixes)
+	if err != nil {
+		return Grant{}, err
+	}
 	var result Grant
-	err := s.Store.InAccount(ctx, at.AccountID, func(ctx context.Context, tx Tx) error {
+	err = s.Store.InAccount(ctx, at.AccountID, func(ctx context.Context, tx Tx) error {
 		again, err := tx.Calls.Once(ctx, at.AccountID, at.resource())
 		if err != nil {
 			return err
@@ -55,14 +58,14 @@ func (s *Service) Set(ctx context.Context, at Place, permission policy.Permissio
 		if again {
 			result, err = find(ctx, tx, at)
 		} else {
-			result, err = s.set(ctx, tx, at, permission, etag)
+			result, err = s.set(ctx, tx, at, reach, etag)
 		}
 		return err
 	})
 	return result, err
 }
 
-func (s *Service) set(ctx context.Context, tx Tx, at Place, permission policy.Permission, etag string) (Grant, error) {
+func (s *Service) set(ctx context.Context, tx Tx, at Place, reach Reach, etag string) (Grant, error) {
 	m, err := tx.Grants.Member(ctx, at.AccountID, at.UserID)
 	if err != nil {
 		return Grant{}, err
@@ -85,12 +88,12 @@ func (s *Service) set(ctx context.Context, tx Tx, at Place, permission policy.Pe
 	case etag != "" && (!found || etag != before.ETag()):
 		return Grant{}, ErrETagMismatch
 	case !found:
-		return s.insert(ctx, tx, m, b, permission)
-	case before.Permission == permission:
+		return s.insert(ctx, tx, m, b, reach)
+	case before.equal(reach):
 		return before, nil
 	}
 	after := before
-	after.Permission, after.Version, after.UpdatedAt = permission, before.Version+1, s.now()
+	after.Reach, after.Version, after.UpdatedAt = reach, before.Version+1, s.now()
 	if err := tx.Grants.Save(ctx, after); err != nil {
 		return Grant{}, err
 	}
@@ -98,10 +101,10 @@ func (s *Service) set(ctx context.Context, tx Tx, at Place, permission policy.Pe
 }
 
 // insert makes a grant of the member as they now are.
-func (s *Service) insert(ctx context.Context, tx Tx, m Member, b Bucket, permission policy.Permission) (Grant, error) {
+func (s *Service) insert(ctx context.Context, tx Tx, m Member, b Bucket, reach Reach) (Grant, error) {
 	now := s.now()
 	g := Grant{
-		ID: id.New("bgr", now), AccountID: m.AccountID, BucketID: b.ID, Bucket: b.Name, UserID: m.UserID, Permission: permission,
+		ID: id.New("bgr", now), AccountID: m.AccountID, BucketID: b.ID, Bucket: b.Name, UserID: m.UserID, Reach: reach,
 		MembershipVersion: m.Version, Version: 1, CreatedAt: now, UpdatedAt: now,
 	}
 	if err := tx.Grants.Insert(ctx, g); err != nil {

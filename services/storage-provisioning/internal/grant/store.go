@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/audit"
@@ -26,7 +27,7 @@ type Rows interface {
 	Find(ctx context.Context, b Bucket, userID string) (g Grant, ok bool, err error)
 	// Insert writes a new grant.
 	Insert(ctx context.Context, g Grant) error
-	// Save writes permission, version and time of a grant.
+	// Save writes reach, version and time of a grant.
 	Save(ctx context.Context, g Grant) error
 	// EndOne removes a grant.
 	EndOne(ctx context.Context, id string) error
@@ -109,9 +110,13 @@ func described(g *Grant) map[string]any {
 	if g == nil {
 		return nil
 	}
-	return map[string]any{
+	told := map[string]any{
 		"bucket": g.Bucket, "bucket_id": g.BucketID, "user_id": g.UserID, "permission": string(g.Permission),
 	}
+	if len(g.Prefixes) > 0 {
+		told["prefixes"] = strings.Join(g.Prefixes, " ")
+	}
+	return told
 }
 
 // EndWithBucket removes all grants on a bucket that is removed, in the transaction that

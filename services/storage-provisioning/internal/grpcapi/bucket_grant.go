@@ -15,7 +15,7 @@ type bucketGrants struct {
 
 func (s *bucketGrants) SetBucketGrant(ctx context.Context, r *storagev1.SetBucketGrantRequest) (*storagev1.SetBucketGrantResponse, error) {
 	at := grant.Place{AccountID: r.GetAccountId(), Bucket: r.GetBucket(), UserID: r.GetUserId()}
-	g, err := s.use.Set(ctx, at, permissionOf(r.GetPermission()), r.GetEtag())
+	g, err := s.use.Set(ctx, at, grant.Reach{Permission: permissionOf(r.GetPermission()), Prefixes: r.GetPrefixes()}, r.GetEtag())
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (s *bucketGrants) ExplainBucketAccess(
 func BucketGrant(g grant.Grant) *storagev1.BucketGrant {
 	return &storagev1.BucketGrant{
 		Id: g.ID, AccountId: g.AccountID, Bucket: g.Bucket, BucketId: g.BucketID, UserId: g.UserID,
-		Permission: permissions[g.Permission], Etag: g.ETag(), CreateTime: stamp(g.CreatedAt), UpdateTime: stamp(g.UpdatedAt),
+		Permission: permissions[g.Permission], Prefixes: g.Prefixes, Etag: g.ETag(), CreateTime: stamp(g.CreatedAt), UpdateTime: stamp(g.UpdatedAt),
 	}
 }
 

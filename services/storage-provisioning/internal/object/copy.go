@@ -45,10 +45,10 @@ func (s *Service) open(ctx context.Context, in NewCopy, also ...grant.Act) (way,
 	if in.Bucket == in.ToBucket && in.From.Key == in.ToKey {
 		return way{}, invalid("destination_key", "SAME_OBJECT", "name another place; an old version is brought back with RestoreObjectVersion")
 	}
-	if w.from, err = s.enter(ctx, in.AccountID, in.Bucket, append([]grant.Act{grant.Download}, also...)...); err != nil {
+	if w.from, err = s.enter(ctx, in.AccountID, in.Bucket, []string{in.From.Key}, append([]grant.Act{grant.Download}, also...)...); err != nil {
 		return way{}, err
 	}
-	if w.to, err = s.enter(ctx, in.AccountID, in.ToBucket, grant.Upload); err != nil {
+	if w.to, err = s.enter(ctx, in.AccountID, in.ToBucket, []string{in.ToKey}, grant.Upload); err != nil {
 		return way{}, err
 	}
 	if w.from.bucket.Backend != w.to.bucket.Backend {
@@ -135,7 +135,7 @@ func (s *Service) Restore(ctx context.Context, accountID, bucket string, ref Ref
 	if err := checkStored(ref); err != nil {
 		return Object{}, err
 	}
-	at, err := s.enter(ctx, accountID, bucket, grant.Upload, grant.Download)
+	at, err := s.enter(ctx, accountID, bucket, []string{ref.Key}, grant.Upload, grant.Download)
 	if err != nil {
 		return Object{}, err
 	}

@@ -25,7 +25,7 @@ func (s *Service) Delete(ctx context.Context, accountID, bucket string, ref Ref)
 	if err := checkStored(ref); err != nil {
 		return Removed{}, err
 	}
-	at, err := s.enter(ctx, accountID, bucket, grant.Upload)
+	at, err := s.enter(ctx, accountID, bucket, []string{ref.Key}, grant.Upload)
 	if err != nil {
 		return Removed{}, err
 	}
@@ -52,7 +52,11 @@ func (s *Service) DeleteMany(ctx context.Context, accountID, bucket string, refs
 	if len(refs) == 0 || len(refs) > MaxDelete {
 		return nil, invalid("objects", "COUNT", "name 1 to 1000 objects")
 	}
-	at, err := s.enter(ctx, accountID, bucket, grant.Upload)
+	keys := make([]string, len(refs))
+	for i, ref := range refs {
+		keys[i] = ref.Key
+	}
+	at, err := s.enter(ctx, accountID, bucket, keys, grant.Upload)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +107,7 @@ func (s *Service) Undelete(ctx context.Context, accountID, bucket, key string) (
 	if err := checkStored(Ref{Key: key}); err != nil {
 		return Object{}, err
 	}
-	at, err := s.enter(ctx, accountID, bucket, grant.Upload, grant.Download)
+	at, err := s.enter(ctx, accountID, bucket, []string{key}, grant.Upload, grant.Download)
 	if err != nil {
 		return Object{}, err
 	}
@@ -162,7 +166,7 @@ func (s *Service) SetTags(ctx context.Context, accountID, bucket string, ref Ref
 	if err := checkTags(tags); err != nil {
 		return err
 	}
-	at, err := s.enter(ctx, accountID, bucket, grant.Upload)
+	at, err := s.enter(ctx, accountID, bucket, []string{ref.Key}, grant.Upload)
 	if err != nil {
 		return err
 	}

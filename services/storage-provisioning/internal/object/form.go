@@ -55,7 +55,7 @@ func (s *Service) PresignForm(ctx context.Context, in NewForm) (SignedForm, erro
 	if in.Min < 0 || in.Max < in.Min || in.Max > maxForm {
 		return SignedForm{}, invalid("max_size_bytes", "RANGE", "must lie between min_size_bytes and 5 GiB")
 	}
-	at, err := s.enter(ctx, in.AccountID, in.Bucket, grant.Upload)
+	at, err := s.enter(ctx, in.AccountID, in.Bucket, []string{url.Key}, grant.Upload)
 	if err != nil {
 		return SignedForm{}, err
 	}

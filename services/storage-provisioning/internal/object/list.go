@@ -53,7 +53,7 @@ func (s *Service) list(ctx context.Context, q Query, method string, ask func(roo
 	if err != nil {
 		return Page{}, "", err
 	}
-	at, err := s.enter(ctx, q.AccountID, q.Bucket, grant.Download)
+	at, err := s.enter(ctx, q.AccountID, q.Bucket, []string{q.Prefix}, grant.Download)
 	if err != nil {
 		return Page{}, "", err
 	}
@@ -118,7 +118,7 @@ func (s *Service) Search(ctx context.Context, q Search) (Found, string, error) {
 	if err != nil {
 		return Found{}, "", err
 	}
-	at, err := s.enter(ctx, q.AccountID, q.Bucket, grant.Download)
+	at, err := s.enter(ctx, q.AccountID, q.Bucket, []string{q.Prefix}, grant.Download)
 	if err != nil {
 		return Found{}, "", err
 	}
@@ -176,7 +176,7 @@ func (s *Service) Get(ctx context.Context, accountID, bucket string, ref Ref) (O
 	if err := checkStored(ref); err != nil {
 		return Object{}, err
 	}
-	at, err := s.enter(ctx, accountID, bucket, grant.Download)
+	at, err := s.enter(ctx, accountID, bucket, []string{ref.Key}, grant.Download)
 	if err != nil {
 		return Object{}, err
 	}

@@ -57,7 +57,7 @@ func (s *Service) Begin(ctx context.Context, accountID string, in NewUpload) (Pe
 	if err := in.check(); err != nil {
 		return PendingUpload{}, err
 	}
-	at, err := s.enter(ctx, accountID, in.Bucket, grant.Upload)
+	at, err := s.enter(ctx, accountID, in.Bucket, []string{in.Key}, grant.Upload)
 	if err != nil {
 		return PendingUpload{}, err
 	}
@@ -108,7 +108,7 @@ func (s *Service) SignParts(ctx context.Context, m Multipart, numbers []int, lif
 			return nil, invalid("part_numbers", "RANGE", "must lie between 1 and 10000")
 		}
 	}
-	at, err := s.enter(ctx, m.AccountID, m.Bucket, grant.Upload)
+	at, err := s.enter(ctx, m.AccountID, m.Bucket, []string{m.Key}, grant.Upload)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (s *Service) Parts(ctx context.Context, m Multipart, size int32, token stri
 			return nil, "", page.ErrInvalid
 		}
 	}
-	at, err := s.enter(ctx, m.AccountID, m.Bucket, grant.Upload)
+	at, err := s.enter(ctx, m.AccountID, m.Bucket, []string{m.Key}, grant.Upload)
 	if err != nil {
 		return nil, "", err
 	}
@@ -177,7 +177,7 @@ func (s *Service) Complete(ctx context.Context, m Multipart, parts []Part) (Obje
 	if err := checkParts(parts); err != nil {
 		return Object{}, err
 	}
-	at, err := s.enter(ctx, m.AccountID, m.Bucket, grant.Upload)
+	at, err := s.enter(ctx, m.AccountID, m.Bucket, []string{m.Key}, grant.Upload)
 	if err != nil {
 		return Object{}, err
 	}
@@ -235,7 +235,7 @@ func (s *Service) Abort(ctx context.Context, m Multipart) error {
 	if err := checkStored(Ref{Key: m.Key}); err != nil {
 		return err
 	}
-	at, err := s.enter(ctx, m.AccountID, m.Bucket, grant.Upload)
+	at, err := s.enter(ctx, m.AccountID, m.Bucket, []string{m.Key}, grant.Upload)
 	if err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ func (s *Service) Pending(ctx context.Context, q Query) ([]PendingUpload, string
 	if err != nil {
 		return nil, "", err
 	}
-	at, err := s.enter(ctx, q.AccountID, q.Bucket, grant.Download)
+	at, err := s.enter(ctx, q.AccountID, q.Bucket, []string{q.Prefix}, grant.Download)
 	if err != nil {
 		return nil, "", err
 	}

@@ -110,7 +110,7 @@ func (s *Service) PresignUpload(ctx context.Context, in NewURL) (Signed, error) 
 	if err := in.check(); err != nil {
 		return Signed{}, err
 	}
-	at, err := s.find(ctx, in, grant.Upload)
+	at, err := s.enter(ctx, in.AccountID, in.Bucket, []string{in.Key}, grant.Upload)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -142,7 +142,7 @@ func (s *Service) PresignDownload(ctx context.Context, in NewURL) (Signed, error
 	if err := in.check(); err != nil {
 		return Signed{}, err
 	}
-	at, err := s.find(ctx, in, grant.Download)
+	at, err := s.enter(ctx, in.AccountID, in.Bucket, []string{in.Key}, grant.Download)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -177,13 +177,10 @@ type place struct {
 	signer   Signer
 }
 
-// find returns the account's identity where the bucket lives, for whoever may do so there. A
-// bucket that is not there yet, or that stands in conflict, has no URLs.
-func (s *Service) find(ctx context.Context, in NewURL, act grant.Act) (place, error) {
-	if err := s.Gate.Admit(ctx, in.AccountID, in.Bucket, act); err != nil {
-		return place{}, err
-	}
-	b, ok, err := s.Buckets.Get(ctx, in.AccountID, in.Bucket)
+// find returns the account's identity where the bucket lives. A bucket that is not there yet, or
+// that stands in conflict, has none.
+func (s *Service) find(ctx context.Context, accountID, name string) (place, error) {
+	b, ok, err := s.Buckets.Get(ctx, accountID, name)
 	switch {
 	case err != nil:
 		return place{}, err
@@ -200,7 +197,7 @@ func (s *Service) find(ctx context.Context, in NewURL, act grant.Act) (place, er
 	if err != nil {
 		return place{}, err
 	}
-	identity, err := s.Principals.Identity(ctx, in.AccountID, b.Backend)
+	identity, err := s.Principals.Identity(ctx, accountID, b.Backend)
 	return place{bucket: b, identity: identity, signer: signer}, err
 }
 

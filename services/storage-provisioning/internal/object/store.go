@@ -125,14 +125,15 @@ func (r room) login() Login {
 	return Login{User: r.identity.User, Secret: r.identity.UserSecret}
 }
 
-// enter returns the account's bucket for a caller who may do all of this there.
-func (s *Service) enter(ctx context.Context, accountID, bucket string, acts ...grant.Act) (room, error) {
-	for _, act := range acts[1:] {
-		if err := s.Gate.Admit(ctx, accountID, bucket, act); err != nil {
+// enter returns the account's bucket for a caller who may do all of this there, on these keys or
+// prefixes.
+func (s *Service) enter(ctx context.Context, accountID, bucket string, on []string, acts ...grant.Act) (room, error) {
+	for _, act := range acts {
+		if err := s.Gate.Admit(ctx, accountID, bucket, act, on...); err != nil {
 			return room{}, err
 		}
 	}
-	at, err := s.find(ctx, NewURL{AccountID: accountID, Bucket: bucket}, acts[0])
+	at, err := s.find(ctx, accountID, bucket)
 	if err != nil {
 		return room{}, err
 	}

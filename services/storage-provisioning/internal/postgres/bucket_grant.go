@@ -144,15 +144,15 @@ func (r grantRows) Find(ctx context.Context, b grant.Bucket, userID string) (gra
 // Insert writes a new grant.
 func (r grantRows) Insert(ctx context.Context, g grant.Grant) error {
 	return r.q.InsertBucketGrant(ctx, db.InsertBucketGrantParams{
-		ID: g.ID, AccountID: g.AccountID, BucketID: g.BucketID, UserID: g.UserID, Permission: string(g.Permission),
+		ID: g.ID, AccountID: g.AccountID, BucketID: g.BucketID, UserID: g.UserID, Permission: string(g.Permission), Prefixes: prefixesOf(g.Reach),
 		MembershipVersion: g.MembershipVersion, Version: g.Version, CreatedAt: g.CreatedAt, UpdatedAt: g.UpdatedAt,
 	})
 }
 
-// Save writes permission, version and time of a grant.
+// Save writes reach, version and time of a grant.
 func (r grantRows) Save(ctx context.Context, g grant.Grant) error {
 	return r.q.SaveBucketGrant(ctx, db.SaveBucketGrantParams{
-		ID: g.ID, Permission: string(g.Permission), Version: g.Version, UpdatedAt: g.UpdatedAt,
+		ID: g.ID, Permission: string(g.Permission), Prefixes: prefixesOf(g.Reach), Version: g.Version, UpdatedAt: g.UpdatedAt,
 	})
 }
 
@@ -181,6 +181,9 @@ func (r grantRows) EndOfBucket(ctx context.Context, bucketID string) ([]grant.Gr
 	return ended, err
 }
 
+// prefixesOf returns the prefixes for a column that is never null.
+func prefixesOf(reach grant.Reach) []string { return append([]string{}, reach.Prefixes...) }
+
 func grantOf(row db.BucketGrant, name string, err error) (grant.Grant, bool, error) {
 	if pg.NoRows(err) {
 		return grant.Grant{}, false, nil
@@ -190,7 +193,7 @@ func grantOf(row db.BucketGrant, name string, err error) (grant.Grant, bool, err
 	}
 	return grant.Grant{
 		ID: row.ID, AccountID: row.AccountID, BucketID: row.BucketID, Bucket: name, UserID: row.UserID,
-		Permission: policy.Permission(row.Permission), MembershipVersion: row.MembershipVersion, Version: row.Version,
+		Reach: grant.Reach{Permission: policy.Permission(row.Permission), Prefixes: row.Prefixes}, MembershipVersion: row.MembershipVersion, Version: row.Version,
 		CreatedAt: row.CreatedAt.UTC(), UpdatedAt: row.UpdatedAt.UTC(),
 	}, true, nil
 }

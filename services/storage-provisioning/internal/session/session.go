@@ -4,7 +4,8 @@
 // It guarantees: they reach the bucket, prefixes and networks that were asked for and no
 // more, and never more than the account's user; they end at their time, and at once when the
 // account is stopped; it stands in the account's trail who was given what before it is given;
-// external people get them for what was granted to them alone.
+// external people get them for what was granted to them alone, and name the folders of a grant that
+// covers only some.
 //
 // It stores nothing: what was given out cannot be shown again, listed or taken back by
 // itself.
@@ -142,7 +143,7 @@ func (s *Service) Create(ctx context.Context, in NewCredentials) (Credentials, e
 		return Credentials{}, bucket.ErrNotFound
 	}
 	for _, act := range actsOf(in.Permission) {
-		if err := s.Gate.Admit(ctx, in.AccountID, in.Bucket, act); err != nil {
+		if err := s.Gate.Admit(ctx, in.AccountID, in.Bucket, act, in.Prefixes...); err != nil {
 			return Credentials{}, err
 		}
 	}

@@ -83,7 +83,7 @@ type NewShare struct {
 // Create makes a share and returns its token, once: a repetition with the same idempotency
 // key returns the share with an empty one.
 func (s *Service) Create(ctx context.Context, in NewShare) (made Share, token string, err error) {
-	if err := s.Gate.Admit(ctx, in.AccountID, in.Bucket, actOf(in.Scope)); err != nil {
+	if err := s.Gate.Admit(ctx, in.AccountID, in.Bucket, actOf(in.Scope), in.Path); err != nil {
 		return Share{}, "", err
 	}
 	networks, err := s.check(in)
@@ -185,7 +185,7 @@ func (s *Service) Get(ctx context.Context, accountID, shareID string) (Share, er
 	case !ok:
 		return Share{}, ErrNotFound
 	}
-	if err := s.Gate.Admit(ctx, accountID, found.Bucket, grant.See); err != nil {
+	if err := s.Gate.Admit(ctx, accountID, found.Bucket, grant.See, found.Path); err != nil {
 		return Share{}, ErrNotFound
 	}
 	return found.seen(s.Clock.Now()), nil

@@ -252,8 +252,10 @@ type BucketGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the bucket (`bkt_…`).
 	BucketId string `protobuf:"bytes,1,opt,name=bucket_id,json=bucketId,proto3" json:"bucket_id,omitempty"`
-	// How far it goes, in storage's words: `read` or `read_write`.
-	AccessLevel   string `protobuf:"bytes,2,opt,name=access_level,json=accessLevel,proto3" json:"access_level,omitempty"`
+	// How far it goes, in storage's words: `read`, `write` or `read_write`.
+	AccessLevel string `protobuf:"bytes,2,opt,name=access_level,json=accessLevel,proto3" json:"access_level,omitempty"`
+	// Only objects whose keys begin with one of these; none for the whole bucket.
+	Prefixes      []string `protobuf:"bytes,3,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -300,6 +302,13 @@ func (x *BucketGrant) GetAccessLevel() string {
 		return x.AccessLevel
 	}
 	return ""
+}
+
+func (x *BucketGrant) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
 }
 
 // ReceivedInvitation is an invitation as the person it is for sees it.
@@ -426,10 +435,11 @@ const file_primecloud_identity_v1_invitation_proto_rawDesc = "" +
 	"\tsend_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\bsendTime\x12;\n" +
 	"\vexpire_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x125\n" +
-	"\bend_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\x87\x01\n" +
+	"\bend_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\xb6\x01\n" +
 	"\vBucketGrant\x128\n" +
 	"\tbucket_id\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18@2\x10^[a-zA-Z0-9_-]*$R\bbucketId\x12>\n" +
-	"\faccess_level\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18 2\x10^[a-zA-Z0-9_-]*$R\vaccessLevel\"\xce\x02\n" +
+	"\faccess_level\x18\x02 \x01(\tB\x1b\xbaH\x18r\x16\x10\x01\x18 2\x10^[a-zA-Z0-9_-]*$R\vaccessLevel\x12-\n" +
+	"\bprefixes\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\x14\"\ar\x05\x10\x01(\x80\x04R\bprefixes\"\xce\x02\n" +
 	"\x12ReceivedInvitation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +

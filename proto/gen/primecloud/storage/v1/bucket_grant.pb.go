@@ -80,8 +80,8 @@ func (BucketAbility_Act) EnumDescriptor() ([]byte, []int) {
 	return file_primecloud_storage_v1_bucket_grant_proto_rawDescGZIP(), []int{2, 0}
 }
 
-// BucketGrant lets an external person reach one bucket of an account. It belongs to their
-// present membership and ends with it, and with the bucket.
+// BucketGrant lets an external person reach one bucket of an account, or folders in it. It
+// belongs to their present membership and ends with it, and with the bucket.
 type BucketGrant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id (`bgr_…`).
@@ -94,15 +94,19 @@ type BucketGrant struct {
 	BucketId string `protobuf:"bytes,4,opt,name=bucket_id,json=bucketId,proto3" json:"bucket_id,omitempty"`
 	// The person (`usr_…`).
 	UserId string `protobuf:"bytes,5,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// What they may do there: PERMISSION_READ or PERMISSION_READ_WRITE. Invitations say
-	// `read` and `read_write` for it, or `read-write`.
+	// What they may do there: PERMISSION_READ, PERMISSION_WRITE (put and delete what they can
+	// name, see none of it) or PERMISSION_READ_WRITE. Invitations say `read`, `write` and
+	// `read_write` for it, or `read-write`.
 	Permission Permission `protobuf:"varint,6,opt,name=permission,proto3,enum=primecloud.storage.v1.Permission" json:"permission,omitempty"`
 	// Changes with every change of the grant; send it back with a change.
 	Etag string `protobuf:"bytes,7,opt,name=etag,proto3" json:"etag,omitempty"`
 	// When it was made.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When it last changed.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Only objects whose keys begin with one of these; empty for the whole bucket. In order,
+	// none within another.
+	Prefixes      []string `protobuf:"bytes,10,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -200,6 +204,13 @@ func (x *BucketGrant) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *BucketGrant) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
 // BucketAccess says what a person may do with a bucket, and why.
 type BucketAccess struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -214,7 +225,8 @@ type BucketAccess struct {
 	Role v1.Role `protobuf:"varint,4,opt,name=role,proto3,enum=primecloud.options.v1.Role" json:"role,omitempty"`
 	// Their grant; absent where there is none. Only a person with ROLE_EXTERNAL needs one.
 	Grant *BucketGrant `protobuf:"bytes,5,opt,name=grant,proto3" json:"grant,omitempty"`
-	// What of it they may do: see, download, upload, in this order.
+	// What of it they may do: see, download, upload, in this order. Where the grant has
+	// prefixes, the last two hold within them.
 	Abilities     []*BucketAbility `protobuf:"bytes,6,rep,name=abilities,proto3" json:"abilities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -370,7 +382,7 @@ var File_primecloud_storage_v1_bucket_grant_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_bucket_grant_proto_rawDesc = "" +
 	"\n" +
-	"(primecloud/storage/v1/bucket_grant.proto\x12\x15primecloud.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\x1a&primecloud/storage/v1/access_key.proto\"\xdb\x02\n" +
+	"(primecloud/storage/v1/bucket_grant.proto\x12\x15primecloud.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\x1a&primecloud/storage/v1/access_key.proto\"\xf7\x02\n" +
 	"\vBucketGrant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -385,7 +397,9 @@ const file_primecloud_storage_v1_bucket_grant_proto_rawDesc = "" +
 	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\x8d\x02\n" +
+	"updateTime\x12\x1a\n" +
+	"\bprefixes\x18\n" +
+	" \x03(\tR\bprefixes\"\x8d\x02\n" +
 	"\fBucketAccess\x12\x1d\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tR\taccountId\x12\x16\n" +

@@ -33,11 +33,14 @@ type SetBucketGrantRequest struct {
 	Bucket string `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
 	// The person (`usr_…`).
 	UserId string `protobuf:"bytes,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// What they may do there: PERMISSION_READ or PERMISSION_READ_WRITE.
+	// What they may do there: PERMISSION_READ, PERMISSION_WRITE or PERMISSION_READ_WRITE.
 	Permission Permission `protobuf:"varint,4,opt,name=permission,proto3,enum=primecloud.storage.v1.Permission" json:"permission,omitempty"`
 	// The etag of the grant that the caller has seen; ABORTED when it changed since. Over
 	// REST the If-Match header.
-	Etag          string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	Etag string `protobuf:"bytes,5,opt,name=etag,proto3" json:"etag,omitempty"`
+	// Only objects whose keys begin with one of these; none for the whole bucket. They take
+	// the place of those before. Rules as for the prefix of an access key's grant.
+	Prefixes      []string `protobuf:"bytes,6,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -105,6 +108,13 @@ func (x *SetBucketGrantRequest) GetEtag() string {
 		return x.Etag
 	}
 	return ""
+}
+
+func (x *SetBucketGrantRequest) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
 }
 
 // SetBucketGrantResponse is the grant.
@@ -514,18 +524,18 @@ var File_primecloud_storage_v1_bucket_grant_service_proto protoreflect.FileDescr
 
 const file_primecloud_storage_v1_bucket_grant_service_proto_rawDesc = "" +
 	"\n" +
-	"0primecloud/storage/v1/bucket_grant_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a#primecloud/options/v1/options.proto\x1a&primecloud/storage/v1/access_key.proto\x1a(primecloud/storage/v1/bucket_grant.proto\"\xf3\x01\n" +
+	"0primecloud/storage/v1/bucket_grant_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a#primecloud/options/v1/options.proto\x1a&primecloud/storage/v1/access_key.proto\x1a(primecloud/storage/v1/bucket_grant.proto\"\xa4\x02\n" +
 	"\x15SetBucketGrantRequest\x12&\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12\"\n" +
 	"\x06bucket\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\x06bucket\x12\"\n" +
-	"\auser_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06userId\x12M\n" +
+	"\auser_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06userId\x12O\n" +
 	"\n" +
-	"permission\x18\x04 \x01(\x0e2!.primecloud.storage.v1.PermissionB\n" +
-	"\xbaH\a\x82\x01\x04\x18\x01\x18\x03R\n" +
+	"permission\x18\x04 \x01(\x0e2!.primecloud.storage.v1.PermissionB\f\xbaH\t\x82\x01\x06\x18\x01\x18\x02\x18\x03R\n" +
 	"permission\x12\x1b\n" +
-	"\x04etag\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"_\n" +
+	"\x04etag\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\x12-\n" +
+	"\bprefixes\x18\x06 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x10\x14\"\ar\x05\x10\x01(\x80\x04R\bprefixes\"_\n" +
 	"\x16SetBucketGrantResponse\x12E\n" +
 	"\fbucket_grant\x18\x01 \x01(\v2\".primecloud.storage.v1.BucketGrantR\vbucketGrant\"\xd4\x01\n" +
 	"\x17ListBucketGrantsRequest\x12&\n" +

@@ -72,6 +72,9 @@ const (
 	ErrorReason_ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND ErrorReason = 20
 	// The person's grant on the bucket does not go so far. Ask an admin of the account.
 	ErrorReason_ERROR_REASON_BUCKET_GRANT_TOO_LOW ErrorReason = 21
+	// The person's grant covers only folders of the bucket, and the call is about something
+	// outside them. Name a key or a prefix within, or ask an admin of the account.
+	ErrorReason_ERROR_REASON_BUCKET_GRANT_TOO_NARROW ErrorReason = 95
 	// Seen in the trail: an invitation granted an access level that storage does not know, so
 	// nothing. Set the grant by hand.
 	ErrorReason_ERROR_REASON_ACCESS_LEVEL_UNKNOWN ErrorReason = 22
@@ -226,6 +229,7 @@ var (
 		19: "ERROR_REASON_BUCKET_GRANT_NOT_FOUND",
 		20: "ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND",
 		21: "ERROR_REASON_BUCKET_GRANT_TOO_LOW",
+		95: "ERROR_REASON_BUCKET_GRANT_TOO_NARROW",
 		22: "ERROR_REASON_ACCESS_LEVEL_UNKNOWN",
 		23: "ERROR_REASON_MEMBERSHIP_CHANGED",
 		30: "ERROR_REASON_BUCKET_SETTING_INVALID",
@@ -301,6 +305,7 @@ var (
 		"ERROR_REASON_BUCKET_GRANT_NOT_FOUND":       19,
 		"ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND":    20,
 		"ERROR_REASON_BUCKET_GRANT_TOO_LOW":         21,
+		"ERROR_REASON_BUCKET_GRANT_TOO_NARROW":      95,
 		"ERROR_REASON_ACCESS_LEVEL_UNKNOWN":         22,
 		"ERROR_REASON_MEMBERSHIP_CHANGED":           23,
 		"ERROR_REASON_BUCKET_SETTING_INVALID":       30,
@@ -386,7 +391,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xb5\x15\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xdf\x15\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -410,7 +415,8 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	" ERROR_REASON_OPERATION_NOT_FOUND\x10\x12\x12'\n" +
 	"#ERROR_REASON_BUCKET_GRANT_NOT_FOUND\x10\x13\x12*\n" +
 	"&ERROR_REASON_EXTERNAL_MEMBER_NOT_FOUND\x10\x14\x12%\n" +
-	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12%\n" +
+	"!ERROR_REASON_BUCKET_GRANT_TOO_LOW\x10\x15\x12(\n" +
+	"$ERROR_REASON_BUCKET_GRANT_TOO_NARROW\x10_\x12%\n" +
 	"!ERROR_REASON_ACCESS_LEVEL_UNKNOWN\x10\x16\x12#\n" +
 	"\x1fERROR_REASON_MEMBERSHIP_CHANGED\x10\x17\x12'\n" +
 	"#ERROR_REASON_BUCKET_SETTING_INVALID\x10\x1e\x12-\n" +

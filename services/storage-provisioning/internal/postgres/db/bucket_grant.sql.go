@@ -22,7 +22,7 @@ func (q *Queries) EndBucketGrant(ctx context.Context, id string) error {
 const endEarlierGrants = `-- name: EndEarlierGrants :many
 delete from bucket_grant
 where bucket_grant.account_id = $1 and bucket_grant.user_id = $2 and bucket_grant.membership_version < $3
-returning bucket_grant.id, bucket_grant.account_id, bucket_grant.bucket_id, bucket_grant.user_id, bucket_grant.permission, bucket_grant.membership_version, bucket_grant.version, bucket_grant.created_at, bucket_grant.updated_at, (select b.name from bucket b where b.id = bucket_grant.bucket_id)::text as bucket
+returning bucket_grant.id, bucket_grant.account_id, bucket_grant.bucket_id, bucket_grant.user_id, bucket_grant.permission, bucket_grant.membership_version, bucket_grant.version, bucket_grant.created_at, bucket_grant.updated_at, bucket_grant.prefixes, (select b.name from bucket b where b.id = bucket_grant.bucket_id)::text as bucket
 `
 
 type EndEarlierGrantsParams struct {
@@ -55,6 +55,7 @@ func (q *Queries) EndEarlierGrants(ctx context.Context, arg EndEarlierGrantsPara
 			&i.BucketGrant.Version,
 			&i.BucketGrant.CreatedAt,
 			&i.BucketGrant.UpdatedAt,
+			&i.BucketGrant.Prefixes,
 			&i.Bucket,
 		); err != nil {
 			return nil, err
@@ -70,7 +71,7 @@ func (q *Queries) EndEarlierGrants(ctx context.Context, arg EndEarlierGrantsPara
 const endGrantsOfBucket = `-- name: EndGrantsOfBucket :many
 delete from bucket_grant
 where bucket_grant.bucket_id = $1
-returning bucket_grant.id, bucket_grant.account_id, bucket_grant.bucket_id, bucket_grant.user_id, bucket_grant.permission, bucket_grant.membership_version, bucket_grant.version, bucket_grant.created_at, bucket_grant.updated_at, (select b.name from bucket b where b.id = bucket_grant.bucket_id)::text as bucket
+returning bucket_grant.id, bucket_grant.account_id, bucket_grant.bucket_id, bucket_grant.user_id, bucket_grant.permission, bucket_grant.membership_version, bucket_grant.version, bucket_grant.created_at, bucket_grant.updated_at, bucket_grant.prefixes, (select b.name from bucket b where b.id = bucket_grant.bucket_id)::text as bucket
 `
 
 type EndGrantsOfBucketRow struct {
@@ -97,6 +98,7 @@ func (q *Queries) EndGrantsOfBucket(ctx context.Context, bucketID string) ([]End
 			&i.BucketGrant.Version,
 			&i.BucketGrant.CreatedAt,
 			&i.BucketGrant.UpdatedAt,
+			&i.BucketGrant.Prefixes,
 			&i.Bucket,
 		); err != nil {
 			return nil, err
@@ -110,7 +112,7 @@ func (q *Queries) EndGrantsOfBucket(ctx context.Context, bucketID string) ([]End
 }
 
 const findBucketGrant = `-- name: FindBucketGrant :one
-select id, account_id, bucket_id, user_id, permission, membership_version, version, created_at, updated_at from bucket_grant where bucket_id = $1 and user_id = $2 for no key update
+select id, account_id, bucket_id, user_id, permission, membership_version, version, created_at, updated_at, prefixes from bucket_grant where bucket_id = $1 and user_id = $2 for no key update
 `
 
 type FindBucketGrantParams struct {
@@ -131,6 +133,7 @@ func (q *Queries) FindBucketGrant(ctx context.Context, arg FindBucketGrantParams
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Prefixes,
 	)
 	return i, err
 }
@@ -152,7 +155,7 @@ func (q *Queries) HasBucket(ctx context.Context, arg HasBucketParams) (bool, err
 }
 
 const heldGrant = `-- name: HeldGrant :one
-select bucket_grant.id, bucket_grant.account_id, bucket_grant.bucket_id, bucket_grant.user_id, bucket_grant.permission, bucket_grant.membership_version, bucket_grant.version, bucket_grant.created_at, bucket_grant.updated_at, bucket.name as bucket
+select bucket_grant.id, bucket_grant.account_id, bucket_grant.bucket_id, bucket_grant.user_id, bucket_grant.permission, bucket_grant.membership_version, bucket_grant.version, bucket_grant.created_at, bucket_grant.updated_at, bucket_grant.prefixes, bucket.name as bucket
 from bucket join bucket_grant on bucket_grant.bucket_id = bucket.id
 where bucket.account_id = $1 and bucket.name = $2 and bucket_grant.user_id = $3
   and (bucket.desired = 'PRESENT' or bucket.state = 'DELETING')
@@ -182,14 +185,15 @@ func (q *Queries) HeldGrant(ctx context.Context, arg HeldGrantParams) (HeldGrant
 		&i.BucketGrant.Version,
 		&i.BucketGrant.CreatedAt,
 		&i.BucketGrant.UpdatedAt,
+		&i.BucketGrant.Prefixes,
 		&i.Bucket,
 	)
 	return i, err
 }
 
 const insertBucketGrant = `-- name: InsertBucketGrant :exec
-insert into bucket_grant (id, account_id, bucket_id, user_id, permission, membership_version, version, created_at, updated_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into bucket_grant (id, account_id, bucket_id, user_id, permission, prefixes, membership_version, version, created_at, updated_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertBucketGrantParams struct {
@@ -198,6 +202,7 @@ type InsertBucketGrantParams struct {
 	BucketID          string
 	UserID            string
 	Permission        string
+	Prefixes          []string
 	MembershipVersion int64
 	Version           int64
 	CreatedAt         time.Time
@@ -211,6 +216,7 @@ func (q *Queries) InsertBucketGrant(ctx context.Context, arg InsertBucketGrantPa
 		arg.BucketID,
 		arg.UserID,
 		arg.Permission,
+		arg.Prefixes,
 		arg.MembershipVersion,
 		arg.Version,
 		arg.CreatedAt,
@@ -220,7 +226,7 @@ func (q *Queries) InsertBucketGrant(ctx context.Context, arg InsertBucketGrantPa
 }
 
 const listBucketGrants = `-- name: ListBucketGrants :many
-select bucket_grant.id, bucket_grant.account_id, bucket_grant.bucket_id, bucket_grant.user_id, bucket_grant.permission, bucket_grant.membership_version, bucket_grant.version, bucket_grant.created_at, bucket_grant.updated_at, bucket.name as bucket
+select bucket_grant.id, bucket_grant.account_id, bucket_grant.bucket_id, bucket_grant.user_id, bucket_grant.permission, bucket_grant.membership_version, bucket_grant.version, bucket_grant.created_at, bucket_grant.updated_at, bucket_grant.prefixes, bucket.name as bucket
 from bucket_grant join bucket on bucket.id = bucket_grant.bucket_id
 where bucket_grant.account_id = $1 and bucket_grant.id > $2
   and ($3::text = '' or bucket.name = $3)
@@ -267,6 +273,7 @@ func (q *Queries) ListBucketGrants(ctx context.Context, arg ListBucketGrantsPara
 			&i.BucketGrant.Version,
 			&i.BucketGrant.CreatedAt,
 			&i.BucketGrant.UpdatedAt,
+			&i.BucketGrant.Prefixes,
 			&i.Bucket,
 		); err != nil {
 			return nil, err
@@ -336,11 +343,12 @@ func (q *Queries) NoteMember(ctx context.Context, arg NoteMemberParams) error {
 }
 
 const saveBucketGrant = `-- name: SaveBucketGrant :exec
-update bucket_grant set permission = $1, version = $2, updated_at = $3 where id = $4
+update bucket_grant set permission = $1, prefixes = $2, version = $3, updated_at = $4 where id = $5
 `
 
 type SaveBucketGrantParams struct {
 	Permission string
+	Prefixes   []string
 	Version    int64
 	UpdatedAt  time.Time
 	ID         string
@@ -349,6 +357,7 @@ type SaveBucketGrantParams struct {
 func (q *Queries) SaveBucketGrant(ctx context.Context, arg SaveBucketGrantParams) error {
 	_, err := q.db.Exec(ctx, saveBucketGrant,
 		arg.Permission,
+		arg.Prefixes,
 		arg.Version,
 		arg.UpdatedAt,
 		arg.ID,

@@ -58,7 +58,7 @@ func (q *Queries) ForgetQuotaRequests(ctx context.Context, accountID string) err
 const keepDeletedBucket = `-- name: KeepDeletedBucket :exec
 insert into deleted_bucket (id, account_id, name, bucket, grants, deleted_at, restorable_until)
 select $1, $2, $3, $4, coalesce((
-    select jsonb_agg(jsonb_build_object('user_id', g.user_id, 'permission', g.permission, 'membership_version', g.membership_version)
+    select jsonb_agg(jsonb_build_object('user_id', g.user_id, 'permission', g.permission, 'prefixes', g.prefixes, 'membership_version', g.membership_version)
         order by g.user_id)
     from bucket_grant g where g.bucket_id = $5), '[]'), $6, $7
 `

@@ -124,6 +124,7 @@ type BucketGrant struct {
 	Version           int64
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
+	Prefixes          []string
 }
 
 type BucketPurge struct {

@@ -47,11 +47,11 @@ where account_id = @account_id and id = @id and (desired = 'PRESENT' or state = 
 select * from bucket_grant where bucket_id = @bucket_id and user_id = @user_id for no key update;
 
 -- name: InsertBucketGrant :exec
-insert into bucket_grant (id, account_id, bucket_id, user_id, permission, membership_version, version, created_at, updated_at)
-values (@id, @account_id, @bucket_id, @user_id, @permission, @membership_version, @version, @created_at, @updated_at);
+insert into bucket_grant (id, account_id, bucket_id, user_id, permission, prefixes, membership_version, version, created_at, updated_at)
+values (@id, @account_id, @bucket_id, @user_id, @permission, @prefixes, @membership_version, @version, @created_at, @updated_at);
 
 -- name: SaveBucketGrant :exec
-update bucket_grant set permission = @permission, version = @version, updated_at = @updated_at where id = @id;
+update bucket_grant set permission = @permission, prefixes = @prefixes, version = @version, updated_at = @updated_at where id = @id;
 
 -- name: EndBucketGrant :exec
 delete from bucket_grant where id = @id;

@@ -1,7 +1,7 @@
 -- name: KeepDeletedBucket :exec
 insert into deleted_bucket (id, account_id, name, bucket, grants, deleted_at, restorable_until)
 select @id, @account_id, @name, @bucket, coalesce((
-    select jsonb_agg(jsonb_build_object('user_id', g.user_id, 'permission', g.permission, 'membership_version', g.membership_version)
+    select jsonb_agg(jsonb_build_object('user_id', g.user_id, 'permission', g.permission, 'prefixes', g.prefixes, 'membership_version', g.membership_version)
         order by g.user_id)
     from bucket_grant g where g.bucket_id = @bucket_id), '[]'), @deleted_at, @restorable_until;
 
