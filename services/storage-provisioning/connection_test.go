@@ -1,6 +1,19 @@
 package storage_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -102,4 +115,79 @@ func TestTestConnection_says_in_words_what_is_wrong(t *testing.T) {
 		}
 		fails(t, try(t, acc, id, secret, ""), "NETWORK", "cannot be reached")
 	})
+}
+
+func TestTestConnection_tells_what_is_wrong_with_certificate_and_clock(t *testing.T) {
+	minio := testkit.MinIO(t)
+	door := testkit.Door(t, minio.MinIO)
+	behind, err := url.Parse(door.Endpoint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	off := 20 * time.Minute
+	front := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind); r.Out.Host = r.In.Host },
+		ModifyResponse: func(res *http.Response) error {
+			res.Header.Set("Date", time.Now().Add(off).UTC().Format(http.TimeFormat))
+			return nil
+		},
+	}
+	try := func(t *testing.T, endpoint, step, words string) {
+		t.Helper()
+		w := newWorld(t, minio, func(s config.Source) { s["PRIMECLOUD_STORAGE_BACKEND_PUBLIC_ENDPOINT"] = endpoint })
+		acc, bucket := account(), name()
+		w.create(acc, bucket)
+		k := w.createKey(w.as(acc), acc, readWrite, bucket)
+		got, err := w.keys.TestConnection(w.as(acc), &storagev1.TestConnectionRequest{AccountId: acc, AccessKeyId: k.GetAccessKeyId(), SecretAccessKey: k.secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := got.GetSteps()[len(got.GetSteps())-1]
+		if got.GetWorks() || last.GetPassed() || last.GetName() != step || !strings.Contains(last.GetMessage(), words) || last.GetRemedy() == "" {
+			t.Errorf("got %v", got)
+		}
+	}
+	for name, c := range map[string]struct {
+		leaf  x509.Certificate
+		words string
+	}{
+		"of an authority that nobody knows": {x509.Certificate{NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, "unknown authority"},
+		"that has expired":                  {x509.Certificate{NotAfter: time.Now().Add(-time.Minute), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, "expired"},
+		"for another name":                  {x509.Certificate{NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"s3.example.com"}}, "another name"},
+	} {
+		t.Run("a certificate "+name, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(front)
+			server.TLS = &tls.Config{Certificates: []tls.Certificate{selfSigned(t, c.leaf)}, MinVersion: tls.VersionTLS12}
+			server.Config.ErrorLog = log.New(io.Discard, "", 0) // that clients turn away is what is asked for
+			server.StartTLS()
+			defer server.Close()
+			try(t, server.URL, "TLS", c.words)
+		})
+	}
+	t.Run("TLS expected where none is spoken", func(t *testing.T) {
+		try(t, "https://"+behind.Host, "TLS", "does not speak TLS")
+	})
+	for name, by := range map[string]time.Duration{"ahead": 20 * time.Minute, "behind": -20 * time.Minute} {
+		t.Run("a clock that is "+name, func(t *testing.T) {
+			off = by
+			server := httptest.NewServer(front)
+			defer server.Close()
+			try(t, server.URL, "CLOCK", "apart")
+		})
+	}
+}
+
+// selfSigned makes a certificate that vouches for itself.
+func selfSigned(t *testing.T, leaf x509.Certificate) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf.SerialNumber, leaf.NotBefore = big.NewInt(1), time.Now().Add(-time.Hour)
+	raw, err := x509.CreateCertificate(rand.Reader, &leaf, &leaf, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}
 }

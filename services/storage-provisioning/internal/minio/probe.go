@@ -108,6 +108,8 @@ func troubleOf(err error) (trouble, reason string) {
 
 func isTLS(err error) bool {
 	return isA[*tls.CertificateVerificationError](err) || isA[tls.RecordHeaderError](err) || isA[tls.AlertError](err) ||
+		// What the client makes of an answer in plain HTTP.
+		errors.Is(err, http.ErrSchemeMismatch) ||
 		isA[x509.UnknownAuthorityError](err) || isA[x509.HostnameError](err) || isA[x509.CertificateInvalidError](err)
 }
 
