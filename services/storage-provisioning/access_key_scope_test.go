@@ -327,6 +327,7 @@ func (w *world) rotate(ctx context.Context, account, id string, overlap time.Dur
 }
 
 func TestRotateAccessKey_lets_both_work_for_the_overlap(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.MinIO(t))
 	acc, bucket := account(), name()
 	w.create(acc, bucket)

@@ -374,6 +374,7 @@ func reasonOf(k *storagev1.AccessKey, condition string) string {
 }
 
 func TestAccessKey_while_MinIO_is_down(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.NewMinIO(t))
 	acc, bucket := account(), name()
 	w.create(acc, bucket)

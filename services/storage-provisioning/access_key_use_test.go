@@ -44,6 +44,7 @@ func (w *world) s3At(t *testing.T, host string, k pair) *client.Client {
 }
 
 func TestAccessKey_shows_its_last_use_and_whether_it_is_safe_to_end(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	minio := testkit.NewMinIO(t)
 	door := testkit.Door(t, minio.MinIO)
 	listen := freeAddress(t)

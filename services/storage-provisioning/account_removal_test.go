@@ -76,6 +76,7 @@ func (w *world) userBehind(key pair) string {
 }
 
 func TestAClosedAccountLosesAllItHadAndLeavesAManifestAndARecord(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.MinIO(t))
 	ctx := testkit.Context(t)
 	acc, other := account(), account()
@@ -186,6 +187,7 @@ func TestAClosedAccountLosesAllItHadAndLeavesAManifestAndARecord(t *testing.T) {
 }
 
 func TestTheRemovalOfAnAccountGoesOnAfterWhateverCutItOff(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.NewMinIO(t))
 	for _, c := range []struct {
 		call   string

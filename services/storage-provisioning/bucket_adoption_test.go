@@ -116,6 +116,7 @@ func TestABucketThatLostItsMarkIsOursAgainOnceAnOperatorSaysSo(t *testing.T) {
 }
 
 func TestAnAdoptionThatIsGivenUpLeavesTheBucketAsItWas(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.MinIO(t))
 	w.create(account(), name())
 	w.passed()

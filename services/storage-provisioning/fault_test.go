@@ -27,6 +27,7 @@ func within(t *testing.T, ctx context.Context, limit time.Duration, call func(co
 }
 
 func TestCreateBucket_while_MinIO_is_paused(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.NewMinIO(t))
 	acc, bucket := account(), name()
 	w.create(acc, name()) // the identity is there already, as it mostly is
@@ -84,6 +85,7 @@ func TestCreateBucket_while_MinIO_is_paused(t *testing.T) {
 }
 
 func TestCreateBucket_retried_at_once_after_MinIO_resumes(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.NewMinIO(t))
 	acc := account()
 	w.create(acc, name())

@@ -8,6 +8,7 @@ import (
 )
 
 func TestAClosedAccountWhoseBucketIsMissing_is_removed_without_the_bucket_being_made_again(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.MinIO(t))
 	acc, bucket := account(), name()
 	w.create(acc, bucket)

@@ -221,6 +221,7 @@ func TestPurge_waits_for_its_time_and_can_be_undone_until_then(t *testing.T) {
 }
 
 func TestPurge_removes_a_bucket_with_all_that_is_in_it(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
 	ctx := testkit.Context(t)
 	acc := account()
@@ -346,6 +347,7 @@ func (w *world) recounts(account string, want ...string) {
 }
 
 func TestCancelling_a_purge_that_runs_brings_back_what_is_left(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
 	acc, bucket := account(), name()
 	w.create(acc, bucket)
@@ -378,6 +380,7 @@ func TestCancelling_a_purge_that_runs_brings_back_what_is_left(t *testing.T) {
 }
 
 func TestPurge_goes_on_after_whatever_cut_it_off(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
 	acc := account()
 	for _, c := range []struct {
@@ -420,6 +423,7 @@ func (c *calls) wasHit() string {
 }
 
 func TestPurge_keeps_off_what_is_not_to_be_removed(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
 	ctx := testkit.Context(t)
 	acc := account()

@@ -112,6 +112,7 @@ func TestAccount_beyond_its_storage_limit_reads_and_deletes_and_does_not_write(t
 }
 
 func TestEmpty_usage_report_after_a_restart_releases_nothing(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	dir := t.TempDir()
 	minio := &testkit.Storage{RootUser: "primecloud-root", RootPassword: "primecloud-root-password", Region: "local"}
 	var err error

@@ -140,6 +140,7 @@ func TestALinkToAPrefixListsAndOpensWhatStandsBelowItAlone(t *testing.T) {
 }
 
 func TestAPasswordIsAskedForAndGuessingEndsSoon(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	l := newLinks(t)
 	l.put(l.bucket, "k")
 	made := l.share(ofObject, "k", func(r *storagev1.CreateShareRequest) { r.Password = "open sesame" })
@@ -266,6 +267,7 @@ func TestAUseLimitIsExact(t *testing.T) {
 }
 
 func TestALinkEnds(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	l := newLinks(t)
 	l.put(l.bucket, "k")
 	ends := func(token, outcome, id string) {
