@@ -45,6 +45,7 @@ const (
 )
 
 func TestAn_account_that_needs_approval_waits_in_the_queue_and_can_only_be_read(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := operated(t, func(c *identity.Config) { c.AccountApproval = "manual"; c.AccountTrial = 24 * time.Hour })
 	anna, olga := w.login("anna"), w.login("olga")
 	acme, other := anna.account("Acme"), anna.account("Other")
@@ -113,6 +114,7 @@ func TestA_suspension_ends_tokens_of_the_account_at_once_and_is_seen_by_the_tena
 }
 
 func TestA_trial_and_a_retention_period_end_by_the_clock(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := operated(t, func(c *identity.Config) { c.AccountTrial = time.Hour; c.AccountRetention = 2 * time.Hour })
 	anna := w.login("anna")
 	acme := anna.account("Acme")
@@ -240,6 +242,7 @@ func TestOperators_do_what_their_role_says_and_others_nothing(t *testing.T) {
 }
 
 func TestAn_operator_acts_in_an_account_visibly_for_a_reason_and_a_limited_time(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := operated(t)
 	anna, olga, sam := w.login("anna"), w.login("olga"), w.login("sam")
 	acme := anna.account("Acme")

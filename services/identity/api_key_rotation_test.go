@@ -277,6 +277,7 @@ func TestA_key_opens_from_within_its_networks_alone(t *testing.T) {
 }
 
 func TestA_key_is_changed_as_it_was_seen_and_what_shortens_its_rights_ends_its_tokens(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t)
 	anna := w.login("anna")
 	acme := anna.account("Acme").GetId()

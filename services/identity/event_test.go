@@ -128,6 +128,7 @@ func TestEveryChange_is_in_the_audit_trail_with_who_did_it(t *testing.T) {
 }
 
 func TestNothing_is_lost_while_NATS_is_down_or_when_its_store_is_gone(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t)
 	anna := w.login("anna")
 	acme := anna.account("Acme").GetId()
@@ -261,6 +262,7 @@ func ofStorage(t *testing.T, id, about string, entry *auditv1.AuditEntry) []byte
 }
 
 func TestAudit_entries_of_other_services_are_stored_once_and_lies_are_put_aside(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t)
 	anna := w.login("anna")
 	acme, other := anna.account("Acme").GetId(), anna.account("Other").GetId()

@@ -99,6 +99,7 @@ func TestWhoever_shows_a_token_that_is_not_theirs_learns_nothing_of_why(t *testi
 }
 
 func TestTokens_are_not_found_by_guessing(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t)
 	anna, bert := w.login("anna"), w.login("bert")
 	acme := anna.account("Acme").GetId()
@@ -175,6 +176,7 @@ func TestAn_invitation_accepted_twice_at_once_makes_one_member(t *testing.T) {
 }
 
 func TestAnswers_and_a_revocation_at_once_leave_one_outcome(t *testing.T) {
+	t.Parallel() // it waits most of its time
 	w := newWorld(t)
 	anna, bert := w.login("anna"), w.login("bert")
 	acme := anna.account("Acme").GetId()

@@ -43,6 +43,7 @@ func (c *tried) login() context.Context {
 }
 
 func TestEvery_method_is_open_to_exactly_whom_the_contract_says(t *testing.T) {
+	t.Parallel()
 	w := operated(t)
 	anna, bert := w.login("anna"), w.login("bert")
 	mine, other := anna.account("Mine").GetId(), anna.account("Other").GetId()
