@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/network"
 	"github.com/primecloud/primecloud/pkg/page"
 	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
 	"github.com/primecloud/primecloud/services/identity/internal/account"
@@ -151,6 +152,6 @@ func APIKey(k apikey.Key) *identityv1.ApiKey {
 		Id: k.ID, AccountId: k.AccountID, DisplayName: k.DisplayName, Role: roleName(k.Role), Scopes: k.Scopes,
 		Prefix: apikey.Shown(k.ID), ExpireTime: stamp(k.ExpireTime), LastUseTime: stamp(k.LastUseTime),
 		RevokeTime: stamp(k.RevokeTime), CreateTime: stamp(k.CreateTime), LastUseAddress: k.LastUseAddress,
-		AllowedNetworks: apikey.Spell(k.Networks), OverlapEndTime: stamp(k.FormerEnd), Etag: k.ETag(), UserId: k.UserID,
+		AllowedNetworks: network.Spell(k.Networks), OverlapEndTime: stamp(k.FormerEnd), Etag: k.ETag(), UserId: k.UserID,
 	}
 }
