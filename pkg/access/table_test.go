@@ -10,10 +10,10 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/primecloud/primecloud/pkg/access"
-	auditv1 "github.com/primecloud/primecloud/proto/gen/primecloud/audit/v1"
-	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
+	_ "github.com/primecloud/primecloud/proto/gen/primecloud/audit/v1"    // its services
+	_ "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1" // its services
 	optionsv1 "github.com/primecloud/primecloud/proto/gen/primecloud/options/v1"
-	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+	_ "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1" // its services
 )
 
 // service returns a service with one method of the options. Its request has account_id
@@ -99,29 +99,24 @@ func TestNewTable_refuses_a_method_whose_options_mean_nothing(t *testing.T) {
 // whole is the table of the whole contract.
 func whole(t testing.TB) *access.Table {
 	t.Helper()
-	var services []protoreflect.ServiceDescriptor
-	for _, file := range []protoreflect.FileDescriptor{
-		identityv1.File_primecloud_identity_v1_token_service_proto,
-		identityv1.File_primecloud_identity_v1_account_service_proto,
-		identityv1.File_primecloud_identity_v1_api_key_service_proto,
-		identityv1.File_primecloud_identity_v1_membership_service_proto,
-		identityv1.File_primecloud_identity_v1_session_service_proto,
-		identityv1.File_primecloud_identity_v1_user_service_proto,
-		auditv1.File_primecloud_audit_v1_audit_service_proto,
-		storagev1.File_primecloud_storage_v1_bucket_service_proto,
-		storagev1.File_primecloud_storage_v1_access_key_service_proto,
-		storagev1.File_primecloud_storage_v1_object_service_proto,
-		storagev1.File_primecloud_storage_v1_backend_service_proto,
-		storagev1.File_primecloud_storage_v1_drift_service_proto,
-		storagev1.File_primecloud_storage_v1_operation_service_proto,
-	} {
-		services = append(services, file.Services().Get(0))
-	}
-	table, err := access.NewTable(services...)
+	table, err := access.NewTable(access.Contract()...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return table
+}
+
+func TestContract_has_every_service_once_and_always_in_the_same_order(t *testing.T) {
+	services := access.Contract()
+	if len(services) < 30 {
+		t.Errorf("only %d services were found", len(services))
+	}
+	for i := 1; i < len(services); i++ {
+		// Each has a file of its own.
+		if before, file := services[i-1].ParentFile().Path(), services[i].ParentFile().Path(); before >= file {
+			t.Errorf("%s comes before %s", before, file)
+		}
+	}
 }
 
 func TestNewTable_reads_the_whole_contract(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package page makes the tokens by which a list is read page by page (AIP-158). A token
+// Package page reads lists page by page, and makes the tokens for it (AIP-158). A token
 // holds the position of the last row that was shown (keyset paging), not an offset: rows
 // made or deleted in between neither repeat nor hide others.
 //

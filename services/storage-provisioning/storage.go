@@ -18,35 +18,16 @@ import (
 	"github.com/primecloud/primecloud/pkg/id"
 	"github.com/primecloud/primecloud/pkg/lifecycle"
 	"github.com/primecloud/primecloud/pkg/observe"
-	"github.com/primecloud/primecloud/pkg/page"
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/pkg/port"
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/pkg/rpc"
 	"github.com/primecloud/primecloud/pkg/seal"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/backend"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/connection"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/events"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/favourite"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grpcapi"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
-	rules "github.com/primecloud/primecloud/services/storage-provisioning/internal/lifecycle"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/operationview"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/purge"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/removal"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
@@ -153,117 +134,6 @@ func (s *Service) build(ctx context.Context) error {
 	}
 	s.Register(s.server)
 	return s.server.Check()
-}
-
-// connectBackends makes the adapter of each configured backend.
-func (s *Service) connectBackends() error {
-	configured, err := s.config.backends()
-	if err != nil {
-		return err
-	}
-	for _, b := range configured {
-		adapter, err := minio.New(minio.Config{
-			Endpoint: b.Endpoint, PublicEndpoint: b.PublicEndpoint, Region: b.Region,
-			AdminKey: b.AdminUser, AdminSecret: b.AdminPassword, CallTimeout: s.config.Attempt, Around: s.deps.Around,
-		})
-		if err != nil {
-			return err
-		}
-		public := b.PublicEndpoint
-		if public == "" {
-			public = b.Endpoint
-		}
-		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
-			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Purges: adapter,
-			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter, Issuer: adapter, Prober: adapter,
-			Objects: object.Ports{Store: adapter, Uploads: adapter, Forms: adapter},
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// useCases makes the use cases of every concept.
-func (s *Service) useCases() error {
-	d := s.deps
-	pages, err := page.NewCodec([]byte(s.config.PageKey.Reveal()))
-	if err != nil {
-		return err
-	}
-	wake := func(ref reconcile.Ref) { s.bg.loop.Wake(ref) }
-	runner := change.NewRunner(d.Clock, s.stores.Leases, change.Limits{Attempt: s.config.Attempt})
-	principals := principal.NewService(principal.Deps{
-		Store: s.stores.Principals, Backends: s.backends, Policies: policy.Documents{}, Leases: s.stores.Leases, Clock: d.Clock,
-	})
-	declared, err := declared()
-	if err != nil {
-		return err
-	}
-	gate := grant.NewGate(s.stores.Grants)
-	grants := grant.NewService(grant.Deps{Store: s.stores.Grants, Pages: pages, Clock: d.Clock, Declared: declared})
-	s.standings = standing.NewService(d.Clock)
-	quotas := quota.NewService(quota.Deps{
-		Store: s.stores.Quotas, Measures: s.stores.Usages, Meters: s.backends, Standing: s.standings, Access: principals,
-		Pages: pages, Clock: d.Clock, Logger: d.Telemetry.Logger, Settings: s.config.quotaSettings(),
-	})
-	buckets := bucket.NewService(bucket.Deps{
-		Store: s.stores.Buckets, Inventory: s.stores.Buckets, Backends: s.backends, Principals: principals,
-		Gate: gate, Quota: quotas, Runner: runner, Pages: pages, Clock: d.Clock, SettleAfter: s.config.Settle, Wake: wake,
-		Trash: s.stores.Buckets, UndoFor: s.config.UndoDelete, Grants: grants,
-	})
-	keys := accesskey.NewService(accesskey.Deps{
-		Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals, Quota: quotas,
-		Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
-	})
-	s.uses = lastuse.NewService(s.lookup(), lastuse.Deps{Store: s.stores.Uses, Keys: keys, Clock: d.Clock, Logger: d.Telemetry.Logger})
-	purges := purge.NewService(purge.Deps{
-		Store: s.stores.Purges, Buckets: buckets, Backends: s.backends, Principals: principals, Pages: pages, Clock: d.Clock,
-		Grace: s.config.PurgeGrace, Retry: s.config.PurgeRetry, Wake: wake,
-	})
-	s.use = grpcapi.UseCases{
-		Buckets: buckets,
-		Purges:  purges, Removals: s.removals(pages, purges, keys, principals),
-		AccessKeys:  keys,
-		Sessions:    session.NewService(session.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Trail: s.stores.Trail}),
-		Uses:        s.uses,
-		Connections: connection.NewService(connection.Deps{Backends: s.backends, Record: s.stores.Connections, Clock: d.Clock}),
-		Objects:     object.NewService(object.Deps{Buckets: s.stores.Buckets, Principals: principals, Backends: s.backends, Gate: gate, Quota: quotas, Trail: s.stores.Trail, Pages: pages, Clock: d.Clock}),
-		Quotas:      quotas,
-		Grants:      grants,
-		Principals:  principals,
-		Operations:  operationview.NewService(s.stores.Operations, pages),
-		Drifts:      drift.NewService(drift.Deps{Store: s.stores.Drifts, Pages: pages, Clock: d.Clock, Wake: wake}),
-		Backends:    s.backends,
-		Shares: share.NewService(share.Deps{
-			Store: s.stores.Shares, Buckets: s.stores.Buckets, Principals: principals, Standings: s.stores.Standings,
-			Backends: s.backends, Gate: gate, Quota: quotas, Pages: pages, Clock: d.Clock,
-		}),
-		Favourites: favourite.NewService(favourite.Deps{Store: s.stores.Favourites, Gate: gate, Pages: pages, Clock: d.Clock}),
-	}
-	s.use.Lifecycle = rules.NewService(rules.Deps{
-		Buckets: s.use.Buckets, Backends: s.backends, Inventory: s.stores.Buckets, Trail: s.stores.Trail, Clock: d.Clock,
-	})
-	return nil
-}
-
-// removals makes the use cases of removals.
-func (s *Service) removals(
-	pages *page.Codec, purges *purge.Service, keys *accesskey.Service, principals *principal.Service,
-) *removal.Service {
-	return removal.NewService(removal.Deps{
-		Store: s.stores.Removals, Purges: purges, Keys: keyDeleter{keys}, Identities: principals, Pages: pages,
-		Clock: s.deps.Clock, Wake: func(ref reconcile.Ref) { s.bg.loop.Wake(ref) },
-	})
-}
-
-// keyDeleter deletes access keys for removals.
-type keyDeleter struct{ keys *accesskey.Service }
-
-// DeleteKey deletes a key, whatever its owner has last seen of it.
-func (d keyDeleter) DeleteKey(ctx context.Context, accountID, id string) error {
-	_, err := d.keys.Delete(ctx, accountID, id, "")
-	return err
 }
 
 // Register puts storage's services on a server.

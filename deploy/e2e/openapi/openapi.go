@@ -23,9 +23,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/primecloud/primecloud/pkg/access"
-	auditv1 "github.com/primecloud/primecloud/proto/gen/primecloud/audit/v1"
-	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
-	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+	_ "github.com/primecloud/primecloud/proto/gen/primecloud/audit/v1"    // its services
+	_ "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1" // its services
+	_ "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"  // its services
 )
 
 //go:embed base.json
@@ -46,44 +46,6 @@ type document struct {
 	Reasons    []Domain `json:"x-error-reasons"`
 }
 
-// Files are the proto files whose services the gateway serves, in the order of the document.
-func Files() []protoreflect.FileDescriptor {
-	return []protoreflect.FileDescriptor{
-		identityv1.File_primecloud_identity_v1_user_service_proto,
-		identityv1.File_primecloud_identity_v1_session_service_proto,
-		identityv1.File_primecloud_identity_v1_linked_login_service_proto,
-		identityv1.File_primecloud_identity_v1_account_service_proto,
-		identityv1.File_primecloud_identity_v1_account_profile_service_proto,
-		identityv1.File_primecloud_identity_v1_access_service_proto,
-		identityv1.File_primecloud_identity_v1_membership_service_proto,
-		identityv1.File_primecloud_identity_v1_invitation_service_proto,
-		identityv1.File_primecloud_identity_v1_ownership_transfer_service_proto,
-		identityv1.File_primecloud_identity_v1_api_key_service_proto,
-		identityv1.File_primecloud_identity_v1_personal_api_key_service_proto,
-		identityv1.File_primecloud_identity_v1_token_service_proto,
-		identityv1.File_primecloud_identity_v1_platform_account_service_proto,
-		identityv1.File_primecloud_identity_v1_operator_access_service_proto,
-		storagev1.File_primecloud_storage_v1_backend_service_proto,
-		storagev1.File_primecloud_storage_v1_bucket_service_proto,
-		storagev1.File_primecloud_storage_v1_bucket_grant_service_proto,
-		storagev1.File_primecloud_storage_v1_lifecycle_rule_service_proto,
-		storagev1.File_primecloud_storage_v1_platform_quota_service_proto,
-		storagev1.File_primecloud_storage_v1_quota_service_proto,
-		storagev1.File_primecloud_storage_v1_bucket_purge_service_proto,
-		storagev1.File_primecloud_storage_v1_deleted_bucket_service_proto,
-		storagev1.File_primecloud_storage_v1_account_removal_service_proto,
-		storagev1.File_primecloud_storage_v1_object_service_proto,
-		storagev1.File_primecloud_storage_v1_multipart_upload_service_proto,
-		storagev1.File_primecloud_storage_v1_share_service_proto,
-		storagev1.File_primecloud_storage_v1_favourite_service_proto,
-		storagev1.File_primecloud_storage_v1_access_key_service_proto,
-		storagev1.File_primecloud_storage_v1_operation_service_proto,
-		storagev1.File_primecloud_storage_v1_drift_service_proto,
-		storagev1.File_primecloud_storage_v1_platform_drift_service_proto,
-		auditv1.File_primecloud_audit_v1_audit_service_proto,
-	}
-}
-
 // Build returns the document. generated holds what the generator wrote, contract the proto
 // files themselves.
 func Build(generated, contract fs.FS) ([]byte, error) {
@@ -92,9 +54,9 @@ func Build(generated, contract fs.FS) ([]byte, error) {
 		return nil, fmt.Errorf("openapi: base.json: %w", err)
 	}
 	own := d.Components["schemas"].(object)
-	for _, file := range Files() {
-		if err := d.add(generated, file); err != nil {
-			return nil, fmt.Errorf("openapi: %s: %w", file.Path(), err)
+	for _, service := range access.Contract() {
+		if err := d.add(generated, service); err != nil {
+			return nil, fmt.Errorf("openapi: %s: %w", service.FullName(), err)
 		}
 	}
 	for name, schema := range own {
@@ -115,9 +77,9 @@ func Build(generated, contract fs.FS) ([]byte, error) {
 
 func (d *document) schemas() object { return d.Components["schemas"].(object) }
 
-// add takes over what the generator wrote for one file.
-func (d *document) add(generated fs.FS, file protoreflect.FileDescriptor) error {
-	raw, err := fs.ReadFile(generated, strings.TrimSuffix(file.Path(), ".proto")+".openapi.json")
+// add takes over what the generator wrote for a service, which has a file of its own.
+func (d *document) add(generated fs.FS, service protoreflect.ServiceDescriptor) error {
+	raw, err := fs.ReadFile(generated, strings.TrimSuffix(service.ParentFile().Path(), ".proto")+".openapi.json")
 	if err != nil {
 		return err
 	}
@@ -135,7 +97,7 @@ func (d *document) add(generated fs.FS, file protoreflect.FileDescriptor) error 
 			d.schemas()[name] = schema
 		}
 	}
-	methods := methodsOf(file)
+	methods := methodsOf(service)
 	for _, path := range byLength(part.Paths) {
 		at := d.path(path)
 		for verb, raw := range part.Paths[path].(object) {
@@ -192,19 +154,16 @@ type method struct {
 	rule       *access.Rule
 }
 
-func methodsOf(file protoreflect.FileDescriptor) map[string]method {
+func methodsOf(service protoreflect.ServiceDescriptor) map[string]method {
 	found := map[string]method{}
-	for i := range file.Services().Len() {
-		service := file.Services().Get(i)
-		table, err := access.NewTable(service)
-		if err != nil {
-			continue // its own test says so
-		}
-		for j := range service.Methods().Len() {
-			m := service.Methods().Get(j)
-			rule, _ := table.Rule(fmt.Sprintf("/%s/%s", service.FullName(), m.Name()))
-			found[string(service.Name())+"_"+string(m.Name())] = method{descriptor: m, rule: rule}
-		}
+	table, err := access.NewTable(service)
+	if err != nil {
+		return found // its own test says so
+	}
+	for i := range service.Methods().Len() {
+		m := service.Methods().Get(i)
+		rule, _ := table.Rule(fmt.Sprintf("/%s/%s", service.FullName(), m.Name()))
+		found[string(service.Name())+"_"+string(m.Name())] = method{descriptor: m, rule: rule}
 	}
 	return found
 }

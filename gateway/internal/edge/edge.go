@@ -23,7 +23,6 @@ import (
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/primecloud/primecloud/gateway/internal/call"
 	"github.com/primecloud/primecloud/gateway/internal/fault"
@@ -59,46 +58,7 @@ func (e *Edge) Scopes() []string { return e.scopes }
 
 // New registers the routes of all services.
 func New(ctx context.Context, config Config) (*Edge, error) {
-	files := []protoreflect.FileDescriptor{
-		identityv1.File_primecloud_identity_v1_access_service_proto,
-		identityv1.File_primecloud_identity_v1_account_service_proto,
-		identityv1.File_primecloud_identity_v1_account_profile_service_proto,
-		identityv1.File_primecloud_identity_v1_platform_account_service_proto,
-		identityv1.File_primecloud_identity_v1_operator_access_service_proto,
-		identityv1.File_primecloud_identity_v1_api_key_service_proto,
-		identityv1.File_primecloud_identity_v1_personal_api_key_service_proto,
-		identityv1.File_primecloud_identity_v1_invitation_service_proto,
-		identityv1.File_primecloud_identity_v1_membership_service_proto,
-		identityv1.File_primecloud_identity_v1_ownership_transfer_service_proto,
-		identityv1.File_primecloud_identity_v1_session_service_proto,
-		identityv1.File_primecloud_identity_v1_linked_login_service_proto,
-		identityv1.File_primecloud_identity_v1_token_service_proto,
-		identityv1.File_primecloud_identity_v1_user_service_proto,
-		auditv1.File_primecloud_audit_v1_audit_service_proto,
-		storagev1.File_primecloud_storage_v1_access_key_service_proto,
-		storagev1.File_primecloud_storage_v1_account_removal_service_proto,
-		storagev1.File_primecloud_storage_v1_backend_service_proto,
-		storagev1.File_primecloud_storage_v1_bucket_grant_service_proto,
-		storagev1.File_primecloud_storage_v1_bucket_purge_service_proto,
-		storagev1.File_primecloud_storage_v1_bucket_service_proto,
-		storagev1.File_primecloud_storage_v1_deleted_bucket_service_proto,
-		storagev1.File_primecloud_storage_v1_drift_service_proto,
-		storagev1.File_primecloud_storage_v1_favourite_service_proto,
-		storagev1.File_primecloud_storage_v1_lifecycle_rule_service_proto,
-		storagev1.File_primecloud_storage_v1_multipart_upload_service_proto,
-		storagev1.File_primecloud_storage_v1_object_service_proto,
-		storagev1.File_primecloud_storage_v1_operation_service_proto,
-		storagev1.File_primecloud_storage_v1_platform_drift_service_proto,
-		storagev1.File_primecloud_storage_v1_platform_quota_service_proto,
-		storagev1.File_primecloud_storage_v1_quota_service_proto,
-		storagev1.File_primecloud_storage_v1_share_service_proto,
-	}
-	var services []protoreflect.ServiceDescriptor
-	for _, file := range files {
-		for i := range file.Services().Len() {
-			services = append(services, file.Services().Get(i))
-		}
-	}
+	services := access.Contract()
 	table, err := access.NewTable(services...)
 	if err != nil {
 		return nil, err

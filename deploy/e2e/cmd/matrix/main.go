@@ -7,10 +7,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"strings"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/primecloud/primecloud/pkg/access"
 	_ "github.com/primecloud/primecloud/proto/gen/primecloud/audit/v1"    // its services
@@ -32,11 +28,7 @@ func main() {
 }
 
 func write(file string) error {
-	services, err := access.Find(contract()...)
-	if err != nil {
-		return err
-	}
-	table, err := access.NewTable(services...)
+	table, err := access.NewTable(access.Contract()...)
 	if err != nil {
 		return err
 	}
@@ -45,18 +37,4 @@ func write(file string) error {
 		return err
 	}
 	return os.WriteFile(file, document.Bytes(), 0o644) //nolint:gosec // a public document
-}
-
-// contract returns the names of the contract's services.
-func contract() []string {
-	var names []string
-	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
-		if strings.HasPrefix(string(file.Package()), "primecloud.") {
-			for i := range file.Services().Len() {
-				names = append(names, string(file.Services().Get(i).FullName()))
-			}
-		}
-		return true
-	})
-	return names
 }

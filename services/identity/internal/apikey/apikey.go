@@ -28,6 +28,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/clock"
 	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/network"
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
 	"github.com/primecloud/primecloud/services/identity/internal/revocation"
@@ -265,7 +266,7 @@ func (k Key) describe() map[string]any {
 		described["user_id"] = k.UserID
 	}
 	if len(k.Networks) > 0 {
-		described["allowed_networks"] = Spell(k.Networks)
+		described["allowed_networks"] = network.Spell(k.Networks)
 	}
 	for name, at := range map[string]time.Time{"expire_time": k.ExpireTime, "revoke_time": k.RevokeTime, "overlap_end": k.FormerEnd} {
 		if !at.IsZero() {

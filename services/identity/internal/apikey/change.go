@@ -9,6 +9,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/id"
+	"github.com/primecloud/primecloud/pkg/network"
 	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/services/identity/internal/account"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
@@ -197,7 +198,7 @@ func (s *APIKeys) update(ctx context.Context, tx Tx, before, after Key) (Key, er
 		return Key{}, err
 	}
 	sooner := moved && !after.ExpireTime.IsZero() && (before.ExpireTime.IsZero() || after.ExpireTime.Before(before.ExpireTime))
-	if sooner || rerouted && !covers(after.Networks, before.Networks) {
+	if sooner || rerouted && !network.Cover(after.Networks, before.Networks) {
 		if err := endTokens(ctx, tx, after, now); err != nil {
 			return Key{}, err
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/network"
 	"github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/services/identity/internal/accesstoken"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
@@ -153,7 +154,7 @@ func (k Key) refuses(former bool, now time.Time, from string) *errs.Error {
 		return errRotated
 	case k.UserID != "" && (!k.Role.Valid() || k.Role == membership.External):
 		return errPerson
-	case !within(k.Networks, from):
+	case !network.Admit(k.Networks, from):
 		return errNotAllowed
 	default:
 		return nil

@@ -14,7 +14,7 @@ import (
 type accounts struct {
 	identityv1.UnimplementedAccountServiceServer
 	use   *account.Accounts
-	pages pager
+	pages *page.Codec
 }
 
 func (s *accounts) CreateAccount(ctx context.Context, r *identityv1.CreateAccountRequest) (*identityv1.CreateAccountResponse, error) {
@@ -34,17 +34,14 @@ func (s *accounts) GetAccount(ctx context.Context, r *identityv1.GetAccountReque
 }
 
 func (s *accounts) ListAccounts(ctx context.Context, r *identityv1.ListAccountsRequest) (*identityv1.ListAccountsResponse, error) {
-	v, err := s.pages.open(identityv1.AccountService_ListAccounts_FullMethodName, r, principal.FromContext(ctx).ID)
+	asked := pageOf(r, identityv1.AccountService_ListAccounts_FullMethodName, principal.FromContext(ctx).ID)
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]account.Membership, error) {
+		return s.use.List(ctx, after.At(0), limit)
+	}, func(m account.Membership) page.Position { return page.Position{m.Account.ID} })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.use.List(ctx, v.at(0), v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows,
-		func(m account.Membership) *identityv1.Account { return Account(m.Account) },
-		func(m account.Membership) page.Position { return page.Position{m.Account.ID} })
+	shown := each(rows, func(m account.Membership) *identityv1.Account { return Account(m.Account) })
 	return &identityv1.ListAccountsResponse{Accounts: shown, NextPageToken: next}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/network"
 	"github.com/primecloud/primecloud/pkg/page"
 	identityv1 "github.com/primecloud/primecloud/proto/gen/primecloud/identity/v1"
 	"github.com/primecloud/primecloud/services/identity/internal/account"
@@ -18,7 +19,7 @@ import (
 type apiKeys struct {
 	identityv1.UnimplementedApiKeyServiceServer
 	use   *apikey.APIKeys
-	pages pager
+	pages *page.Codec
 }
 
 func (s *apiKeys) CreateApiKey(ctx context.Context, r *identityv1.CreateApiKeyRequest) (*identityv1.CreateApiKeyResponse, error) {
@@ -45,16 +46,14 @@ func (s *apiKeys) GetApiKey(ctx context.Context, r *identityv1.GetApiKeyRequest)
 }
 
 func (s *apiKeys) ListApiKeys(ctx context.Context, r *identityv1.ListApiKeysRequest) (*identityv1.ListApiKeysResponse, error) {
-	v, err := s.pages.open(identityv1.ApiKeyService_ListApiKeys_FullMethodName, r, r.GetAccountId())
+	asked := pageOf(r, identityv1.ApiKeyService_ListApiKeys_FullMethodName, r.GetAccountId())
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]apikey.Key, error) {
+		return s.use.List(ctx, r.GetAccountId(), after.At(0), limit)
+	}, func(k apikey.Key) page.Position { return page.Position{k.ID} })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.use.List(ctx, r.GetAccountId(), v.at(0), v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows, APIKey, func(k apikey.Key) page.Position { return page.Position{k.ID} })
-	return &identityv1.ListApiKeysResponse{ApiKeys: shown, NextPageToken: next}, nil
+	return &identityv1.ListApiKeysResponse{ApiKeys: each(rows, APIKey), NextPageToken: next}, nil
 }
 
 func (s *apiKeys) UpdateApiKey(ctx context.Context, r *identityv1.UpdateApiKeyRequest) (*identityv1.UpdateApiKeyResponse, error) {
@@ -151,6 +150,6 @@ func APIKey(k apikey.Key) *identityv1.ApiKey {
 		Id: k.ID, AccountId: k.AccountID, DisplayName: k.DisplayName, Role: roleName(k.Role), Scopes: k.Scopes,
 		Prefix: apikey.Shown(k.ID), ExpireTime: stamp(k.ExpireTime), LastUseTime: stamp(k.LastUseTime),
 		RevokeTime: stamp(k.RevokeTime), CreateTime: stamp(k.CreateTime), LastUseAddress: k.LastUseAddress,
-		AllowedNetworks: apikey.Spell(k.Networks), OverlapEndTime: stamp(k.FormerEnd), Etag: k.ETag(), UserId: k.UserID,
+		AllowedNetworks: network.Spell(k.Networks), OverlapEndTime: stamp(k.FormerEnd), Etag: k.ETag(), UserId: k.UserID,
 	}
 }

@@ -22,7 +22,7 @@ type auditEntries struct {
 	use    *audittrail.Trail
 	export *auditchain.Exporter
 	keys   *auditchain.Keyring
-	pages  pager
+	pages  *page.Codec
 }
 
 func (s *auditEntries) ListAuditEntries(
@@ -32,49 +32,41 @@ func (s *auditEntries) ListAuditEntries(
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.pages.open(auditv1.AuditService_ListAuditEntries_FullMethodName, r, r.GetAccountId(), filter.Words()...)
+	asked := pageOf(r, auditv1.AuditService_ListAuditEntries_FullMethodName, r.GetAccountId(), filter.Words()...)
+	asked.Keys = 2
+	rows, next, err := page.List(s.pages, asked, func(at page.Position, limit int) ([]audittrail.Entry, error) {
+		after, err := positionOf(at)
+		if err != nil {
+			return nil, err
+		}
+		return s.use.List(ctx, r.GetAccountId(), filter, after, limit)
+	}, func(e audittrail.Entry) page.Position {
+		return page.Position{e.Time.Format(time.RFC3339Nano), strconv.FormatInt(e.Link.Sequence, 10)}
+	})
 	if err != nil {
 		return nil, err
 	}
-	var after audittrail.Position
-	if after.Time, err = positionTime(v.at(0)); err != nil {
-		return nil, err
-	}
-	if after.Sequence, err = positionNumber(v.at(1)); err != nil {
-		return nil, err
-	}
-	rows, err := s.use.List(ctx, r.GetAccountId(), filter, after, v.limit())
-	if err != nil {
-		return nil, err
-	}
-	var broken error
-	shown, next := cut(v, rows,
-		func(e audittrail.Entry) *auditv1.AuditEntry {
-			entry, err := auditEntry(e)
-			if err != nil {
-				broken = err
-			}
-			return entry
-		},
-		func(e audittrail.Entry) page.Position {
-			return page.Position{e.Time.Format(time.RFC3339Nano), strconv.FormatInt(e.Link.Sequence, 10)}
-		})
-	if broken != nil {
-		return nil, broken
+	shown := make([]*auditv1.AuditEntry, len(rows))
+	for i, row := range rows {
+		if shown[i], err = auditEntry(row); err != nil {
+			return nil, err
+		}
 	}
 	return &auditv1.ListAuditEntriesResponse{AuditEntries: shown, NextPageToken: next}, nil
 }
 
-// positionNumber reads a number of a page token; the start of the list has none.
-func positionNumber(text string) (int64, error) {
-	if text == "" {
-		return 0, nil
+// positionOf reads the position of an entry; the start of the list has none.
+func positionOf(at page.Position) (after audittrail.Position, err error) {
+	if len(at) == 0 {
+		return after, nil
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return 0, page.ErrInvalid.Wrap(err)
+	if after.Time, err = positionTime(at.At(0)); err != nil {
+		return after, err
 	}
-	return n, nil
+	if after.Sequence, err = strconv.ParseInt(at.At(1), 10, 64); err != nil {
+		return after, page.ErrInvalid.Wrap(err)
+	}
+	return after, nil
 }
 
 func filterOf(r *auditv1.ListAuditEntriesRequest) (audittrail.Filter, error) {

@@ -56,7 +56,7 @@ type UseCases struct {
 
 // Register puts every service of identity on the server.
 func Register(server grpc.ServiceRegistrar, u UseCases) {
-	pages := pager{u.Pages}
+	pages := u.Pages
 	identityv1.RegisterUserServiceServer(server, &users{use: u.Users})
 	identityv1.RegisterAccountServiceServer(server, &accounts{use: u.Accounts, pages: pages})
 	identityv1.RegisterAccountProfileServiceServer(server, &profiles{use: u.Profiles})

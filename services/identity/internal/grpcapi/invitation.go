@@ -12,7 +12,7 @@ import (
 type invitations struct {
 	identityv1.UnimplementedInvitationServiceServer
 	use   *invitation.Invitations
-	pages pager
+	pages *page.Codec
 }
 
 func (s *invitations) CreateInvitation(
@@ -42,16 +42,14 @@ func (s *invitations) GetInvitation(ctx context.Context, r *identityv1.GetInvita
 func (s *invitations) ListInvitations(
 	ctx context.Context, r *identityv1.ListInvitationsRequest,
 ) (*identityv1.ListInvitationsResponse, error) {
-	v, err := s.pages.open(identityv1.InvitationService_ListInvitations_FullMethodName, r, r.GetAccountId())
+	asked := pageOf(r, identityv1.InvitationService_ListInvitations_FullMethodName, r.GetAccountId())
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]invitation.Invitation, error) {
+		return s.use.List(ctx, r.GetAccountId(), after.At(0), limit)
+	}, func(i invitation.Invitation) page.Position { return page.Position{i.ID} })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.use.List(ctx, r.GetAccountId(), v.at(0), v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows, Invitation, func(i invitation.Invitation) page.Position { return page.Position{i.ID} })
-	return &identityv1.ListInvitationsResponse{Invitations: shown, NextPageToken: next}, nil
+	return &identityv1.ListInvitationsResponse{Invitations: each(rows, Invitation), NextPageToken: next}, nil
 }
 
 func (s *invitations) ResendInvitation(
@@ -77,16 +75,14 @@ func (s *invitations) RevokeInvitation(
 func (s *invitations) ListReceivedInvitations(
 	ctx context.Context, r *identityv1.ListReceivedInvitationsRequest,
 ) (*identityv1.ListReceivedInvitationsResponse, error) {
-	v, err := s.pages.open(identityv1.InvitationService_ListReceivedInvitations_FullMethodName, r, principal.FromContext(ctx).ID)
+	asked := pageOf(r, identityv1.InvitationService_ListReceivedInvitations_FullMethodName, principal.FromContext(ctx).ID)
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]invitation.Received, error) {
+		return s.use.ListReceived(ctx, after.At(0), limit)
+	}, func(i invitation.Received) page.Position { return page.Position{i.Invitation.ID} })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.use.ListReceived(ctx, v.at(0), v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows, receivedInvitation, func(i invitation.Received) page.Position { return page.Position{i.Invitation.ID} })
-	return &identityv1.ListReceivedInvitationsResponse{Invitations: shown, NextPageToken: next}, nil
+	return &identityv1.ListReceivedInvitationsResponse{Invitations: each(rows, receivedInvitation), NextPageToken: next}, nil
 }
 
 func (s *invitations) PreviewInvitation(

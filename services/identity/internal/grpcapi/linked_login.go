@@ -12,7 +12,7 @@ import (
 type linkedLogins struct {
 	identityv1.UnimplementedLinkedLoginServiceServer
 	use   *linkedlogin.Links
-	pages pager
+	pages *page.Codec
 }
 
 func (s *linkedLogins) LinkLogin(ctx context.Context, r *identityv1.LinkLoginRequest) (*identityv1.LinkLoginResponse, error) {
@@ -24,16 +24,14 @@ func (s *linkedLogins) LinkLogin(ctx context.Context, r *identityv1.LinkLoginReq
 }
 
 func (s *linkedLogins) ListLinkedLogins(ctx context.Context, r *identityv1.ListLinkedLoginsRequest) (*identityv1.ListLinkedLoginsResponse, error) {
-	v, err := s.pages.open(identityv1.LinkedLoginService_ListLinkedLogins_FullMethodName, r, principal.FromContext(ctx).ID)
+	asked := pageOf(r, identityv1.LinkedLoginService_ListLinkedLogins_FullMethodName, principal.FromContext(ctx).ID)
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]linkedlogin.LinkedLogin, error) {
+		return s.use.List(ctx, after.At(0), limit)
+	}, func(l linkedlogin.LinkedLogin) page.Position { return page.Position{l.ID} })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.use.List(ctx, v.at(0), v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows, linkedLogin, func(l linkedlogin.LinkedLogin) page.Position { return page.Position{l.ID} })
-	return &identityv1.ListLinkedLoginsResponse{LinkedLogins: shown, NextPageToken: next}, nil
+	return &identityv1.ListLinkedLoginsResponse{LinkedLogins: each(rows, linkedLogin), NextPageToken: next}, nil
 }
 
 func (s *linkedLogins) DeleteLinkedLogin(ctx context.Context, r *identityv1.DeleteLinkedLoginRequest) (*identityv1.DeleteLinkedLoginResponse, error) {

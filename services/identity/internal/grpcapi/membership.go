@@ -12,7 +12,7 @@ import (
 type memberships struct {
 	identityv1.UnimplementedMembershipServiceServer
 	use   *membership.Members
-	pages pager
+	pages *page.Codec
 }
 
 func (s *memberships) CreateMembership(
@@ -28,22 +28,21 @@ func (s *memberships) CreateMembership(
 func (s *memberships) ListMemberships(
 	ctx context.Context, r *identityv1.ListMembershipsRequest,
 ) (*identityv1.ListMembershipsResponse, error) {
-	v, err := s.pages.open(identityv1.MembershipService_ListMemberships_FullMethodName, r, r.GetAccountId())
-	if err != nil {
-		return nil, err
-	}
-	after := membership.Position{UserID: v.at(1)}
-	if after.JoinTime, err = positionTime(v.at(0)); err != nil {
-		return nil, err
-	}
-	rows, err := s.use.List(ctx, r.GetAccountId(), after, v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows, Membership, func(m membership.Membership) page.Position {
+	asked := pageOf(r, identityv1.MembershipService_ListMemberships_FullMethodName, r.GetAccountId())
+	asked.Keys = 2
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]membership.Membership, error) {
+		joined, err := positionTime(after.At(0))
+		if err != nil {
+			return nil, err
+		}
+		return s.use.List(ctx, r.GetAccountId(), membership.Position{JoinTime: joined, UserID: after.At(1)}, limit)
+	}, func(m membership.Membership) page.Position {
 		return page.Position{m.CreateTime.Format(time.RFC3339Nano), m.UserID}
 	})
-	return &identityv1.ListMembershipsResponse{Memberships: shown, NextPageToken: next}, nil
+	if err != nil {
+		return nil, err
+	}
+	return &identityv1.ListMembershipsResponse{Memberships: each(rows, Membership), NextPageToken: next}, nil
 }
 
 func (s *memberships) UpdateMembership(

@@ -11,7 +11,7 @@ import (
 type operatorAccesses struct {
 	identityv1.UnimplementedOperatorAccessServiceServer
 	use   *operator.Accesses
-	pages pager
+	pages *page.Codec
 }
 
 func (s *operatorAccesses) CreateOperatorAccess(
@@ -37,16 +37,14 @@ func (s *operatorAccesses) EndOperatorAccess(
 func (s *operatorAccesses) ListOperatorAccesses(
 	ctx context.Context, r *identityv1.ListOperatorAccessesRequest,
 ) (*identityv1.ListOperatorAccessesResponse, error) {
-	v, err := s.pages.open(identityv1.OperatorAccessService_ListOperatorAccesses_FullMethodName, r, r.GetAccountId())
+	asked := pageOf(r, identityv1.OperatorAccessService_ListOperatorAccesses_FullMethodName, r.GetAccountId())
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]operator.Access, error) {
+		return s.use.List(ctx, r.GetAccountId(), after.At(0), limit)
+	}, func(a operator.Access) page.Position { return page.Position{a.ID} })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.use.List(ctx, r.GetAccountId(), v.at(0), v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows, OperatorAccess, func(a operator.Access) page.Position { return page.Position{a.ID} })
-	return &identityv1.ListOperatorAccessesResponse{OperatorAccesses: shown, NextPageToken: next}, nil
+	return &identityv1.ListOperatorAccessesResponse{OperatorAccesses: each(rows, OperatorAccess), NextPageToken: next}, nil
 }
 
 // OperatorAccess returns an access as it travels.

@@ -11,7 +11,7 @@ import (
 type transfers struct {
 	identityv1.UnimplementedOwnershipTransferServiceServer
 	use   *ownership.Transfers
-	pages pager
+	pages *page.Codec
 }
 
 func (s *transfers) CreateOwnershipTransfer(
@@ -37,16 +37,14 @@ func (s *transfers) GetOwnershipTransfer(
 func (s *transfers) ListOwnershipTransfers(
 	ctx context.Context, r *identityv1.ListOwnershipTransfersRequest,
 ) (*identityv1.ListOwnershipTransfersResponse, error) {
-	v, err := s.pages.open(identityv1.OwnershipTransferService_ListOwnershipTransfers_FullMethodName, r, r.GetAccountId())
+	asked := pageOf(r, identityv1.OwnershipTransferService_ListOwnershipTransfers_FullMethodName, r.GetAccountId())
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]ownership.Transfer, error) {
+		return s.use.List(ctx, r.GetAccountId(), after.At(0), limit)
+	}, func(t ownership.Transfer) page.Position { return page.Position{t.ID} })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.use.List(ctx, r.GetAccountId(), v.at(0), v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows, OwnershipTransfer, func(t ownership.Transfer) page.Position { return page.Position{t.ID} })
-	return &identityv1.ListOwnershipTransfersResponse{OwnershipTransfers: shown, NextPageToken: next}, nil
+	return &identityv1.ListOwnershipTransfersResponse{OwnershipTransfers: each(rows, OwnershipTransfer), NextPageToken: next}, nil
 }
 
 func (s *transfers) ConfirmOwnershipTransfer(

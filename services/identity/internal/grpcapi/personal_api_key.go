@@ -14,7 +14,7 @@ import (
 type personalKeys struct {
 	identityv1.UnimplementedPersonalApiKeyServiceServer
 	use   *apikey.APIKeys
-	pages pager
+	pages *page.Codec
 }
 
 // own names a key that the caller says is theirs.
@@ -50,16 +50,14 @@ func (s *personalKeys) GetPersonalApiKey(ctx context.Context, r *identityv1.GetP
 }
 
 func (s *personalKeys) ListPersonalApiKeys(ctx context.Context, r *identityv1.ListPersonalApiKeysRequest) (*identityv1.ListPersonalApiKeysResponse, error) {
-	v, err := s.pages.open(identityv1.PersonalApiKeyService_ListPersonalApiKeys_FullMethodName, r, r.GetAccountId(), principal.FromContext(ctx).ID)
+	asked := pageOf(r, identityv1.PersonalApiKeyService_ListPersonalApiKeys_FullMethodName, r.GetAccountId(), principal.FromContext(ctx).ID)
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]apikey.Key, error) {
+		return s.use.ListPersonal(ctx, r.GetAccountId(), after.At(0), limit)
+	}, func(k apikey.Key) page.Position { return page.Position{k.ID} })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.use.ListPersonal(ctx, r.GetAccountId(), v.at(0), v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows, APIKey, func(k apikey.Key) page.Position { return page.Position{k.ID} })
-	return &identityv1.ListPersonalApiKeysResponse{ApiKeys: shown, NextPageToken: next}, nil
+	return &identityv1.ListPersonalApiKeysResponse{ApiKeys: each(rows, APIKey), NextPageToken: next}, nil
 }
 
 func (s *personalKeys) UpdatePersonalApiKey(ctx context.Context, r *identityv1.UpdatePersonalApiKeyRequest) (*identityv1.UpdatePersonalApiKeyResponse, error) {

@@ -15,7 +15,7 @@ import (
 type platformAccounts struct {
 	identityv1.UnimplementedPlatformAccountServiceServer
 	use   *account.Accounts
-	pages pager
+	pages *page.Codec
 }
 
 func (s *platformAccounts) ListPlatformAccounts(
@@ -25,24 +25,22 @@ func (s *platformAccounts) ListPlatformAccounts(
 	if r.GetState() != identityv1.AccountState_ACCOUNT_STATE_UNSPECIFIED {
 		filter.State = account.State(strings.ToLower(strings.TrimPrefix(r.GetState().String(), statePrefix)))
 	}
-	v, err := s.pages.open(identityv1.PlatformAccountService_ListPlatformAccounts_FullMethodName, r,
+	asked := pageOf(r, identityv1.PlatformAccountService_ListPlatformAccounts_FullMethodName,
 		principal.FromContext(ctx).ID, string(filter.State), filter.Query)
+	asked.Keys = 2
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]account.Account, error) {
+		created, err := positionTime(after.At(0))
+		if err != nil {
+			return nil, err
+		}
+		return s.use.Find(ctx, filter, account.Position{CreateTime: created, ID: after.At(1)}, limit)
+	}, func(a account.Account) page.Position {
+		return page.Position{a.CreateTime.Format(time.RFC3339Nano), a.ID}
+	})
 	if err != nil {
 		return nil, err
 	}
-	after := account.Position{ID: v.at(1)}
-	if after.CreateTime, err = positionTime(v.at(0)); err != nil {
-		return nil, err
-	}
-	rows, err := s.use.Find(ctx, filter, after, v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows, Account,
-		func(a account.Account) page.Position {
-			return page.Position{a.CreateTime.Format(time.RFC3339Nano), a.ID}
-		})
-	return &identityv1.ListPlatformAccountsResponse{Accounts: shown, NextPageToken: next}, nil
+	return &identityv1.ListPlatformAccountsResponse{Accounts: each(rows, Account), NextPageToken: next}, nil
 }
 
 func (s *platformAccounts) GetPlatformAccount(

@@ -13,7 +13,7 @@ type sessions struct {
 	identityv1.UnimplementedSessionServiceServer
 	use    *session.Sessions
 	limits session.Limits
-	pages  pager
+	pages  *page.Codec
 }
 
 func (s *sessions) CreateSession(ctx context.Context, r *identityv1.CreateSessionRequest) (*identityv1.CreateSessionResponse, error) {
@@ -60,17 +60,14 @@ func (s *sessions) RevokeAllSessions(ctx context.Context, r *identityv1.RevokeAl
 
 func (s *sessions) ListSessions(ctx context.Context, r *identityv1.ListSessionsRequest) (*identityv1.ListSessionsResponse, error) {
 	caller := principal.FromContext(ctx)
-	v, err := s.pages.open(identityv1.SessionService_ListSessions_FullMethodName, r, caller.ID)
+	asked := pageOf(r, identityv1.SessionService_ListSessions_FullMethodName, caller.ID)
+	rows, next, err := page.List(s.pages, asked, func(after page.Position, limit int) ([]session.Session, error) {
+		return s.use.List(ctx, after.At(0), limit)
+	}, func(one session.Session) page.Position { return page.Position{one.ID} })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.use.List(ctx, v.at(0), v.limit())
-	if err != nil {
-		return nil, err
-	}
-	shown, next := cut(v, rows,
-		func(one session.Session) *identityv1.Session { return s.session(one, one.ID == caller.SessionID) },
-		func(one session.Session) page.Position { return page.Position{one.ID} })
+	shown := each(rows, func(one session.Session) *identityv1.Session { return s.session(one, one.ID == caller.SessionID) })
 	return &identityv1.ListSessionsResponse{Sessions: shown, NextPageToken: next}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/primecloud/primecloud/pkg/network"
 	"github.com/primecloud/primecloud/pkg/pg"
 	"github.com/primecloud/primecloud/services/identity/internal/apikey"
 	"github.com/primecloud/primecloud/services/identity/internal/membership"
@@ -82,7 +83,7 @@ func (t *transaction) InsertKey(ctx context.Context, k apikey.Key, hash apikey.H
 	return t.q.InsertKey(ctx, db.InsertKeyParams{
 		ID: k.ID, AccountID: k.AccountID, CreatorID: k.CreatorID, DisplayName: k.DisplayName, Role: string(role),
 		Scopes: k.Scopes, SecretHash: hash[:], Version: k.Version, CreateTime: k.CreateTime, ExpireTime: orNull(k.ExpireTime),
-		AllowedNetworks: apikey.Spell(k.Networks), UserID: textOrNull(k.UserID),
+		AllowedNetworks: network.Spell(k.Networks), UserID: textOrNull(k.UserID),
 	})
 }
 
@@ -95,7 +96,7 @@ func (t *transaction) KeyForUpdate(ctx context.Context, accountID, keyID string)
 // UpdateKey sets what can change of it.
 func (t *transaction) UpdateKey(ctx context.Context, k apikey.Key) error {
 	return t.q.UpdateKey(ctx, db.UpdateKeyParams{
-		ID: k.ID, DisplayName: k.DisplayName, ExpireTime: orNull(k.ExpireTime), AllowedNetworks: apikey.Spell(k.Networks),
+		ID: k.ID, DisplayName: k.DisplayName, ExpireTime: orNull(k.ExpireTime), AllowedNetworks: network.Spell(k.Networks),
 		RevokeTime: orNull(k.RevokeTime), Version: k.Version,
 	})
 }

@@ -67,25 +67,10 @@ const ListMethod = "/primecloud.storage.v1.AccessKeyService/ListAccessKeys"
 // List returns a page of the account's keys, oldest first and without their secrets, and
 // the token of the next page.
 func (s *Service) List(ctx context.Context, accountID string, size int32, token string) ([]AccessKey, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: ListMethod, Account: accountID}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	query := Query{AccountID: accountID, Limit: limit + 1}
-	if len(position) == 1 {
-		query.After = position[0]
-	}
-	list, err := s.Store.List(ctx, query)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: ListMethod, Account: accountID}}
+	return page.List(s.Pages, r, func(after page.Position, limit int) ([]AccessKey, error) {
+		return s.Store.List(ctx, Query{AccountID: accountID, After: after.At(0), Limit: limit})
+	}, func(k AccessKey) page.Position { return page.Position{k.ID} })
 }
 
 // run makes the attempt of a change whose T1 is committed, and ends its operation.

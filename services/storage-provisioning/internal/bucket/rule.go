@@ -3,7 +3,6 @@ package bucket
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/primecloud/primecloud/pkg/page"
 )
@@ -20,28 +19,14 @@ const ListRulesMethod = "/primecloud.storage.v1.LifecycleRuleService/ListLifecyc
 
 // ListRules returns a page of a bucket's rules, by id, and the token of the next page.
 func (s *Service) ListRules(ctx context.Context, accountID, name string, size int32, token string) ([]Rule, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: ListRulesMethod, Account: accountID, Query: []string{name}}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	b, err := s.Get(ctx, accountID, name)
-	if err != nil {
-		return nil, "", err
-	}
-	list := b.Spec.Lifecycle
-	if len(position) == 1 {
-		list = slices.DeleteFunc(slices.Clone(list), func(r Rule) bool { return strings.Compare(r.ID, position[0]) <= 0 })
-	}
-	if len(list) <= limit {
-		return list, "", nil
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: ListRulesMethod, Account: accountID, Query: []string{name}}}
+	return page.List(s.Pages, r, func(after page.Position, _ int) ([]Rule, error) {
+		b, err := s.Get(ctx, accountID, name)
+		if err != nil || len(after) == 0 {
+			return b.Spec.Lifecycle, err
+		}
+		return slices.DeleteFunc(slices.Clone(b.Spec.Lifecycle), func(r Rule) bool { return r.ID <= after.At(0) }), nil
+	}, func(r Rule) page.Position { return page.Position{r.ID} })
 }
 
 // GetRule returns one rule of a bucket.

@@ -88,26 +88,14 @@ const ListMethod = "/primecloud.storage.v1.BucketService/ListBuckets"
 // List returns a page of the buckets of the account that the caller may see, by name, and
 // the token of the next page. Of the query it takes the filter.
 func (s *Service) List(ctx context.Context, q Query, size int32, token string) ([]Bucket, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
 	q.For = s.Gate.Scope(ctx)
-	binding := page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Backend, q.CustomerReference, q.For.UserID, inTags(q.Labels)}}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(position) == 1 {
-		q.After = position[0]
-	}
-	q.Limit = limit + 1
-	list, err := s.Store.List(ctx, q)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].Name}, binding), nil
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{
+		Method: ListMethod, Account: q.AccountID, Query: []string{q.Backend, q.CustomerReference, q.For.UserID, inTags(q.Labels)},
+	}}
+	return page.List(s.Pages, r, func(after page.Position, limit int) ([]Bucket, error) {
+		q.After, q.Limit = after.At(0), limit
+		return s.Store.List(ctx, q)
+	}, func(b Bucket) page.Position { return page.Position{b.Name} })
 }
 
 // previous is what an abandoned operation goes back to.

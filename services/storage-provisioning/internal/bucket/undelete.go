@@ -79,25 +79,10 @@ const DeletedMethod = "/primecloud.storage.v1.DeletedBucketService/ListDeletedBu
 // ListDeleted returns a page of what can be restored, the last deleted first, and the token of
 // the next page.
 func (s *Service) ListDeleted(ctx context.Context, accountID string, size int32, token string) ([]Deleted, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: DeletedMethod, Account: accountID}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	before := ""
-	if len(position) == 1 {
-		before = position[0]
-	}
-	list, err := s.Trash.ListDeleted(ctx, accountID, before, s.Clock.Now(), limit+1)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: DeletedMethod, Account: accountID}}
+	return page.List(s.Pages, r, func(after page.Position, limit int) ([]Deleted, error) {
+		return s.Trash.ListDeleted(ctx, accountID, after.At(0), s.Clock.Now(), limit)
+	}, func(d Deleted) page.Position { return page.Position{d.ID} })
 }
 
 // keep writes what is kept of a bucket that its owner has deleted. A purge took more than its

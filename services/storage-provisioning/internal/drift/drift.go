@@ -162,28 +162,14 @@ func (s *Service) Get(ctx context.Context, accountID, id string) (Finding, error
 // List returns a page of findings and the token of the next page. Of the query it takes the
 // filter.
 func (s *Service) List(ctx context.Context, query Query, size int32, token string) ([]Finding, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{
 		Method: Method, Account: query.AccountID, Query: []string{query.ResourceKind, string(query.Standing), strconv.FormatBool(query.Unowned)},
-	}
+	}}
 	if query.Platform {
-		binding.Method = PlatformMethod
+		r.Binding.Method = PlatformMethod
 	}
-	position, err := s.pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	query.Limit = limit + 1
-	if len(position) == 1 {
-		query.Before = position[0]
-	}
-	findings, err := s.store.Drifts(ctx, query)
-	if err != nil || len(findings) <= limit {
-		return findings, "", err
-	}
-	findings = findings[:limit]
-	return findings, s.pages.Encode(page.Position{findings[limit-1].ID}, binding), nil
+	return page.List(s.pages, r, func(after page.Position, limit int) ([]Finding, error) {
+		query.Before, query.Limit = after.At(0), limit
+		return s.store.Drifts(ctx, query)
+	}, func(f Finding) page.Position { return page.Position{f.ID} })
 }

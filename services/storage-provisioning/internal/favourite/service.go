@@ -105,25 +105,12 @@ const listMethod = "/primecloud.storage.v1.FavouriteService/ListFavourites"
 
 // List returns a page of the caller's favourites, oldest first, and the token of the next.
 func (s *Service) List(ctx context.Context, accountID string, size int32, token string) ([]Favourite, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	q := Query{AccountID: accountID, UserID: principal.FromContext(ctx).ID, For: s.Gate.Scope(ctx), Limit: limit + 1}
-	binding := page.Binding{Method: listMethod, Account: accountID, Query: []string{q.UserID}}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(position) == 1 {
-		q.After = position[0]
-	}
-	list, err := s.Store.List(ctx, q)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	q := Query{AccountID: accountID, UserID: principal.FromContext(ctx).ID, For: s.Gate.Scope(ctx)}
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: listMethod, Account: accountID, Query: []string{q.UserID}}}
+	return page.List(s.Pages, r, func(after page.Position, limit int) ([]Favourite, error) {
+		q.After, q.Limit = after.At(0), limit
+		return s.Store.List(ctx, q)
+	}, func(f Favourite) page.Position { return page.Position{f.ID} })
 }
 
 // MemberLeft forgets what somebody noted who is no member any more since that moment. What

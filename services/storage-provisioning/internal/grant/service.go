@@ -157,23 +157,9 @@ const ListMethod = "/primecloud.storage.v1.BucketGrantService/ListBucketGrants"
 // List returns a page of the account's grants, oldest first, and the token of the next page.
 // Of the query it takes the filter.
 func (s *Service) List(ctx context.Context, q Query, size int32, token string) ([]Grant, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Bucket, q.UserID}}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(position) == 1 {
-		q.After = position[0]
-	}
-	q.Limit = limit + 1
-	list, err := s.Store.List(ctx, q)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Bucket, q.UserID}}}
+	return page.List(s.Pages, r, func(after page.Position, limit int) ([]Grant, error) {
+		q.After, q.Limit = after.At(0), limit
+		return s.Store.List(ctx, q)
+	}, func(g Grant) page.Position { return page.Position{g.ID} })
 }

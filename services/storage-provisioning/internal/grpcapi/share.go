@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/primecloud/primecloud/pkg/idempotency"
+	"github.com/primecloud/primecloud/pkg/network"
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
@@ -189,7 +190,7 @@ func Share(s share.Share) *storagev1.Share {
 	return &storagev1.Share{
 		Id: s.ID, AccountId: s.AccountID, Bucket: s.Bucket, BucketId: s.BucketID, DisplayName: s.DisplayName,
 		Scope: shareScopes[s.Scope], Path: s.Path, State: shareStates[s.State], PasswordProtected: s.PasswordHash != "",
-		ExpireTime: stamp(s.ExpireTime), UseLimit: s.UseLimit, UseCount: s.UseCount, AllowedNetworks: share.Spell(s.Networks),
+		ExpireTime: stamp(s.ExpireTime), UseLimit: s.UseLimit, UseCount: s.UseCount, AllowedNetworks: network.Spell(s.Networks),
 		MaxUploadBytes: s.MaxUploadBytes, CreatorId: s.CreatorID, Etag: s.ETag(), CreateTime: stamp(s.CreatedAt),
 		UpdateTime: stamp(s.UpdatedAt), RevokeTime: stamp(s.RevokedAt),
 	}

@@ -2,10 +2,8 @@ package minio
 
 import (
 	"context"
-	"time"
 
-	"github.com/minio/minio-go/v7/pkg/credentials"
-
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
 	issued "github.com/primecloud/primecloud/services/storage-provisioning/internal/session"
 )
 
@@ -19,14 +17,8 @@ func (b *Backend) Issue(ctx context.Context, wish issued.Wish) (issued.Credentia
 			// Without one, the credentials could do what the user can.
 			return issued.Credentials{}, errRejected.WithMessage("temporary credentials need a session policy")
 		}
-		provider := &credentials.STSAssumeRole{
-			Client: b.http, STSEndpoint: b.cfg.Endpoint,
-			Options: credentials.STSAssumeRoleOptions{
-				AccessKey: wish.User, SecretKey: wish.Secret, Policy: string(wish.Policy),
-				Location: b.cfg.Region, DurationSeconds: int(wish.Lifetime / time.Second),
-			},
-		}
-		got, err := provider.RetrieveWithCredContext(&credentials.CredContext{Context: ctx})
+		scope := object.Scope{Login: object.Login{User: wish.User, Secret: wish.Secret}, Policy: wish.Policy}
+		got, err := b.assume(ctx, scope, wish.Lifetime)
 		if err != nil {
 			return issued.Credentials{}, err
 		}

@@ -56,23 +56,9 @@ func (s *Service) Get(ctx context.Context, accountID, id string) (operation.Oper
 // List returns a page of the account's operations, of one resource unless resourceID is
 // empty, and the token of the next page.
 func (s *Service) List(ctx context.Context, q Query, size int32, token string) ([]operation.Operation, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: Method, Account: q.AccountID, Query: []string{q.ResourceID}}
-	position, err := s.pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(position) == 1 {
-		q.Before = position[0]
-	}
-	q.Limit = limit + 1
-	list, err := s.store.Operations(ctx, q)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: Method, Account: q.AccountID, Query: []string{q.ResourceID}}}
+	return page.List(s.pages, r, func(after page.Position, limit int) ([]operation.Operation, error) {
+		q.Before, q.Limit = after.At(0), limit
+		return s.store.Operations(ctx, q)
+	}, func(o operation.Operation) page.Position { return page.Position{o.ID} })
 }

@@ -2,11 +2,12 @@ package policy
 
 import (
 	"fmt"
-	"net/netip"
 	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/primecloud/primecloud/pkg/network"
 )
 
 const maxPrefix = 512
@@ -66,26 +67,14 @@ func PrefixProblem(prefix string) string {
 	return ""
 }
 
-// ParseNetwork reads a network as a caller spells it, a single address being the network of
-// that address alone, and returns its one spelling, or what is wrong with it.
-func ParseNetwork(text string) (network, wrong string) {
-	text = strings.TrimSpace(text)
-	parsed, err := netip.ParsePrefix(text)
-	if err != nil {
-		address, err := netip.ParseAddr(text)
-		if err != nil || address.Zone() != "" {
-			return "", "is neither a CIDR range nor an address"
-		}
-		parsed = netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen())
+// ParseNetwork reads a network as a caller spells it and returns its one spelling, or what is
+// wrong with it.
+func ParseNetwork(text string) (spelled, wrong string) {
+	parsed, wrong := network.Parse(text)
+	if wrong != "" {
+		return "", wrong
 	}
-	switch {
-	case parsed.Addr().Is4In6():
-		return "", "must be written as an IPv4 range"
-	case parsed.Masked() != parsed:
-		return "", "must be written as " + parsed.Masked().String()
-	default:
-		return parsed.String(), ""
-	}
+	return parsed.String(), ""
 }
 
 func checkNetworks(networks []string) error {

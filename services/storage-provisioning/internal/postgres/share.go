@@ -7,6 +7,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/id"
 	"github.com/primecloud/primecloud/pkg/idempotency"
+	"github.com/primecloud/primecloud/pkg/network"
 	"github.com/primecloud/primecloud/pkg/operation"
 	"github.com/primecloud/primecloud/pkg/operation/pgoperation"
 	"github.com/primecloud/primecloud/pkg/pg"
@@ -123,7 +124,7 @@ func (r shareRows) Insert(ctx context.Context, s share.Share, token share.Hash) 
 	return r.q.InsertShare(ctx, db.InsertShareParams{
 		ID: s.ID, AccountID: s.AccountID, BucketID: s.BucketID, DisplayName: s.DisplayName, Scope: string(s.Scope), Path: s.Path,
 		TokenHash: token[:], PasswordHash: s.PasswordHash, ExpireTime: orNull(s.ExpireTime), UseLimit: s.UseLimit,
-		Networks: share.Spell(s.Networks), MaxUploadBytes: s.MaxUploadBytes, CreatorID: s.CreatorID, Version: s.Version,
+		Networks: network.Spell(s.Networks), MaxUploadBytes: s.MaxUploadBytes, CreatorID: s.CreatorID, Version: s.Version,
 		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	})
 }
@@ -132,7 +133,7 @@ func (r shareRows) Insert(ctx context.Context, s share.Share, token share.Hash) 
 func (r shareRows) Save(ctx context.Context, s share.Share) error {
 	return r.q.SaveShare(ctx, db.SaveShareParams{
 		ID: s.ID, DisplayName: s.DisplayName, PasswordHash: s.PasswordHash, ExpireTime: orNull(s.ExpireTime), UseLimit: s.UseLimit,
-		Networks: share.Spell(s.Networks), Version: s.Version, UpdatedAt: s.UpdatedAt, RevokedAt: orNull(s.RevokedAt),
+		Networks: network.Spell(s.Networks), Version: s.Version, UpdatedAt: s.UpdatedAt, RevokedAt: orNull(s.RevokedAt),
 	})
 }
 

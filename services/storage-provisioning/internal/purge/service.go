@@ -136,25 +136,11 @@ const ListMethod = "/primecloud.storage.v1.BucketPurgeService/ListBucketPurges"
 // List returns a page of the account's purges, newest first, and the token of the next page.
 // Of the query it takes the filter.
 func (s *Service) List(ctx context.Context, q Query, size int32, token string) ([]Purge, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Bucket}}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(position) == 1 {
-		q.Before = position[0]
-	}
-	q.Limit = limit + 1
-	list, err := s.Store.List(ctx, q)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: ListMethod, Account: q.AccountID, Query: []string{q.Bucket}}}
+	return page.List(s.Pages, r, func(after page.Position, limit int) ([]Purge, error) {
+		q.Before, q.Limit = after.At(0), limit
+		return s.Store.List(ctx, q)
+	}, func(p Purge) page.Position { return page.Position{p.ID} })
 }
 
 // Cancel stops a purge. One that waits is over at once, and its bucket back as it was; of one

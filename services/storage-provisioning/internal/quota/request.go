@@ -173,28 +173,14 @@ const (
 // ListRequests returns a page of requests, newest first, and the token of the next page. Of
 // the query it takes the filter.
 func (s *Service) ListRequests(ctx context.Context, q RequestQuery, size int32, token string) ([]Request, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: ListRequestsMethod, Account: q.AccountID, Query: []string{string(q.State)}}
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: ListRequestsMethod, Account: q.AccountID, Query: []string{string(q.State)}}}
 	if q.AccountID == "" {
-		binding.Method = ListPlatformRequestsMethod
+		r.Binding.Method = ListPlatformRequestsMethod
 	}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(position) == 1 {
-		q.Before = position[0]
-	}
-	q.Limit = limit + 1
-	list, err := s.Store.ListRequests(ctx, q)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	return page.List(s.Pages, r, func(after page.Position, limit int) ([]Request, error) {
+		q.Before, q.Limit = after.At(0), limit
+		return s.Store.ListRequests(ctx, q)
+	}, func(x Request) page.Position { return page.Position{x.ID} })
 }
 
 // Decision ends a request.

@@ -80,27 +80,12 @@ const ListMethod = "/primecloud.storage.v1.PlatformQuotaService/ListPlatformQuot
 // List returns a page of the quotas of accounts with limits of their own or with writes
 // stopped, and the token of the next page.
 func (s *Service) List(ctx context.Context, stopped bool, size int32, token string) ([]View, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: ListMethod, Query: []string{strconv.FormatBool(stopped)}}}
+	held, next, err := page.List(s.Pages, r, func(after page.Position, limit int) ([]Held, error) {
+		return s.Store.List(ctx, Query{Stopped: stopped, After: after.At(0), Limit: limit})
+	}, func(h Held) page.Position { return page.Position{h.Quota.AccountID} })
 	if err != nil {
 		return nil, "", err
-	}
-	binding := page.Binding{Method: ListMethod, Query: []string{strconv.FormatBool(stopped)}}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	q := Query{Stopped: stopped, Limit: limit + 1}
-	if len(position) == 1 {
-		q.After = position[0]
-	}
-	held, err := s.Store.List(ctx, q)
-	if err != nil {
-		return nil, "", err
-	}
-	next := ""
-	if len(held) > limit {
-		held = held[:limit]
-		next = s.Pages.Encode(page.Position{held[limit-1].Quota.AccountID}, binding)
 	}
 	list := make([]View, len(held))
 	for i, h := range held {

@@ -86,25 +86,10 @@ const ListMethod = "/primecloud.storage.v1.AccountRemovalService/ListPlatformAcc
 
 // List returns a page of all removals, newest first, and the token of the next page.
 func (s *Service) List(ctx context.Context, size int32, token string) ([]Removal, string, error) {
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: ListMethod}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	before := ""
-	if len(position) == 1 {
-		before = position[0]
-	}
-	list, err := s.Store.List(ctx, before, limit+1)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: ListMethod}}
+	return page.List(s.Pages, r, func(after page.Position, limit int) ([]Removal, error) {
+		return s.Store.List(ctx, after.At(0), limit)
+	}, func(x Removal) page.Position { return page.Position{x.ID} })
 }
 
 // save writes a removal with one version more.

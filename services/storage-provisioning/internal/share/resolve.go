@@ -10,6 +10,7 @@ import (
 	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/id"
+	"github.com/primecloud/primecloud/pkg/network"
 	account "github.com/primecloud/primecloud/pkg/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/object"
@@ -123,7 +124,7 @@ func (s *Service) judge(ctx context.Context, v *visit) (Outcome, error) {
 	if refusal := ended(v.share.stateAt(s.Clock.Now())); refusal != "" {
 		return refusal, nil
 	}
-	if !within(v.share.Networks, account.FromContext(ctx).Address) {
+	if !network.Admit(v.share.Networks, account.FromContext(ctx).Address) {
 		return WrongNetwork, nil
 	}
 	stands, err := s.Standings.Of(ctx, v.share.AccountID)

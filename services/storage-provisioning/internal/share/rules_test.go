@@ -84,24 +84,9 @@ func TestWhoeverWaitsForASeatGoesWithTheirCall(t *testing.T) {
 	}
 }
 
-func TestNetworksAreReadAsTheyWereMeant(t *testing.T) {
-	networks, err := ParseNetworks([]string{"192.0.2.0/24", " 198.51.100.7 ", "2001:db8::/32", "192.0.2.0/24", "::ffff:203.0.113.9"})
-	if err != nil || strings.Join(Spell(networks), " ") != "192.0.2.0/24 198.51.100.7/32 2001:db8::/32 203.0.113.9/32" {
-		t.Errorf("%v, %v", networks, err)
-	}
-	for address, want := range map[string]bool{
-		"192.0.2.200": true, "198.51.100.7": true, "198.51.100.8": false, "2001:db8:1::5": true, "2001:db9::": false,
-		"::ffff:192.0.2.1": true, "": false, "unix": false, "2001:db8::1%eth0": true,
-	} {
-		if within(networks, address) != want {
-			t.Errorf("%q: %v", address, !want)
-		}
-	}
-	if !within(nil, "") {
-		t.Error("without networks somebody is kept out")
-	}
-	for _, wrong := range []string{"192.0.2.1/24", "x", "", "::ffff:10.0.0.0/104", "fe80::1%eth0"} {
-		if _, err := ParseNetworks([]string{wrong}); !errors.Is(err, errInvalid) {
+func TestNetworksAreRefusedWithWhatIsWrong(t *testing.T) {
+	for _, wrong := range []string{"192.0.2.1/24", "x", ""} {
+		if _, err := ParseNetworks([]string{"192.0.2.0/24", wrong}); !errors.Is(err, errInvalid) {
 			t.Errorf("%q: %v", wrong, err)
 		}
 	}

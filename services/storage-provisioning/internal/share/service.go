@@ -204,28 +204,15 @@ func (s *Service) List(ctx context.Context, q Query, size int32, token string) (
 	if !s.Gate.Scope(ctx).All {
 		return nil, "", nil
 	}
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: listMethod, Account: q.AccountID, Query: []string{q.Bucket}}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(position) == 1 {
-		q.After = position[0]
-	}
-	q.Limit = limit + 1
-	list, err := s.Store.List(ctx, q)
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: listMethod, Account: q.AccountID, Query: []string{q.Bucket}}}
+	list, next, err := page.List(s.Pages, r, func(after page.Position, limit int) ([]Share, error) {
+		q.After, q.Limit = after.At(0), limit
+		return s.Store.List(ctx, q)
+	}, func(x Share) page.Position { return page.Position{x.ID} })
 	for i, one := range list {
 		list[i] = one.seen(s.Clock.Now())
 	}
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	return list, next, err
 }
 
 // Accesses returns a page of a share's access log, newest first, and the token of the next.
@@ -233,23 +220,9 @@ func (s *Service) Accesses(ctx context.Context, q LogQuery, size int32, token st
 	if _, err := s.Get(ctx, q.AccountID, q.ShareID); err != nil {
 		return nil, "", err
 	}
-	limit, err := page.Size(size, page.DefaultSize, page.MaxSize)
-	if err != nil {
-		return nil, "", err
-	}
-	binding := page.Binding{Method: accessesMethod, Account: q.AccountID, Query: []string{q.ShareID}}
-	position, err := s.Pages.Decode(token, binding)
-	if err != nil {
-		return nil, "", err
-	}
-	if len(position) == 1 {
-		q.Before = position[0]
-	}
-	q.Limit = limit + 1
-	list, err := s.Store.ListAccesses(ctx, q)
-	if err != nil || len(list) <= limit {
-		return list, "", err
-	}
-	list = list[:limit]
-	return list, s.Pages.Encode(page.Position{list[limit-1].ID}, binding), nil
+	r := page.Request{Size: size, Token: token, Binding: page.Binding{Method: accessesMethod, Account: q.AccountID, Query: []string{q.ShareID}}}
+	return page.List(s.Pages, r, func(after page.Position, limit int) ([]Access, error) {
+		q.Before, q.Limit = after.At(0), limit
+		return s.Store.ListAccesses(ctx, q)
+	}, func(a Access) page.Position { return page.Position{a.ID} })
 }
