@@ -131,11 +131,13 @@ func TestDoor_says_why_it_refused_to_a_client_that_sends_all_of_a_body_first(t *
 			return fmt.Sprintf("PUT /%s/k?partNumber=1&uploadId=Li8u HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n%s\r\n", bucket, door.Address(), pieces*len(piece), expect)
 		}
 		conn, reader := conversation(t, door, head(""))
+		slowly := time.NewTicker(75 * time.Millisecond)
+		defer slowly.Stop()
 		for range pieces {
 			if _, err := io.WriteString(conn, piece); err != nil {
 				t.Fatalf("the connection is gone while the client sends: %v", err)
 			}
-			time.Sleep(75 * time.Millisecond)
+			<-slowly.C
 		}
 		answered(t, reader, http.StatusNotFound, "<Code>NoSuchUpload</Code>")
 
