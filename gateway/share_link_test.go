@@ -259,7 +259,7 @@ func TestALinkToAPrefixIsAListOfLinks(t *testing.T) {
 	w, s, _ := newShelf(t)
 	browser, path := w.client(), "/s/"+linkToken+"-guarded-prefix"
 	listed := browser.post(path, "password", shelfPassword)
-	listed.page(t, http.StatusOK, "&lt;holiday&gt;", "a/&lt;b&gt;?&amp;.txt", "(7 bytes)")
+	listed.page(t, http.StatusOK, "&lt;holiday&gt;", "a/&lt;b&gt;?&amp;.txt", "(7 B)")
 	links := regexp.MustCompile(`href="([^"]+)"`).FindAllStringSubmatch(listed.body, -1)
 	if len(links) != 2 {
 		t.Fatalf("the links are %v", links)
@@ -281,7 +281,7 @@ func TestALinkForUploadsIsAPageThatSendsFilesToTheBackend(t *testing.T) {
 	browser, path := w.client(), "/s/"+linkToken+"-guarded-upload"
 	browser.get(path).page(t, http.StatusForbidden, `type="password"`)
 	got := browser.post(path, "password", shelfPassword)
-	got.page(t, http.StatusOK, "&lt;holiday&gt;", "100 bytes", `type="file"`)
+	got.page(t, http.StatusOK, "&lt;holiday&gt;", "100 B at most", `type="file"`)
 	parts := regexp.MustCompile(`(?s)<script>(.*)</script>`).FindStringSubmatch(got.body)
 	if len(parts) != 2 || strings.Count(got.body, "<script") != 1 || strings.Contains(got.body, linkToken) {
 		t.Fatalf("the page is %s", got.body)

@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+
+	"github.com/dustin/go-humanize"
 )
 
 // policy lets a page do nothing but be read and send its form to where it came from.
@@ -64,8 +66,11 @@ func show(w http.ResponseWriter, status int, page *template.Template, data any) 
 	_ = page.Execute(w, data) // a client that went away is not told
 }
 
+// size says how large something is, for people.
+func size(bytes int64) string { return humanize.IBytes(uint64(max(0, bytes))) }
+
 func page(title, body string) *template.Template {
-	return template.Must(template.New("").Parse(`<!doctype html>
+	return template.Must(template.New("").Funcs(template.FuncMap{"size": size}).Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>` + title + `</title>
 ` + body))
 }
@@ -81,13 +86,13 @@ var (
 `)
 	listing = page("Files", `<h1>{{or .Share.GetDisplayName "Files"}}</h1>
 <ul>{{range .Entries}}
-<li><a href="{{.Address}}">{{.Name}}</a> ({{.Size}} bytes)</li>{{end}}
+<li><a href="{{.Address}}">{{.Name}}</a> ({{size .Size}})</li>{{end}}
 </ul>{{if not .Entries}}
 <p>There is nothing here at present.</p>{{end}}{{if .Next}}
 <p><a href="{{.Next}}">More</a></p>{{end}}
 `)
 	uploading = page("Upload", `<h1>{{or .GetDisplayName "Upload"}}</h1>
-<form><label>File, {{.GetMaxUploadBytes}} bytes at most <input type="file" name="file" required></label> <button>Upload</button></form>
+<form><label>File, {{size .GetMaxUploadBytes}} at most <input type="file" name="file" required></label> <button>Upload</button></form>
 <p><output></output></p>
 <noscript><p>This page needs a script to send a file. Programs use POST /v1/shares:resolve.</p></noscript>
 <script>`+script+`</script>
