@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/primecloud/primecloud/pkg/testkit"
@@ -28,6 +29,24 @@ func TestReplicas_never_purge_one_bucket_at_once(t *testing.T) {
 	if p.GetRemovedEntries() != 30 || p.GetState() != storagev1.BucketPurgeState_BUCKET_PURGE_STATE_DONE || one.exists(bucket) {
 		t.Errorf("it ended as %v", p)
 	}
+}
+
+func TestPurge_removes_its_bucket_out_of_reach(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t), purgedAtOnce)
+	acc, bucket, other := account(), name(), name()
+	w.create(acc, bucket)
+	w.fill(bucket, 3)
+	identity := w.identityOf(acc)
+	reached, held := w.calls.hold("minio.RemoveBucket")
+	p := w.purge(acc, bucket)
+	<-reached
+	// What changes the account's policy meanwhile does not bring the bucket back into it.
+	w.create(acc, other)
+	if document := w.policyOf(identity); strings.Contains(document, bucket) || !strings.Contains(document, other) {
+		t.Errorf("the account's policy is %s", document)
+	}
+	close(held)
+	w.purged(p, is(done))
 }
 
 // count returns how often a call was made.

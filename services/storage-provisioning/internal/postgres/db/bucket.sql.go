@@ -361,9 +361,11 @@ func (q *Queries) PublicBuckets(ctx context.Context, accountID string) ([]Public
 }
 
 const reachableBuckets = `-- name: ReachableBuckets :many
-select name from bucket
-where account_id = $1 and backend = $2 and (desired = 'PRESENT' or state = 'DELETING') and state not in ('CONFLICT', 'PURGING')
-  and (marked or seen_absent_at is not null)
+select b.name from bucket b
+where b.account_id = $1 and b.backend = $2 and (b.desired = 'PRESENT' or b.state = 'DELETING')
+  and b.state not in ('CONFLICT', 'PURGING') and (b.marked or b.seen_absent_at is not null)
+  -- One that was purged goes the way out of reach.
+  and not (b.state = 'DELETING' and exists (select from bucket_purge p where p.bucket_id = b.id and p.ended_at is null))
 `
 
 type ReachableBucketsParams struct {

@@ -62,9 +62,11 @@ where id = @id;
 delete from bucket where id = @id;
 
 -- name: ReachableBuckets :many
-select name from bucket
-where account_id = @account_id and backend = @backend and (desired = 'PRESENT' or state = 'DELETING') and state not in ('CONFLICT', 'PURGING')
-  and (marked or seen_absent_at is not null);
+select b.name from bucket b
+where b.account_id = @account_id and b.backend = @backend and (b.desired = 'PRESENT' or b.state = 'DELETING')
+  and b.state not in ('CONFLICT', 'PURGING') and (b.marked or b.seen_absent_at is not null)
+  -- One that was purged goes the way out of reach.
+  and not (b.state = 'DELETING' and exists (select from bucket_purge p where p.bucket_id = b.id and p.ended_at is null));
 
 -- name: ReservedNames :many
 select name from bucket where backend = @backend;
