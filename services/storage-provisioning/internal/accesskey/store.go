@@ -109,6 +109,26 @@ type Keys interface {
 	RemoveHolder(ctx context.Context, user, policy string) (existed bool, err error)
 }
 
+// Strays is the part of a backend that has to do with credentials that somebody else has
+// made: users that stand by themselves, and keys as they were found. Every method may be
+// repeated. Names and ids stay out of errors and spans. Errors are classified as those of
+// bucket.BackendReader.
+type Strays interface {
+	// ObserveUser returns the user as it is; an absent one is no error.
+	ObserveUser(ctx context.Context, user string) (principal.User, error)
+	// ShapeUser switches a user on or off and, if on, takes it out of its groups and has it
+	// have the wanted policies alone. Its secret stays. An absent one is no error.
+	ShapeUser(ctx context.Context, user string, want principal.User) error
+	// RemoveUser removes a user, and with it every key under it; an absent one is no error.
+	RemoveUser(ctx context.Context, user string) error
+	// RestoreKey puts a key back as it was observed, secret excepted; an absent one is no error.
+	RestoreKey(ctx context.Context, id string, was principal.Key) error
+	// ListUsers returns all users but the administrator that we work as.
+	ListUsers(ctx context.Context) (map[string]principal.User, error)
+	// ListKeys returns the ids of the keys of each of the users, one user at least.
+	ListKeys(ctx context.Context, users []string) (map[string][]string, error)
+}
+
 // Nowhere is the bucket, or the folder below a prefix, that a key is tried on where it must
 // find nothing. What is asked about it is no use of the key.
 const Nowhere = "primecloud-nowhere"
