@@ -175,7 +175,7 @@ func (s *Service) connectBackends() error {
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
 			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Purges: adapter,
-			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter, Issuer: adapter, Prober: adapter,
+			Users: adapter, Keys: adapter, Strays: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter, Issuer: adapter, Prober: adapter,
 			Objects: object.Ports{Store: adapter, Uploads: adapter, Forms: adapter},
 		}); err != nil {
 			return err
@@ -213,7 +213,7 @@ func (s *Service) useCases() error {
 		Trash: s.stores.Buckets, UndoFor: s.config.UndoDelete, Grants: grants,
 	})
 	keys := accesskey.NewService(accesskey.Deps{
-		Store: s.stores.AccessKeys, Backends: s.backends, Principals: principals, Quota: quotas,
+		Store: s.stores.AccessKeys, Inventory: s.stores.Strays, Hash: s.lookup().Of, Backends: s.backends, Principals: principals, Quota: quotas,
 		Runner: runner, Pages: pages, Clock: d.Clock, Wake: wake,
 	})
 	s.uses = lastuse.NewService(s.lookup(), lastuse.Deps{Store: s.stores.Uses, Keys: keys, Clock: d.Clock, Logger: d.Telemetry.Logger})
