@@ -91,6 +91,7 @@ func newAviary(t *testing.T) *aviary {
 	a.world = newWorldSeen(t, watching{telemetry: telemetry, outer: around}, server, func(s config.Source) {
 		s["PRIMECLOUD_STORAGE_BACKEND_ENDPOINT"] = a.proxy.Endpoint()
 		s["PRIMECLOUD_STORAGE_ATTEMPT"] = "2s"
+		s["PRIMECLOUD_STORAGE_FULL_PASS"] = "5s"
 	})
 	sealer, err := seal.Keyset{File: a.settings["PRIMECLOUD_STORAGE_SEAL_KEYSET"]}.Sealer()
 	if err != nil {
@@ -277,6 +278,7 @@ func TestSecrets_and_key_ids_are_in_nothing_that_the_service_puts_out(t *testing
 	// The walk has purged its bucket, and set limits to its account.
 	acc, bucket = account(), name()
 	a.create(acc, bucket)
+	a.strays(acc, bucket)
 	a.troubled(acc, bucket)
 	a.panics(acc, bucket)
 	a.learn(acc)
@@ -329,7 +331,7 @@ func (a *aviary) troubled(acc, bucket string) {
 		"garbles": func(e *testkit.Exchange) { told(e, http.StatusOK) },
 	} {
 		for _, from := range []int{1, 4} {
-			had := a.another(acc, bucket)
+			had, stray := a.another(acc, bucket), a.known(a.strayUser())
 			fresh := account()
 			var mu sync.Mutex
 			n := 0
@@ -342,7 +344,7 @@ func (a *aviary) troubled(acc, bucket string) {
 					order(e)
 				}
 			})
-			a.all(acc, bucket, had.GetId(), fresh)
+			a.all(acc, bucket, had.GetId(), fresh, stray)
 			a.learn(acc)
 			a.learn(fresh)
 			a.proxy.Order(nil)
@@ -369,7 +371,7 @@ func (a *aviary) another(acc, bucket string) (key pair) {
 }
 
 // all makes the calls that have the service send key ids, side by side.
-func (a *aviary) all(acc, bucket, key, fresh string) {
+func (a *aviary) all(acc, bucket, key, fresh string, stray found) {
 	var running sync.WaitGroup
 	for call, do := range map[string]func() error{
 		"create a key": func() error {
@@ -380,6 +382,7 @@ func (a *aviary) all(acc, bucket, key, fresh string) {
 			_, err := a.keys.DeleteAccessKey(a.as(acc), &storagev1.DeleteAccessKeyRequest{AccountId: acc, KeyId: key})
 			return err
 		},
+		"adopt a key": func() error { return a.adoptAnother(acc, bucket, stray) },
 		"create the first bucket": func() error {
 			_, err := a.buckets.CreateBucket(a.as(fresh), &storagev1.CreateBucketRequest{AccountId: fresh, Name: name()})
 			return err

@@ -44,10 +44,14 @@ func (s *Service) fullPass(ctx context.Context, scheduledFor time.Time) error {
 func (s *Service) passOver(ctx context.Context, backend string, scheduledFor time.Time) error {
 	began := s.deps.Clock.Now()
 	passed, err := s.use.Buckets.PassOver(ctx, backend, scheduledFor)
+	strays := 0
+	if err == nil {
+		strays, err = s.use.AccessKeys.PassOver(ctx, backend)
+	}
 	s.bg.metrics.pass(ctx, backend, began, s.deps.Clock.Now(), err)
 	if err == nil {
 		s.deps.Telemetry.Logger.InfoContext(ctx, "a pass over a backend ended", "backend", backend,
-			"buckets", passed.Buckets, "woken", passed.Woken, "nobodys", passed.Extras)
+			"buckets", passed.Buckets, "woken", passed.Woken, "nobodys", passed.Extras, "keys_of_nobody", strays)
 	}
 	return err
 }

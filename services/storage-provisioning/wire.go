@@ -48,7 +48,7 @@ func (s *Service) connectBackends() error {
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
 			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Purges: adapter,
-			Users: adapter, Keys: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter, Issuer: adapter, Prober: adapter,
+			Users: adapter, Keys: adapter, Strays: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter, Issuer: adapter, Prober: adapter,
 			Objects: object.Ports{Store: adapter, Uploads: adapter, Forms: adapter},
 		}); err != nil {
 			return err
@@ -134,8 +134,8 @@ func (w wiring) buckets() {
 // accessKeys makes the use cases of credentials, lasting and temporary, and of their use.
 func (w wiring) accessKeys() {
 	w.use.AccessKeys = accesskey.NewService(accesskey.Deps{
-		Store: w.stores.AccessKeys, Backends: w.backends, Principals: w.principals, Quota: w.use.Quotas,
-		Runner: w.runner, Pages: w.pages, Clock: w.deps.Clock, Wake: w.wake,
+		Store: w.stores.AccessKeys, Inventory: w.stores.Strays, Hash: w.lookup().Of, Backends: w.backends, Principals: w.principals,
+		Quota: w.use.Quotas, Runner: w.runner, Pages: w.pages, Clock: w.deps.Clock, Wake: w.wake,
 	})
 	w.use.Sessions = session.NewService(session.Deps{
 		Buckets: w.stores.Buckets, Principals: w.principals, Backends: w.backends, Gate: w.gate, Trail: w.stores.Trail,

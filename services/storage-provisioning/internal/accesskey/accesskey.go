@@ -31,6 +31,12 @@
 // A rotation makes other credentials of the same key; the ones before end with the overlap.
 // Like a deletion it only switches off until it is recorded, so that it can go back.
 //
+// A key that stood on the backend before can be adopted: its id and secret stay, and nobody
+// here knows the secret. What was found is recorded before anything is written, and put back
+// should the adoption be given up. It is never made. One that is a user of the backend by
+// itself (Solo) has a user of its own besides, as a key with a pattern has, and shares that
+// one's policy.
+//
 // A grant names a bucket. When the bucket goes, the grant reaches nothing, since the
 // account's own policy bounds it; when the account makes one of that name again, the grant
 // reaches that one.
@@ -41,6 +47,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"time"
 
@@ -114,6 +121,14 @@ type AccessKey struct {
 	// Holder is the user of its own that the key has on the backend; empty for the account's.
 	// It is a secret like the ids.
 	Holder string
+	// Solo are those of its credentials that are a user of the backend by themselves, from an
+	// adoption; empty when none ever were. It is a secret too.
+	Solo string
+	// Adopted says that it stood on the backend before it was managed, so that nobody here
+	// knows its secret; Adopting that it is being taken over, or being put back.
+	Adopted, Adopting bool
+	// Found is how an adoption found it, while that goes on.
+	Found Found
 	// Grants are what it reaches.
 	Grants []policy.Grant
 	// Networks are where it may be used from; none for anywhere.
@@ -141,6 +156,8 @@ type AccessKey struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 
+	// note is what the trail says of a change besides.
+	note string
 	// trial is a granted bucket to try a new key on, with what may be done there.
 	trial policy.Grant
 }
@@ -156,6 +173,9 @@ func (k AccessKey) ETag() string { return strconv.FormatInt(k.Version, 10) }
 // Visible says whether the owner has the key: a delete that runs still shows it, one that
 // is done or a create that was given up does not.
 func (k AccessKey) Visible() bool { return k.Desired == Present || k.State == Deleting }
+
+// Has says whether these are credentials of the key, or have been and are to be removed.
+func (k AccessKey) Has(id string) bool { return slices.Contains(k.ids(), id) }
 
 // Use is one use of a key.
 type Use struct {
@@ -197,7 +217,7 @@ func newKeyID() string {
 func newHolder() string {
 	var raw [10]byte
 	_, _ = rand.Read(raw[:])
-	return "pch" + hex.EncodeToString(raw[:])
+	return ownHolder + hex.EncodeToString(raw[:])
 }
 
 // newSecret returns 240 random bits in 40 characters, the longest secret S3 clients know.

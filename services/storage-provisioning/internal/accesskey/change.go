@@ -99,12 +99,12 @@ func (p previous) restore(k *AccessKey) {
 }
 
 // actionOf names what is being done, for the trail.
-func actionOf(was State, o *operation.Operation) string {
+func (k AccessKey) actionOf(was State, o *operation.Operation) string {
 	var back previous
 	if was == Updating && o != nil && json.Unmarshal(o.Previous, &back) == nil && back.Change != nil {
 		return back.Change.Verb
 	}
-	return verbOf(was)
+	return k.verb(was)
 }
 
 // change runs a change of a key, which mutate makes in T1.

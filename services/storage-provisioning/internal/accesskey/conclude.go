@@ -30,6 +30,9 @@ func (s *Service) succeed(ctx context.Context, j job) (k AccessKey, err error) {
 		next := s.sighted(&k, j)
 		was := now.State
 		k.State = stateAfter(k, j)
+		if k.Desired == Present {
+			k.Adopting = false
+		}
 		s.endFormer(&k, j, &next)
 		s.keepSecret(&k, j)
 		if err := s.save(ctx, tx, was, &k, j); err != nil {
@@ -63,7 +66,7 @@ func stateAfter(k AccessKey, j job) State {
 
 // keepSecret drops the secret when nobody may ask for it any more.
 func (s *Service) keepSecret(k *AccessKey, j job) {
-	made := j.operation != nil && issues(j.operation) && !keepsSecret(j.operation)
+	made := j.operation != nil && j.key.issues(j.operation) && !keepsSecret(j.operation)
 	if k.Desired == Absent || made || !k.SecretUntil.After(s.Clock.Now()) {
 		k.SecretUntil = time.Time{}
 	}
@@ -115,7 +118,7 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, k AccessKe
 		return err
 	}
 	entry := audit.Entry{
-		Action: Kind + "." + actionOf(was, j.operation), Severity: audit.Notice, Outcome: audit.Succeeded,
+		Action: Kind + "." + j.key.actionOf(was, j.operation), Severity: audit.Notice, Outcome: audit.Succeeded,
 		Target: target(k), AccountID: k.AccountID, After: described(k),
 	}
 	if was == Deleting {
@@ -126,6 +129,7 @@ func (s *Service) endSucceeded(ctx context.Context, tx Tx, was State, k AccessKe
 	}
 	shown := k
 	shown.KeyID, shown.Secret, shown.FormerKeyID, shown.Doomed, shown.Holder = "", "", "", nil, ""
+	shown.Solo, shown.Found = "", Found{}
 	return tx.Record.Publish(ctx, change.Event{
 		Kind: Kind, Verb: verbOf(was) + "d", AccountID: k.AccountID, ID: k.ID, Version: k.Version, Snapshot: shown,
 	})
@@ -190,7 +194,7 @@ func (s *Service) abandon(ctx context.Context, j job, failure error) (k AccessKe
 			}
 		}
 		if err := tx.Record.Audit(ctx, audit.Entry{
-			Action: Kind + "." + actionOf(was, j.operation), Severity: audit.Warning, Outcome: audit.Failed,
+			Action: Kind + "." + j.key.actionOf(was, j.operation), Severity: audit.Warning, Outcome: audit.Failed,
 			Reason: operation.FailureOf(failure).Reason, Target: target(k), AccountID: k.AccountID,
 		}); err != nil {
 			return err

@@ -25,6 +25,8 @@ type job struct {
 	// operation is the open one; nil when there is none.
 	operation *operation.Operation
 	lease     reconcile.Lease
+	// strays is where the credentials stand that are a user by themselves.
+	strays Strays
 	// background says that the reconciler acts, not the call itself.
 	background bool
 
@@ -41,14 +43,19 @@ type job struct {
 // converge brings the backend to what is wanted. It is the same for the call itself and
 // for the reconciler, and may be repeated and broken off anywhere.
 func (s *Service) converge(ctx context.Context, j *job) error {
-	if j.background && j.operation != nil && issues(j.operation) && !keepsSecret(j.operation) {
+	if j.background && j.operation != nil && j.key.issues(j.operation) && !keepsSecret(j.operation) {
 		return errNobodysSecret
 	}
 	keys, err := s.Backends.Keys(j.key.Backend)
 	if err != nil {
 		return err
 	}
+	if j.strays, err = s.Backends.Strays(j.key.Backend); err != nil {
+		return err
+	}
 	switch {
+	case j.key.Adopting && j.key.Desired == Absent:
+		return s.putBack(ctx, j, keys)
 	case j.key.State == Deleting:
 		return s.switchOff(ctx, j, keys)
 	case j.key.Desired == Absent || j.key.expired(s.Clock.Now()):
@@ -56,61 +63,6 @@ func (s *Service) converge(ctx context.Context, j *job) error {
 	default:
 		return s.make(ctx, j, keys)
 	}
-}
-
-// switchOff makes the backend refuse the key, in a way that can be undone.
-func (s *Service) switchOff(ctx context.Context, j *job, keys Keys) error {
-	for _, id := range j.key.ids() {
-		if err := s.switchOne(ctx, j, keys, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// switchOne makes the backend refuse credentials of the key.
-func (s *Service) switchOne(ctx context.Context, j *job, keys Keys, id string) error {
-	revision, err := j.key.revision(false)
-	if err != nil {
-		return err
-	}
-	revision.ID = id
-	j.acted = true
-	_, err = keys.ReviseKey(ctx, revision)
-	return err
-}
-
-// remove removes the key if it is there, and looks whether it is gone.
-func (s *Service) remove(ctx context.Context, j *job, keys Keys) error {
-	for _, id := range j.key.ids() {
-		if err := s.removeOne(ctx, j, keys, id); err != nil {
-			return err
-		}
-	}
-	if j.key.Holder == "" {
-		return nil
-	}
-	existed, err := keys.RemoveHolder(ctx, j.key.Holder, principal.HolderPolicy(j.key.ID))
-	j.acted = j.acted || existed
-	return err
-}
-
-func (s *Service) removeOne(ctx context.Context, j *job, keys Keys, id string) error {
-	had, err := keys.ObserveKey(ctx, id)
-	if err != nil || !had.Exists {
-		return err
-	}
-	j.acted = true
-	return keys.RemoveKey(ctx, id)
-}
-
-// ids are those of all credentials that the key may have on the backend.
-func (k AccessKey) ids() []string {
-	ids := []string{k.KeyID}
-	if k.FormerKeyID != "" {
-		ids = append(ids, k.FormerKeyID)
-	}
-	return append(ids, k.Doomed...)
 }
 
 // make makes the key, or brings the one that is there to what is wanted.
@@ -122,25 +74,13 @@ func (s *Service) make(ctx context.Context, j *job, keys Keys) error {
 	if j.key.Holder != "" {
 		identity.User = j.key.Holder // which the identity has seen to
 	}
-	had, err := keys.ObserveKey(ctx, j.key.KeyID)
-	if err != nil {
-		return err
+	if j.key.KeyID == j.key.Solo {
+		err = s.bringUser(ctx, j)
+	} else {
+		err = s.bring(ctx, j, keys, identity)
 	}
-	j.found, err = differences(j.key, had, identity.User)
-	switch {
-	case err != nil:
+	if err != nil || j.lost {
 		return err
-	case had.Exists && had.User != identity.User:
-		// Somebody removed ours and put another one there. It is never touched.
-		j.lost = true
-		if j.operation != nil {
-			return errForeign
-		}
-		return nil
-	case len(j.found) > 0:
-		if err := s.write(ctx, j, keys, identity, had.Exists); err != nil || j.lost {
-			return err
-		}
 	}
 	if j.operation != nil && j.key.Secret != "" && !j.key.Disabled {
 		if err := s.try(ctx, j, keys); err != nil {
@@ -150,43 +90,29 @@ func (s *Service) make(ctx context.Context, j *job, keys Keys) error {
 	return s.former(ctx, j, keys, identity.User)
 }
 
-// former sees to credentials before the last rotation: bounded like the key until their end,
-// and gone after. While an operation is open they are only switched off, so that it can go
-// back.
-func (s *Service) former(ctx context.Context, j *job, keys Keys, user string) error {
-	gone := j.key.Doomed
-	if j.key.formerEnded(s.Clock.Now()) {
-		j.formerGone, gone = true, append([]string{j.key.FormerKeyID}, gone...)
-	}
-	for _, id := range gone {
-		end := s.removeOne
-		if j.operation != nil {
-			end = s.switchOne
-		}
-		if err := end(ctx, j, keys, id); err != nil {
-			return err
-		}
-	}
-	if j.key.FormerKeyID == "" || j.formerGone {
-		return nil
-	}
-	before := j.key
-	before.KeyID, before.ExpireTime = j.key.FormerKeyID, j.key.FormerEnd
-	had, err := keys.ObserveKey(ctx, before.KeyID)
-	if err != nil || !had.Exists || had.User != user {
-		return err // it has ended early, or is not ours: never touched
-	}
-	found, err := differences(before, had, user)
-	if err != nil || len(found) == 0 {
-		return err
-	}
-	revision, err := before.revision(!before.Disabled)
+// bring brings the key under its user to what is wanted.
+func (s *Service) bring(ctx context.Context, j *job, keys Keys, identity principal.Principal) error {
+	had, err := keys.ObserveKey(ctx, j.key.KeyID)
 	if err != nil {
 		return err
 	}
-	j.acted = true
-	_, err = keys.ReviseKey(ctx, revision)
-	return err
+	j.found, err = differences(j.key, had, identity.User)
+	switch {
+	case err != nil:
+		return err
+	case !had.Exists && j.key.Adopting:
+		return ErrNothingToAdopt
+	case had.Exists && had.User != identity.User:
+		// Somebody removed ours and put another one there. It is never touched.
+		j.lost = true
+		if j.operation != nil {
+			return errForeign
+		}
+		return nil
+	case len(j.found) > 0:
+		return s.write(ctx, j, keys, identity, had.Exists)
+	}
+	return nil
 }
 
 // write puts the key as it is wanted: whole while we have its secret, without it after.

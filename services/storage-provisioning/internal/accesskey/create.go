@@ -125,7 +125,7 @@ func (s *Service) created(ctx context.Context, o operation.Operation) (Done, err
 // begin writes the T1 of a change of the key as it now is wanted.
 func (s *Service) begin(ctx context.Context, tx Tx, k *AccessKey, back []byte, window change.Window) (change.Begun, error) {
 	entry := audit.Entry{
-		Action: Kind + "." + verbOf(k.State), Severity: audit.Notice, Target: target(*k), AccountID: k.AccountID, After: described(*k),
+		Action: Kind + "." + k.verb(k.State), Severity: audit.Notice, Target: target(*k), AccountID: k.AccountID, After: described(*k),
 	}
 	if k.State == Deleting {
 		entry.Before, entry.After = entry.After, nil
@@ -137,10 +137,11 @@ func (s *Service) begin(ctx context.Context, tx Tx, k *AccessKey, back []byte, w
 	return begun, err
 }
 
-// issues says whether the operation gives out a secret: it made the key, or rotated it.
-func issues(o *operation.Operation) bool {
+// issues says whether the operation gives out a secret: it made the key, or rotated it. That
+// of a key that is adopted is its owner's.
+func (k AccessKey) issues(o *operation.Operation) bool {
 	if o.Previous == nil {
-		return true
+		return !k.Adopting
 	}
 	var back previous
 	return json.Unmarshal(o.Previous, &back) == nil && back.Change != nil && back.Change.Rotated

@@ -27,6 +27,13 @@ var (
 		"a key that was made with few exact grants cannot get a pattern or so many grants; make a new key")
 	// ErrEnded refuses to change a key that has ended.
 	ErrEnded = errs.New(errs.FailedPrecondition, "ACCESS_KEY_ENDED", "the access key has ended; make a new one")
+	// ErrTaken refuses to adopt what is managed already, or still on its way out.
+	ErrTaken = errs.New(errs.AlreadyExists, "ACCESS_KEY_TAKEN",
+		"this key is managed already; look for it among the account's keys, or retry in a few seconds if its adoption has just failed")
+	// ErrNothingToAdopt is for a key that is not there to be taken over.
+	ErrNothingToAdopt = errs.New(errs.NotFound, "NOTHING_TO_ADOPT",
+		"there is no such key on the backend; check backend and access key id")
+	errAdoptionUnsupported = errs.New(errs.FailedPrecondition, "ADOPTION_UNSUPPORTED", "the key is none that an account can have")
 	// ErrOverlapInvalid refuses an overlap that is too long.
 	ErrOverlapInvalid = errs.New(errs.InvalidArgument, "REQUEST_INVALID", "an overlap lasts from nothing to 30 days").
 				WithViolation(errs.Violation{Field: "overlap", Rule: "OVERLAP", Description: "give 0 s to 2592000 s"})

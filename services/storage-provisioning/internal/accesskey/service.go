@@ -20,7 +20,11 @@ const SettleAfter = 2 * time.Second
 
 // Deps is what the use cases need. All must be set, but Wake.
 type Deps struct {
-	Store      Store
+	Store Store
+	// Inventory is the record across accounts, for keys that nobody manages, and Hash the keyed
+	// hash by which findings name them.
+	Inventory  Inventory
+	Hash       func(keyID string) []byte
 	Backends   Backends
 	Principals Principals
 	// Quota decides how many keys an account may have.
@@ -133,6 +137,14 @@ func (s *Service) outcome(ctx context.Context, begun change.Begun, k AccessKey) 
 	return Done{AccessKey: now, OperationID: o.ID}, nil
 }
 
+// verb names what is being done to the key, as the trail calls it.
+func (k AccessKey) verb(was State) string {
+	if k.Adopting {
+		return "adopt"
+	}
+	return verbOf(was)
+}
+
 // verbOf names what is being done to a key in this state.
 func verbOf(s State) string {
 	switch s {
@@ -159,8 +171,12 @@ func described(k AccessKey) map[string]any {
 	if !k.ExpireTime.IsZero() {
 		expires = k.ExpireTime.UTC().Format(time.RFC3339)
 	}
-	return map[string]any{
+	shown := map[string]any{
 		"display_name": k.DisplayName, "backend": k.Backend, "customer_reference": k.CustomerReference,
 		"grants": grants, "networks": strings.Join(k.Networks, " "), "expire_time": expires, "disabled": k.Disabled,
 	}
+	if k.note != "" {
+		shown["reason"] = k.note
+	}
+	return shown
 }

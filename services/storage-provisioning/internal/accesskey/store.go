@@ -30,6 +30,15 @@ type Rows interface {
 	Buckets(ctx context.Context, names []string) ([]GrantedBucket, error)
 }
 
+// AdoptionRows are what taking a key over needs of the record, in the transaction.
+type AdoptionRows interface {
+	// Holding returns the account's key that has these credentials, visible or not, and locks
+	// it.
+	Holding(ctx context.Context, accountID, backend, keyID string) (k AccessKey, ok bool, err error)
+	// Reserve inserts a key, unless some account's has these credentials already.
+	Reserve(ctx context.Context, k AccessKey) (reserved bool, err error)
+}
+
 // Access is the account's identity on a backend, in the transaction.
 type Access interface {
 	// Touch raises the identity's generation, which it returns, and sets when it is due.
@@ -39,10 +48,11 @@ type Access interface {
 // Tx is a transaction of the account.
 type Tx struct {
 	change.Tx
-	Keys   Rows
-	Quotas quota.Rows
-	Access Access
-	Drifts drift.Rows
+	Keys      Rows
+	Adoptions AdoptionRows
+	Quotas    quota.Rows
+	Access    Access
+	Drifts    drift.Rows
 }
 
 // Quota is the account's limits.
@@ -81,6 +91,8 @@ type Store interface {
 type Principals interface {
 	// Identity returns the account's identity once it is on the backend as recorded.
 	Identity(ctx context.Context, accountID, backend string) (principal.Principal, error)
+	// Find returns the account's identity as it is recorded, if it has one there.
+	Find(ctx context.Context, accountID, backend string) (p principal.Principal, ok bool, err error)
 }
 
 // Revision changes a key without its secret.
@@ -109,6 +121,26 @@ type Keys interface {
 	RemoveHolder(ctx context.Context, user, policy string) (existed bool, err error)
 }
 
+// Strays is the part of a backend that has to do with credentials that somebody else has
+// made: users that stand by themselves, and keys as they were found. Every method may be
+// repeated. Names and ids stay out of errors and spans. Errors are classified as those of
+// bucket.BackendReader.
+type Strays interface {
+	// ObserveUser returns the user as it is; an absent one is no error.
+	ObserveUser(ctx context.Context, user string) (principal.User, error)
+	// ShapeUser switches a user on or off and, if on, takes it out of its groups and has it
+	// have the wanted policies alone. Its secret stays. An absent one is no error.
+	ShapeUser(ctx context.Context, user string, want principal.User) error
+	// RemoveUser removes a user, and with it every key under it; an absent one is no error.
+	RemoveUser(ctx context.Context, user string) error
+	// RestoreKey puts a key back as it was observed, secret excepted; an absent one is no error.
+	RestoreKey(ctx context.Context, id string, was principal.Key) error
+	// ListUsers returns all users but the administrator that we work as.
+	ListUsers(ctx context.Context) (map[string]principal.User, error)
+	// ListKeys returns the ids of the keys of each of the users, one user at least.
+	ListKeys(ctx context.Context, users []string) (map[string][]string, error)
+}
+
 // Nowhere is the bucket, or the folder below a prefix, that a key is tried on where it must
 // find nothing. What is asked about it is no use of the key.
 const Nowhere = "primecloud-nowhere"
@@ -132,6 +164,9 @@ type Backends interface {
 	// Keys returns the keys of the backend of that name, and an error BACKEND_UNKNOWN for
 	// a name that is not configured.
 	Keys(name string) (Keys, error)
+	// Strays returns the credentials of the backend of that name that may be nobody's, and
+	// errors as Keys does.
+	Strays(name string) (Strays, error)
 	// Name returns the name of a configured backend, the default one's for "".
 	Name(name string) (string, error)
 }

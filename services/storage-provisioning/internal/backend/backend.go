@@ -44,6 +44,8 @@ type Ports struct {
 
 	Users principal.Users
 	Keys  accesskey.Keys
+	// Strays are credentials that somebody else has made.
+	Strays accesskey.Strays
 	// Removals removes identities.
 	Removals principal.Removals
 	Signer   object.Signer
@@ -121,6 +123,12 @@ func (r *Registry) Principals(name string) (principal.Backend, error) {
 func (r *Registry) Keys(name string) (accesskey.Keys, error) {
 	_, ports, err := r.Ports(name)
 	return ports.Keys, err
+}
+
+// Strays returns a backend as keys that nobody manages see it.
+func (r *Registry) Strays(name string) (accesskey.Strays, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Strays, err
 }
 
 // Name returns the name of a configured backend, the default one's for "".

@@ -76,7 +76,7 @@ func accessKey(k accesskey.AccessKey) *storagev1.AccessKey {
 		Generation: k.Generation, ObservedGeneration: k.Observed, Conditions: conditions(k.Conditions), Etag: k.ETag(),
 		CreateTime: stamp(k.CreatedAt), UpdateTime: stamp(k.UpdatedAt),
 		Networks: k.Networks, Disabled: k.Disabled, OverlapEndTime: stamp(k.FormerEnd),
-		LastUse: keyUse(k.LastUse), FormerLastUse: keyUse(k.FormerUse),
+		LastUse: keyUse(k.LastUse), FormerLastUse: keyUse(k.FormerUse), Adopted: k.Adopted,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 )
@@ -59,6 +60,8 @@ type platformDrifts struct {
 	storagev1.UnimplementedPlatformDriftServiceServer
 	use     *drift.Service
 	buckets *bucket.Service
+	keys    *accesskey.Service
+	fresh   func(context.Context) error
 }
 
 func (s *platformDrifts) ListPlatformDrifts(ctx context.Context, r *storagev1.ListPlatformDriftsRequest) (*storagev1.ListPlatformDriftsResponse, error) {
@@ -98,6 +101,28 @@ func (s *platformDrifts) AdoptBucket(ctx context.Context, r *storagev1.AdoptBuck
 		return nil, err
 	}
 	return &storagev1.AdoptBucketResponse{Bucket: Bucket(done.Bucket)}, nil
+}
+
+func (s *platformDrifts) AdoptAccessKey(ctx context.Context, r *storagev1.AdoptAccessKeyRequest) (*storagev1.AdoptAccessKeyResponse, error) {
+	if err := s.fresh(ctx); err != nil {
+		return nil, err
+	}
+	in := accesskey.Adoption{
+		NewAccessKey: accesskey.NewAccessKey{
+			AccountID: r.GetAccountId(), DisplayName: r.GetDisplayName(), CustomerReference: r.GetCustomerReference(),
+			Grants: all(r.GetGrants(), grantOf), Networks: r.GetNetworks(), Backend: r.GetBackend(),
+		},
+		KeyID: r.GetAccessKeyId(), DriftID: r.GetDriftId(), Reason: r.GetReason(),
+	}
+	var err error
+	if in.ExpireTime, err = expireTimeOf(r.GetExpireTime()); err != nil {
+		return nil, err
+	}
+	done, err := s.keys.Adopt(ctx, in)
+	if err := errors.Join(begun(ctx, done.OperationID), err); err != nil {
+		return nil, err
+	}
+	return &storagev1.AdoptAccessKeyResponse{AccessKey: accessKey(done.AccessKey)}, nil
 }
 
 var driftStandings = map[storagev1.DriftStanding]drift.Standing{

@@ -75,7 +75,7 @@ func Register(server grpc.ServiceRegistrar, u UseCases) {
 	storagev1.RegisterPlatformQuotaServiceServer(server, &platformQuotas{use: u.Quotas})
 	storagev1.RegisterOperationServiceServer(server, &operations{use: u.Operations})
 	storagev1.RegisterDriftServiceServer(server, &drifts{use: u.Drifts})
-	storagev1.RegisterPlatformDriftServiceServer(server, &platformDrifts{use: u.Drifts, buckets: u.Buckets})
+	storagev1.RegisterPlatformDriftServiceServer(server, &platformDrifts{use: u.Drifts, buckets: u.Buckets, keys: u.AccessKeys, fresh: u.Fresh})
 	storagev1.RegisterBackendServiceServer(server, &backends{use: u.Backends})
 	storagev1.RegisterShareServiceServer(server, &shares{use: u.Shares, fresh: u.Fresh})
 	storagev1.RegisterFavouriteServiceServer(server, &favourites{use: u.Favourites})

@@ -84,6 +84,12 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 		"TryKey": func(ctx context.Context) error {
 			return b.TryKey(ctx, accesskey.Trial{ID: secretKey, Secret: secretWord, Bucket: "acme"})
 		},
+		"ShapeUser": func(ctx context.Context) error {
+			return b.ShapeUser(ctx, secretUser, principal.User{Enabled: true, Policies: []string{"p"}})
+		},
+		"RestoreKey":   func(ctx context.Context) error { return b.RestoreKey(ctx, secretKey, principal.Key{Enabled: true}) },
+		"ListUsers":    func(ctx context.Context) error { _, err := b.ListUsers(ctx); return err },
+		"ListKeys":     func(ctx context.Context) error { _, err := b.ListKeys(ctx, []string{secretUser}); return err },
 		"RemoveHolder": func(ctx context.Context) error { _, err := b.RemoveHolder(ctx, secretKey, "p"); return err },
 		"Issue": func(ctx context.Context) error {
 			_, err := b.Issue(ctx, session.Wish{User: secretUser, Secret: secretWord, Policy: []byte(`{}`), Lifetime: time.Hour})

@@ -3,8 +3,6 @@ package minio
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/minio/madmin-go/v3"
 
@@ -15,23 +13,27 @@ import (
 // bytes; some 120 buckets.
 const policyLimit = 20 << 10
 
-// ObserveUser returns the user as it is; an absent one is no error.
+// errNotAUser is how the server calls what is a key or temporary.
+const errNotAUser = "XMinioIAMActionNotAllowed"
+
+// ObserveUser returns the user as it is; an absent one is no error, and what is a key is no
+// user. The administrator that we work as is known without asking: the server knows no such
+// user if it is its own.
 func (b *Backend) ObserveUser(ctx context.Context, user string) (principal.User, error) {
-	found, err := value(ctx, b, "ObserveUser", func(ctx context.Context) (madmin.UserInfo, error) {
-		return b.admin.GetUserInfo(ctx, user)
+	found, err := value(ctx, b, "ObserveUser", func(ctx context.Context) (principal.User, error) {
+		if user == b.cfg.AdminKey {
+			return principal.User{Exists: true, Enabled: true, Administrator: true}, nil
+		}
+		info, err := b.admin.GetUserInfo(ctx, user)
+		return userOf(info), err
 	})
-	if errors.Is(err, errAbsent) {
+	if t, ok := errors.AsType[*trouble](err); ok && t.code == errNotAUser {
 		return principal.User{}, nil
 	}
 	if err != nil {
-		return principal.User{}, err
+		return principal.User{}, absentIsFine(err)
 	}
-	observed := principal.User{Exists: true, Enabled: found.Status == madmin.AccountEnabled}
-	if found.PolicyName != "" {
-		observed.Policies = strings.Split(found.PolicyName, ",")
-		slices.Sort(observed.Policies)
-	}
-	return observed, nil
+	return found, nil
 }
 
 // PutUser makes or replaces the user, enabled, with the secret.

@@ -23,7 +23,7 @@ var _ accesskey.Store = (*AccessKeys)(nil)
 // InAccount runs fn in the scope of the account.
 func (s *AccessKeys) InAccount(ctx context.Context, accountID string, fn func(context.Context, accesskey.Tx) error) error {
 	return s.inAccount(ctx, accountID, func(ctx context.Context, t *transaction) error {
-		return fn(ctx, accesskey.Tx{Tx: t.change(), Quotas: quotaRows{t}, Keys: keyRows{t}, Access: access{t}, Drifts: driftRows{t}})
+		return fn(ctx, accesskey.Tx{Tx: t.change(), Quotas: quotaRows{t}, Keys: keyRows{t}, Adoptions: adoptionRows{t}, Access: access{t}, Drifts: driftRows{t}})
 	})
 }
 
@@ -92,31 +92,44 @@ type keyRows struct{ *transaction }
 
 // Insert writes a new key, id and secret sealed.
 func (r keyRows) Insert(ctx context.Context, k accesskey.AccessKey) error {
-	keyID, err := r.Sealer.Seal(ctx, []byte(k.KeyID), keyPlace(k.AccountID, k.ID, "key_id"))
-	if err != nil {
-		return err
+	n, err := r.insertKey(ctx, k)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("insert access key %s: its credentials are another's", k.ID)
 	}
-	secret, err := r.Sealer.Seal(ctx, []byte(k.Secret), keyPlace(k.AccountID, k.ID, "secret"))
-	if err != nil {
-		return err
-	}
-	holder, err := r.sealKey(ctx, k, "holder", k.Holder)
-	if err != nil {
-		return err
-	}
-	grants, networks, err := encodeScope(k)
-	if err != nil {
-		return err
-	}
-	if err := r.q.InsertAccessKey(ctx, db.InsertAccessKeyParams{
+	return err
+}
+
+// insertKey inserts a key unless there is one with its credentials, and returns how many.
+func (t *transaction) insertKey(ctx context.Context, k accesskey.AccessKey) (int64, error) {
+	params := db.InsertAccessKeyParams{
 		ID: k.ID, AccountID: k.AccountID, Backend: k.Backend, DisplayName: k.DisplayName, CustomerReference: k.CustomerReference,
-		KeyID: keyID, Secret: secret, SecretUntil: orNull(k.SecretUntil), Grants: grants, ExpireTime: orNull(k.ExpireTime),
-		Desired: string(k.Desired), State: string(k.State), Version: k.Version, CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt,
-		Networks: networks, Holder: holder,
-	}); err != nil {
-		return err
+		SecretUntil: orNull(k.SecretUntil), ExpireTime: orNull(k.ExpireTime), Desired: string(k.Desired), State: string(k.State),
+		Version: k.Version, CreatedAt: k.CreatedAt, UpdatedAt: k.UpdatedAt, Disabled: k.Disabled,
+		Adopted: k.Adopted, Adopting: k.Adopting, Lookup: t.Lookup.Of(k.KeyID), LookupMark: t.Lookup.Mark(),
 	}
-	return r.setLookup(ctx, k.ID, k)
+	var err error
+	if params.Grants, params.Networks, err = encodeScope(k); err != nil {
+		return 0, err
+	}
+	found, err := encodeFound(k)
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range []struct {
+		column, text string
+		to           *[]byte
+	}{
+		{"key_id", k.KeyID, &params.KeyID},
+		{"secret", k.Secret, &params.Secret},
+		{"holder", k.Holder, &params.Holder},
+		{"found", found, &params.Found},
+		{"solo", k.Solo, &params.Solo},
+	} {
+		if *c.to, err = t.sealKey(ctx, k, c.column, c.text); err != nil {
+			return 0, err
+		}
+	}
+	return t.q.InsertAccessKey(ctx, params)
 }
 
 // encodeScope returns what a key reaches as it is stored.
@@ -170,7 +183,7 @@ func (r keyRows) Save(ctx context.Context, k accesskey.AccessKey) (int64, error)
 		ID: k.ID, Version: k.Version + 1, SecretUntil: orNull(k.SecretUntil), Desired: string(k.Desired), State: string(k.State),
 		Unsure: k.Unsure, SightedAt: orNull(k.SightedAt), UpdatedAt: k.UpdatedAt,
 		DisplayName: k.DisplayName, CustomerReference: k.CustomerReference, ExpireTime: orNull(k.ExpireTime), Disabled: k.Disabled,
-		SecretGeneration: k.SecretGeneration, FormerEnd: orNull(k.FormerEnd),
+		SecretGeneration: k.SecretGeneration, FormerEnd: orNull(k.FormerEnd), Adopting: k.Adopting,
 	}
 	var err error
 	if params.Grants, params.Networks, err = encodeScope(k); err != nil {
@@ -231,7 +244,7 @@ func (b *base) accessKeyOf(ctx context.Context, row db.LoadAccessKeyRow, err err
 	k := accesskey.AccessKey{
 		ID: r.ID, AccountID: r.AccountID, Backend: r.Backend, DisplayName: r.DisplayName, CustomerReference: r.CustomerReference,
 		SecretUntil: orZero(r.SecretUntil), ExpireTime: orZero(r.ExpireTime),
-		Disabled: r.Disabled, SecretGeneration: r.SecretGeneration, FormerEnd: orZero(r.FormerEnd),
+		Adopted: r.Adopted, Adopting: r.Adopting, Disabled: r.Disabled, SecretGeneration: r.SecretGeneration, FormerEnd: orZero(r.FormerEnd),
 		Desired: accesskey.Desired(r.Desired), State: accesskey.State(r.State), Version: r.Version,
 		Generation: row.Generation, Observed: row.Observed,
 		Sighting:  change.Sighting{Unsure: r.Unsure, SightedAt: orZero(r.SightedAt)},
@@ -254,7 +267,7 @@ func (b *base) accessKeyOf(ctx context.Context, row db.LoadAccessKeyRow, err err
 
 // openKey opens what is sealed of a key, its secret only when asked for.
 func (b *base) openKey(ctx context.Context, r db.AccessKey, k *accesskey.AccessKey, withSecret bool) error {
-	var doomed string
+	var doomed, found string
 	columns := []struct {
 		column string
 		sealed []byte
@@ -263,7 +276,9 @@ func (b *base) openKey(ctx context.Context, r db.AccessKey, k *accesskey.AccessK
 		{"key_id", r.KeyID, &k.KeyID},
 		{"former_key_id", r.FormerKeyID, &k.FormerKeyID},
 		{"holder", r.Holder, &k.Holder},
+		{"solo", r.Solo, &k.Solo},
 		{"doomed", r.Doomed, &doomed},
+		{"found", r.Found, &found},
 		{"secret", r.Secret, &k.Secret},
 	}
 	for _, c := range columns {
@@ -276,11 +291,15 @@ func (b *base) openKey(ctx context.Context, r db.AccessKey, k *accesskey.AccessK
 		}
 		*c.to = string(plain)
 	}
-	if doomed == "" {
-		return nil
+	if doomed != "" {
+		if err := json.Unmarshal([]byte(doomed), &k.Doomed); err != nil {
+			return fmt.Errorf("decode what is to be removed of access key %s: %w", r.ID, err)
+		}
 	}
-	if err := json.Unmarshal([]byte(doomed), &k.Doomed); err != nil {
-		return fmt.Errorf("decode what is to be removed of access key %s: %w", r.ID, err)
+	if found != "" {
+		if err := json.Unmarshal([]byte(found), &k.Found); err != nil {
+			return fmt.Errorf("decode how access key %s was found: %w", r.ID, err)
+		}
 	}
 	return nil
 }

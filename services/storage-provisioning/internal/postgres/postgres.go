@@ -67,6 +67,7 @@ type Stores struct {
 	Buckets     *Buckets
 	Principals  *Principals
 	AccessKeys  *AccessKeys
+	Strays      *Strays
 	Grants      *Grants
 	Purges      *Purges
 	Removals    *Removals
@@ -94,7 +95,7 @@ func New(c Config) *Stores {
 	return &Stores{
 		Buckets: &Buckets{b}, Principals: &Principals{b}, AccessKeys: &AccessKeys{b}, Grants: &Grants{b}, Trail: &Trail{b},
 		Standings: &Standings{b}, Purges: &Purges{b}, Removals: &Removals{b}, Quotas: &Quotas{b}, Usages: &Usages{b},
-		Shares: &Shares{b}, Favourites: &Favourites{b}, Connections: &Connections{b}, Uses: &Uses{b},
+		Shares: &Shares{b}, Favourites: &Favourites{b}, Connections: &Connections{b}, Uses: &Uses{b}, Strays: &Strays{b},
 		Drifts: &Drifts{b}, Operations: &Operations{b},
 		Resources: b.resources, Leases: &Leases{b}, base: b,
 	}

@@ -13,8 +13,12 @@ type User struct {
 	Exists bool
 	// Enabled says whether its keys work.
 	Enabled bool
-	// Policies are the names of the policies attached to it.
+	// Policies are the names of the policies attached to it, in order.
 	Policies []string
+	// Groups are those that it is in; their policies add to its own.
+	Groups []string
+	// Administrator says that it is whom we work as on the backend.
+	Administrator bool
 }
 
 // Users is the part of a backend that keeps users and named policies. Every method may

@@ -14,3 +14,8 @@ func (s *Service) Identity(ctx context.Context, accountID, backend string) (Prin
 	}
 	return p, err
 }
+
+// Find returns the account's identity on a backend as it is recorded, if it has one there.
+func (s *Service) Find(ctx context.Context, accountID, backend string) (Principal, bool, error) {
+	return s.Store.Find(ctx, accountID, backend)
+}

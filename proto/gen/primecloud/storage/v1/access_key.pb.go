@@ -36,7 +36,8 @@ const (
 	AccessKeyState_ACCESS_KEY_STATE_READY AccessKeyState = 2
 	// Being removed.
 	AccessKeyState_ACCESS_KEY_STATE_DELETING AccessKeyState = 3
-	// The backend has lost it and its secret is no longer kept: make another one.
+	// The backend has lost it and its secret is no longer kept, or never was known: make another
+	// one.
 	AccessKeyState_ACCESS_KEY_STATE_LOST AccessKeyState = 4
 	// Being changed.
 	AccessKeyState_ACCESS_KEY_STATE_UPDATING AccessKeyState = 5
@@ -195,6 +196,10 @@ type AccessKey struct {
 	LastUse *KeyUse `protobuf:"bytes,19,opt,name=last_use,json=lastUse,proto3" json:"last_use,omitempty"`
 	// The last use, heard of since the rotation, of the credentials before it.
 	FormerLastUse *KeyUse `protobuf:"bytes,20,opt,name=former_last_use,json=formerLastUse,proto3" json:"former_last_use,omitempty"`
+	// Whether it stood on the backend before it was managed. Then its secret is not known here,
+	// however young the key is: it was never shown by any call, and cannot be made again when
+	// the backend loses it. Rotating the key gives it a secret of ours.
+	Adopted       bool `protobuf:"varint,21,opt,name=adopted,proto3" json:"adopted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -369,6 +374,13 @@ func (x *AccessKey) GetFormerLastUse() *KeyUse {
 	return nil
 }
 
+func (x *AccessKey) GetAdopted() bool {
+	if x != nil {
+		return x.Adopted
+	}
+	return false
+}
+
 // KeyUse is one use of a key on the backend. Uses are heard of within seconds; a few may be
 // missed while this service or the backend is down.
 type KeyUse struct {
@@ -505,7 +517,7 @@ var File_primecloud_storage_v1_access_key_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_access_key_proto_rawDesc = "" +
 	"\n" +
-	"&primecloud/storage/v1/access_key.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'primecloud/operation/v1/operation.proto\"\x9c\a\n" +
+	"&primecloud/storage/v1/access_key.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a'primecloud/operation/v1/operation.proto\"\xb6\a\n" +
 	"\tAccessKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -535,7 +547,8 @@ const file_primecloud_storage_v1_access_key_proto_rawDesc = "" +
 	"\bdisabled\x18\x11 \x01(\bR\bdisabled\x12D\n" +
 	"\x10overlap_end_time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\x0eoverlapEndTime\x128\n" +
 	"\blast_use\x18\x13 \x01(\v2\x1d.primecloud.storage.v1.KeyUseR\alastUse\x12E\n" +
-	"\x0fformer_last_use\x18\x14 \x01(\v2\x1d.primecloud.storage.v1.KeyUseR\rformerLastUse\"p\n" +
+	"\x0fformer_last_use\x18\x14 \x01(\v2\x1d.primecloud.storage.v1.KeyUseR\rformerLastUse\x12\x18\n" +
+	"\aadopted\x18\x15 \x01(\bR\aadopted\"p\n" +
 	"\x06KeyUse\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1c\n" +
 	"\toperation\x18\x02 \x01(\tR\toperation\x12\x18\n" +

@@ -41,7 +41,7 @@ type AccessKeyServiceClient interface {
 	// CreateAccessKey makes a key and returns its secret, once. The same call with the same
 	// idempotency key returns the same secret for 24 hours.
 	CreateAccessKey(ctx context.Context, in *CreateAccessKeyRequest, opts ...grpc.CallOption) (*CreateAccessKeyResponse, error)
-	// GetAccessKey returns one key, without its secret.
+	// GetAccessKey returns one key, without its secret; that of an adopted one is not even known.
 	GetAccessKey(ctx context.Context, in *GetAccessKeyRequest, opts ...grpc.CallOption) (*GetAccessKeyResponse, error)
 	// ListAccessKeys returns the account's keys, oldest first.
 	ListAccessKeys(ctx context.Context, in *ListAccessKeysRequest, opts ...grpc.CallOption) (*ListAccessKeysResponse, error)
@@ -54,6 +54,8 @@ type AccessKeyServiceClient interface {
 	// grants and expiry stay. The credentials before work until the overlap ends. At most two
 	// pairs work: one from an earlier rotation ends now. The same call with the same
 	// idempotency key returns the same secret for 24 hours, unless the key was rotated again.
+	// The secret of credentials that were adopted is not returned, since it is not known; the
+	// one returned is new.
 	RotateAccessKey(ctx context.Context, in *RotateAccessKeyRequest, opts ...grpc.CallOption) (*RotateAccessKeyResponse, error)
 	// DisableAccessKey switches a key off, with all its credentials: when it returns, the
 	// backend refuses them. Disabling a disabled key changes nothing.
@@ -70,7 +72,7 @@ type AccessKeyServiceClient interface {
 	CreateTemporaryCredentials(ctx context.Context, in *CreateTemporaryCredentialsRequest, opts ...grpc.CallOption) (*CreateTemporaryCredentialsResponse, error)
 	// TestConnection tries the account's public endpoint with a key, as a client would, and
 	// says in words what works and what is wrong. The secret is used for this and neither kept
-	// nor logged.
+	// nor logged. It has to be given, also for an adopted key, whose secret only its owner knows.
 	TestConnection(ctx context.Context, in *TestConnectionRequest, opts ...grpc.CallOption) (*TestConnectionResponse, error)
 }
 
@@ -201,7 +203,7 @@ type AccessKeyServiceServer interface {
 	// CreateAccessKey makes a key and returns its secret, once. The same call with the same
 	// idempotency key returns the same secret for 24 hours.
 	CreateAccessKey(context.Context, *CreateAccessKeyRequest) (*CreateAccessKeyResponse, error)
-	// GetAccessKey returns one key, without its secret.
+	// GetAccessKey returns one key, without its secret; that of an adopted one is not even known.
 	GetAccessKey(context.Context, *GetAccessKeyRequest) (*GetAccessKeyResponse, error)
 	// ListAccessKeys returns the account's keys, oldest first.
 	ListAccessKeys(context.Context, *ListAccessKeysRequest) (*ListAccessKeysResponse, error)
@@ -214,6 +216,8 @@ type AccessKeyServiceServer interface {
 	// grants and expiry stay. The credentials before work until the overlap ends. At most two
 	// pairs work: one from an earlier rotation ends now. The same call with the same
 	// idempotency key returns the same secret for 24 hours, unless the key was rotated again.
+	// The secret of credentials that were adopted is not returned, since it is not known; the
+	// one returned is new.
 	RotateAccessKey(context.Context, *RotateAccessKeyRequest) (*RotateAccessKeyResponse, error)
 	// DisableAccessKey switches a key off, with all its credentials: when it returns, the
 	// backend refuses them. Disabling a disabled key changes nothing.
@@ -230,7 +234,7 @@ type AccessKeyServiceServer interface {
 	CreateTemporaryCredentials(context.Context, *CreateTemporaryCredentialsRequest) (*CreateTemporaryCredentialsResponse, error)
 	// TestConnection tries the account's public endpoint with a key, as a client would, and
 	// says in words what works and what is wrong. The secret is used for this and neither kept
-	// nor logged.
+	// nor logged. It has to be given, also for an adopted key, whose secret only its owner knows.
 	TestConnection(context.Context, *TestConnectionRequest) (*TestConnectionResponse, error)
 	mustEmbedUnimplementedAccessKeyServiceServer()
 }

@@ -689,7 +689,8 @@ type Drift struct {
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Kind of the resource: `bucket`, `access_key`, `principal`.
 	ResourceKind string `protobuf:"bytes,3,opt,name=resource_kind,json=resourceKind,proto3" json:"resource_kind,omitempty"`
-	// Id of the resource; empty for something that we never made.
+	// Id of the resource; for something that we never made its place: the backend, a slash, and
+	// its name there, or of a key a hash of its access key id.
 	ResourceId string `protobuf:"bytes,4,opt,name=resource_id,json=resourceId,proto3" json:"resource_id,omitempty"`
 	// Name on the backend, where it is not a secret.
 	ResourceName string `protobuf:"bytes,5,opt,name=resource_name,json=resourceName,proto3" json:"resource_name,omitempty"`

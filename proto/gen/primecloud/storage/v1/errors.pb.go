@@ -138,6 +138,10 @@ const (
 	ErrorReason_ERROR_REASON_SESSION_TOO_LONG ErrorReason = 53
 	// The access key has ended and is gone from the backend. Make a new key.
 	ErrorReason_ERROR_REASON_ACCESS_KEY_ENDED ErrorReason = 54
+	// The key that was to be adopted is managed already, for this account or for another, or is
+	// on its way out of management. Look for it among the account's keys; if an adoption of it
+	// has just failed, retry in a few seconds.
+	ErrorReason_ERROR_REASON_ACCESS_KEY_TAKEN ErrorReason = 55
 	// No such object, or no such version of it; a delete marker has nothing to get. Check key and version.
 	ErrorReason_ERROR_REASON_OBJECT_NOT_FOUND ErrorReason = 60
 	// Retention or a legal hold keeps this version. Wait until it ends, or have the hold lifted.
@@ -196,11 +200,11 @@ const (
 	ErrorReason_ERROR_REASON_DRIFT_NOT_REPAIRABLE ErrorReason = 91
 	// The finding does not stand any more. Nothing is to be done.
 	ErrorReason_ERROR_REASON_DRIFT_REPAIRED ErrorReason = 92
-	// There is no bucket of this name on the backend that could be adopted. Check backend and
-	// name.
+	// There is no such bucket or key on the backend that could be adopted. Check backend and
+	// name, or access key id.
 	ErrorReason_ERROR_REASON_NOTHING_TO_ADOPT ErrorReason = 93
-	// The bucket has a setting on the backend that is none of ours; the message says which.
-	// Remove it there first.
+	// The bucket has a setting on the backend that is none of ours, or the key is none that an
+	// account can have; the message says what. Change that on the backend first, if it can be.
 	ErrorReason_ERROR_REASON_ADOPTION_UNSUPPORTED ErrorReason = 94
 )
 
@@ -254,6 +258,7 @@ var (
 		52: "ERROR_REASON_ACCESS_KEY_KIND_FIXED",
 		53: "ERROR_REASON_SESSION_TOO_LONG",
 		54: "ERROR_REASON_ACCESS_KEY_ENDED",
+		55: "ERROR_REASON_ACCESS_KEY_TAKEN",
 		60: "ERROR_REASON_OBJECT_NOT_FOUND",
 		61: "ERROR_REASON_OBJECT_LOCKED",
 		62: "ERROR_REASON_OBJECT_TOO_LARGE",
@@ -330,6 +335,7 @@ var (
 		"ERROR_REASON_ACCESS_KEY_KIND_FIXED":        52,
 		"ERROR_REASON_SESSION_TOO_LONG":             53,
 		"ERROR_REASON_ACCESS_KEY_ENDED":             54,
+		"ERROR_REASON_ACCESS_KEY_TAKEN":             55,
 		"ERROR_REASON_OBJECT_NOT_FOUND":             60,
 		"ERROR_REASON_OBJECT_LOCKED":                61,
 		"ERROR_REASON_OBJECT_TOO_LARGE":             62,
@@ -391,7 +397,7 @@ var File_primecloud_storage_v1_errors_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\xdf\x15\n" +
+	"\"primecloud/storage/v1/errors.proto\x12\x15primecloud.storage.v1*\x82\x16\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" ERROR_REASON_BUCKET_NAME_INVALID\x10\x01\x12\"\n" +
@@ -441,6 +447,7 @@ const file_primecloud_storage_v1_errors_proto_rawDesc = "" +
 	"\"ERROR_REASON_ACCESS_KEY_KIND_FIXED\x104\x12!\n" +
 	"\x1dERROR_REASON_SESSION_TOO_LONG\x105\x12!\n" +
 	"\x1dERROR_REASON_ACCESS_KEY_ENDED\x106\x12!\n" +
+	"\x1dERROR_REASON_ACCESS_KEY_TAKEN\x107\x12!\n" +
 	"\x1dERROR_REASON_OBJECT_NOT_FOUND\x10<\x12\x1e\n" +
 	"\x1aERROR_REASON_OBJECT_LOCKED\x10=\x12!\n" +
 	"\x1dERROR_REASON_OBJECT_TOO_LARGE\x10>\x12%\n" +

@@ -12,6 +12,7 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -491,11 +492,222 @@ func (x *AdoptBucketResponse) GetBucket() *Bucket {
 	return nil
 }
 
+// AdoptAccessKeyRequest says which key becomes whose, and what it is to reach. It has no
+// secret in it: that stays with whoever uses the key.
+type AdoptAccessKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account that it is for.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// The backend that it stands on; the default one when empty, that of the finding when one
+	// is named.
+	Backend string `protobuf:"bytes,2,opt,name=backend,proto3" json:"backend,omitempty"`
+	// Which key.
+	//
+	// Types that are valid to be assigned to Which:
+	//
+	//	*AdoptAccessKeyRequest_AccessKeyId
+	//	*AdoptAccessKeyRequest_DriftId
+	Which isAdoptAccessKeyRequest_Which `protobuf_oneof:"which"`
+	// Name to show, 1 to 100 characters.
+	DisplayName string `protobuf:"bytes,5,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
+	// What it reaches from then on: at least one grant, all on its backend. A service account
+	// takes few exact grants only, as any key that was made with few.
+	Grants []*Grant `protobuf:"bytes,6,rep,name=grants,proto3" json:"grants,omitempty"`
+	// When it ends: 15 minutes to 365 days ahead; absent for never, also where it had an end.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// Networks that it may be used from: CIDR ranges or addresses; empty for anywhere.
+	Networks []string `protobuf:"bytes,8,rep,name=networks,proto3" json:"networks,omitempty"`
+	// Optional reference of the owner's own.
+	CustomerReference string `protobuf:"bytes,9,opt,name=customer_reference,json=customerReference,proto3" json:"customer_reference,omitempty"`
+	// Why, in 1 to 500 characters; it stands in the account's trail, so leave the access key id
+	// out of it.
+	Reason        string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptAccessKeyRequest) Reset() {
+	*x = AdoptAccessKeyRequest{}
+	mi := &file_primecloud_storage_v1_platform_drift_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptAccessKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptAccessKeyRequest) ProtoMessage() {}
+
+func (x *AdoptAccessKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_platform_drift_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptAccessKeyRequest.ProtoReflect.Descriptor instead.
+func (*AdoptAccessKeyRequest) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_platform_drift_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AdoptAccessKeyRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *AdoptAccessKeyRequest) GetBackend() string {
+	if x != nil {
+		return x.Backend
+	}
+	return ""
+}
+
+func (x *AdoptAccessKeyRequest) GetWhich() isAdoptAccessKeyRequest_Which {
+	if x != nil {
+		return x.Which
+	}
+	return nil
+}
+
+func (x *AdoptAccessKeyRequest) GetAccessKeyId() string {
+	if x != nil {
+		if x, ok := x.Which.(*AdoptAccessKeyRequest_AccessKeyId); ok {
+			return x.AccessKeyId
+		}
+	}
+	return ""
+}
+
+func (x *AdoptAccessKeyRequest) GetDriftId() string {
+	if x != nil {
+		if x, ok := x.Which.(*AdoptAccessKeyRequest_DriftId); ok {
+			return x.DriftId
+		}
+	}
+	return ""
+}
+
+func (x *AdoptAccessKeyRequest) GetDisplayName() string {
+	if x != nil {
+		return x.DisplayName
+	}
+	return ""
+}
+
+func (x *AdoptAccessKeyRequest) GetGrants() []*Grant {
+	if x != nil {
+		return x.Grants
+	}
+	return nil
+}
+
+func (x *AdoptAccessKeyRequest) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *AdoptAccessKeyRequest) GetNetworks() []string {
+	if x != nil {
+		return x.Networks
+	}
+	return nil
+}
+
+func (x *AdoptAccessKeyRequest) GetCustomerReference() string {
+	if x != nil {
+		return x.CustomerReference
+	}
+	return ""
+}
+
+func (x *AdoptAccessKeyRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type isAdoptAccessKeyRequest_Which interface {
+	isAdoptAccessKeyRequest_Which()
+}
+
+type AdoptAccessKeyRequest_AccessKeyId struct {
+	// Its S3 access key id; of a user that stands by itself, its name. Treat it as a secret.
+	AccessKeyId string `protobuf:"bytes,3,opt,name=access_key_id,json=accessKeyId,proto3,oneof"`
+}
+
+type AdoptAccessKeyRequest_DriftId struct {
+	// Id of an open finding about it (`dft_…`, of the kind EXTRA), so that nobody has to know
+	// or to send the access key id.
+	DriftId string `protobuf:"bytes,4,opt,name=drift_id,json=driftId,proto3,oneof"`
+}
+
+func (*AdoptAccessKeyRequest_AccessKeyId) isAdoptAccessKeyRequest_Which() {}
+
+func (*AdoptAccessKeyRequest_DriftId) isAdoptAccessKeyRequest_Which() {}
+
+// AdoptAccessKeyResponse is the key. It has no secret and no files with one: nobody here
+// knows it.
+type AdoptAccessKeyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key, which reaches what its grants say from now on.
+	AccessKey     *AccessKey `protobuf:"bytes,1,opt,name=access_key,json=accessKey,proto3" json:"access_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptAccessKeyResponse) Reset() {
+	*x = AdoptAccessKeyResponse{}
+	mi := &file_primecloud_storage_v1_platform_drift_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptAccessKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptAccessKeyResponse) ProtoMessage() {}
+
+func (x *AdoptAccessKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_primecloud_storage_v1_platform_drift_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptAccessKeyResponse.ProtoReflect.Descriptor instead.
+func (*AdoptAccessKeyResponse) Descriptor() ([]byte, []int) {
+	return file_primecloud_storage_v1_platform_drift_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AdoptAccessKeyResponse) GetAccessKey() *AccessKey {
+	if x != nil {
+		return x.AccessKey
+	}
+	return nil
+}
+
 var File_primecloud_storage_v1_platform_drift_service_proto protoreflect.FileDescriptor
 
 const file_primecloud_storage_v1_platform_drift_service_proto_rawDesc = "" +
 	"\n" +
-	"2primecloud/storage/v1/platform_drift_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a#primecloud/options/v1/options.proto\x1a\"primecloud/storage/v1/bucket.proto\x1a)primecloud/storage/v1/drift_service.proto\"\x94\x02\n" +
+	"2primecloud/storage/v1/platform_drift_service.proto\x12\x15primecloud.storage.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#primecloud/options/v1/options.proto\x1a&primecloud/storage/v1/access_key.proto\x1a\"primecloud/storage/v1/bucket.proto\x1a)primecloud/storage/v1/drift_service.proto\"\x94\x02\n" +
 	"\x19ListPlatformDriftsRequest\x12\x1d\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tR\taccountId\x12\x18\n" +
@@ -527,12 +739,34 @@ const file_primecloud_storage_v1_platform_drift_service_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\x127\n" +
 	"\x12customer_reference\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11customerReference\"L\n" +
 	"\x13AdoptBucketResponse\x125\n" +
-	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket2\x87\x06\n" +
+	"\x06bucket\x18\x01 \x01(\v2\x1d.primecloud.storage.v1.BucketR\x06bucket\"\xfd\x03\n" +
+	"\x15AdoptAccessKeyRequest\x12&\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\taccountId\x12!\n" +
+	"\abackend\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18?R\abackend\x120\n" +
+	"\raccess_key_id\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vaccessKeyId\x12&\n" +
+	"\bdrift_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00R\adriftId\x12,\n" +
+	"\fdisplay_name\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\vdisplayName\x12A\n" +
+	"\x06grants\x18\x06 \x03(\v2\x1c.primecloud.storage.v1.GrantB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06grants\x12;\n" +
+	"\vexpire_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\x12$\n" +
+	"\bnetworks\x18\b \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\x10R\bnetworks\x127\n" +
+	"\x12customer_reference\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11customerReference\x12\"\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reasonB\x0e\n" +
+	"\x05which\x12\x05\xbaH\x02\b\x01\"Y\n" +
+	"\x16AdoptAccessKeyResponse\x12?\n" +
+	"\n" +
+	"access_key\x18\x01 \x01(\v2 .primecloud.storage.v1.AccessKeyR\taccessKey2\xba\a\n" +
 	"\x14PlatformDriftService\x12\xab\x01\n" +
 	"\x12ListPlatformDrifts\x120.primecloud.storage.v1.ListPlatformDriftsRequest\x1a1.primecloud.storage.v1.ListPlatformDriftsResponse\"0\xca\xf3\x18\x06\b\x05\x12\x02\a\b\xd0\xf3\x18\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/platform/storageDrifts\x12\xc9\x01\n" +
 	"\x13IgnorePlatformDrift\x121.primecloud.storage.v1.IgnorePlatformDriftRequest\x1a2.primecloud.storage.v1.IgnorePlatformDriftResponse\"K\xca\xf3\x18\x05\b\x05\x12\x01\a\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x028:\x01*b\x05drift\",/v1/platform/storageDrifts/{drift_id}:ignore\x12\xd1\x01\n" +
 	"\x15UnignorePlatformDrift\x123.primecloud.storage.v1.UnignorePlatformDriftRequest\x1a4.primecloud.storage.v1.UnignorePlatformDriftResponse\"M\xca\xf3\x18\x05\b\x05\x12\x01\a\xd0\xf3\x18\x03\x82\xd3\xe4\x93\x02::\x01*b\x05drift\"./v1/platform/storageDrifts/{drift_id}:unignore\x12\xa0\x01\n" +
-	"\vAdoptBucket\x12).primecloud.storage.v1.AdoptBucketRequest\x1a*.primecloud.storage.v1.AdoptBucketResponse\":\xca\xf3\x18\x05\b\x05\x12\x01\a\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02':\x01*b\x06bucket\"\x1a/v1/platform/buckets:adoptBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
+	"\vAdoptBucket\x12).primecloud.storage.v1.AdoptBucketRequest\x1a*.primecloud.storage.v1.AdoptBucketResponse\":\xca\xf3\x18\x05\b\x05\x12\x01\a\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02':\x01*b\x06bucket\"\x1a/v1/platform/buckets:adopt\x12\xb0\x01\n" +
+	"\x0eAdoptAccessKey\x12,.primecloud.storage.v1.AdoptAccessKeyRequest\x1a-.primecloud.storage.v1.AdoptAccessKeyResponse\"A\xca\xf3\x18\x05\b\x05\x12\x01\a\xd0\xf3\x18\x02\x82\xd3\xe4\x93\x02.:\x01*b\n" +
+	"access_key\"\x1d/v1/platform/accessKeys:adoptBLZJgithub.com/primecloud/primecloud/proto/gen/primecloud/storage/v1;storagev1b\x06proto3"
 
 var (
 	file_primecloud_storage_v1_platform_drift_service_proto_rawDescOnce sync.Once
@@ -546,7 +780,7 @@ func file_primecloud_storage_v1_platform_drift_service_proto_rawDescGZIP() []byt
 	return file_primecloud_storage_v1_platform_drift_service_proto_rawDescData
 }
 
-var file_primecloud_storage_v1_platform_drift_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_primecloud_storage_v1_platform_drift_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_primecloud_storage_v1_platform_drift_service_proto_goTypes = []any{
 	(*ListPlatformDriftsRequest)(nil),     // 0: primecloud.storage.v1.ListPlatformDriftsRequest
 	(*ListPlatformDriftsResponse)(nil),    // 1: primecloud.storage.v1.ListPlatformDriftsResponse
@@ -556,29 +790,39 @@ var file_primecloud_storage_v1_platform_drift_service_proto_goTypes = []any{
 	(*UnignorePlatformDriftResponse)(nil), // 5: primecloud.storage.v1.UnignorePlatformDriftResponse
 	(*AdoptBucketRequest)(nil),            // 6: primecloud.storage.v1.AdoptBucketRequest
 	(*AdoptBucketResponse)(nil),           // 7: primecloud.storage.v1.AdoptBucketResponse
-	(DriftStanding)(0),                    // 8: primecloud.storage.v1.DriftStanding
-	(*Drift)(nil),                         // 9: primecloud.storage.v1.Drift
-	(*Bucket)(nil),                        // 10: primecloud.storage.v1.Bucket
+	(*AdoptAccessKeyRequest)(nil),         // 8: primecloud.storage.v1.AdoptAccessKeyRequest
+	(*AdoptAccessKeyResponse)(nil),        // 9: primecloud.storage.v1.AdoptAccessKeyResponse
+	(DriftStanding)(0),                    // 10: primecloud.storage.v1.DriftStanding
+	(*Drift)(nil),                         // 11: primecloud.storage.v1.Drift
+	(*Bucket)(nil),                        // 12: primecloud.storage.v1.Bucket
+	(*Grant)(nil),                         // 13: primecloud.storage.v1.Grant
+	(*timestamppb.Timestamp)(nil),         // 14: google.protobuf.Timestamp
+	(*AccessKey)(nil),                     // 15: primecloud.storage.v1.AccessKey
 }
 var file_primecloud_storage_v1_platform_drift_service_proto_depIdxs = []int32{
-	8,  // 0: primecloud.storage.v1.ListPlatformDriftsRequest.standing:type_name -> primecloud.storage.v1.DriftStanding
-	9,  // 1: primecloud.storage.v1.ListPlatformDriftsResponse.drifts:type_name -> primecloud.storage.v1.Drift
-	9,  // 2: primecloud.storage.v1.IgnorePlatformDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
-	9,  // 3: primecloud.storage.v1.UnignorePlatformDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
-	10, // 4: primecloud.storage.v1.AdoptBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
-	0,  // 5: primecloud.storage.v1.PlatformDriftService.ListPlatformDrifts:input_type -> primecloud.storage.v1.ListPlatformDriftsRequest
-	2,  // 6: primecloud.storage.v1.PlatformDriftService.IgnorePlatformDrift:input_type -> primecloud.storage.v1.IgnorePlatformDriftRequest
-	4,  // 7: primecloud.storage.v1.PlatformDriftService.UnignorePlatformDrift:input_type -> primecloud.storage.v1.UnignorePlatformDriftRequest
-	6,  // 8: primecloud.storage.v1.PlatformDriftService.AdoptBucket:input_type -> primecloud.storage.v1.AdoptBucketRequest
-	1,  // 9: primecloud.storage.v1.PlatformDriftService.ListPlatformDrifts:output_type -> primecloud.storage.v1.ListPlatformDriftsResponse
-	3,  // 10: primecloud.storage.v1.PlatformDriftService.IgnorePlatformDrift:output_type -> primecloud.storage.v1.IgnorePlatformDriftResponse
-	5,  // 11: primecloud.storage.v1.PlatformDriftService.UnignorePlatformDrift:output_type -> primecloud.storage.v1.UnignorePlatformDriftResponse
-	7,  // 12: primecloud.storage.v1.PlatformDriftService.AdoptBucket:output_type -> primecloud.storage.v1.AdoptBucketResponse
-	9,  // [9:13] is the sub-list for method output_type
-	5,  // [5:9] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	10, // 0: primecloud.storage.v1.ListPlatformDriftsRequest.standing:type_name -> primecloud.storage.v1.DriftStanding
+	11, // 1: primecloud.storage.v1.ListPlatformDriftsResponse.drifts:type_name -> primecloud.storage.v1.Drift
+	11, // 2: primecloud.storage.v1.IgnorePlatformDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
+	11, // 3: primecloud.storage.v1.UnignorePlatformDriftResponse.drift:type_name -> primecloud.storage.v1.Drift
+	12, // 4: primecloud.storage.v1.AdoptBucketResponse.bucket:type_name -> primecloud.storage.v1.Bucket
+	13, // 5: primecloud.storage.v1.AdoptAccessKeyRequest.grants:type_name -> primecloud.storage.v1.Grant
+	14, // 6: primecloud.storage.v1.AdoptAccessKeyRequest.expire_time:type_name -> google.protobuf.Timestamp
+	15, // 7: primecloud.storage.v1.AdoptAccessKeyResponse.access_key:type_name -> primecloud.storage.v1.AccessKey
+	0,  // 8: primecloud.storage.v1.PlatformDriftService.ListPlatformDrifts:input_type -> primecloud.storage.v1.ListPlatformDriftsRequest
+	2,  // 9: primecloud.storage.v1.PlatformDriftService.IgnorePlatformDrift:input_type -> primecloud.storage.v1.IgnorePlatformDriftRequest
+	4,  // 10: primecloud.storage.v1.PlatformDriftService.UnignorePlatformDrift:input_type -> primecloud.storage.v1.UnignorePlatformDriftRequest
+	6,  // 11: primecloud.storage.v1.PlatformDriftService.AdoptBucket:input_type -> primecloud.storage.v1.AdoptBucketRequest
+	8,  // 12: primecloud.storage.v1.PlatformDriftService.AdoptAccessKey:input_type -> primecloud.storage.v1.AdoptAccessKeyRequest
+	1,  // 13: primecloud.storage.v1.PlatformDriftService.ListPlatformDrifts:output_type -> primecloud.storage.v1.ListPlatformDriftsResponse
+	3,  // 14: primecloud.storage.v1.PlatformDriftService.IgnorePlatformDrift:output_type -> primecloud.storage.v1.IgnorePlatformDriftResponse
+	5,  // 15: primecloud.storage.v1.PlatformDriftService.UnignorePlatformDrift:output_type -> primecloud.storage.v1.UnignorePlatformDriftResponse
+	7,  // 16: primecloud.storage.v1.PlatformDriftService.AdoptBucket:output_type -> primecloud.storage.v1.AdoptBucketResponse
+	9,  // 17: primecloud.storage.v1.PlatformDriftService.AdoptAccessKey:output_type -> primecloud.storage.v1.AdoptAccessKeyResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_primecloud_storage_v1_platform_drift_service_proto_init() }
@@ -586,15 +830,20 @@ func file_primecloud_storage_v1_platform_drift_service_proto_init() {
 	if File_primecloud_storage_v1_platform_drift_service_proto != nil {
 		return
 	}
+	file_primecloud_storage_v1_access_key_proto_init()
 	file_primecloud_storage_v1_bucket_proto_init()
 	file_primecloud_storage_v1_drift_service_proto_init()
+	file_primecloud_storage_v1_platform_drift_service_proto_msgTypes[8].OneofWrappers = []any{
+		(*AdoptAccessKeyRequest_AccessKeyId)(nil),
+		(*AdoptAccessKeyRequest_DriftId)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_primecloud_storage_v1_platform_drift_service_proto_rawDesc), len(file_primecloud_storage_v1_platform_drift_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

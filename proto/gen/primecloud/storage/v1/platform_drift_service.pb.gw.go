@@ -187,6 +187,33 @@ func local_request_PlatformDriftService_AdoptBucket_0(ctx context.Context, marsh
 	return msg, metadata, err
 }
 
+func request_PlatformDriftService_AdoptAccessKey_0(ctx context.Context, marshaler runtime.Marshaler, client PlatformDriftServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq AdoptAccessKeyRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.AdoptAccessKey(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_PlatformDriftService_AdoptAccessKey_0(ctx context.Context, marshaler runtime.Marshaler, server PlatformDriftServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq AdoptAccessKeyRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.AdoptAccessKey(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 // RegisterPlatformDriftServiceHandlerServer registers the http handlers for service PlatformDriftService to "mux".
 // UnaryRPC     :call PlatformDriftServiceServer directly.
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
@@ -272,6 +299,26 @@ func RegisterPlatformDriftServiceHandlerServer(ctx context.Context, mux *runtime
 			return
 		}
 		forward_PlatformDriftService_AdoptBucket_0(annotatedContext, mux, outboundMarshaler, w, req, response_PlatformDriftService_AdoptBucket_0{resp.(*AdoptBucketResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_PlatformDriftService_AdoptAccessKey_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/primecloud.storage.v1.PlatformDriftService/AdoptAccessKey", runtime.WithHTTPPathPattern("/v1/platform/accessKeys:adopt"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_PlatformDriftService_AdoptAccessKey_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PlatformDriftService_AdoptAccessKey_0(annotatedContext, mux, outboundMarshaler, w, req, response_PlatformDriftService_AdoptAccessKey_0{resp.(*AdoptAccessKeyResponse)}, mux.GetForwardResponseOptions()...)
 	})
 
 	return nil
@@ -381,6 +428,23 @@ func RegisterPlatformDriftServiceHandlerClient(ctx context.Context, mux *runtime
 		}
 		forward_PlatformDriftService_AdoptBucket_0(annotatedContext, mux, outboundMarshaler, w, req, response_PlatformDriftService_AdoptBucket_0{resp.(*AdoptBucketResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_PlatformDriftService_AdoptAccessKey_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/primecloud.storage.v1.PlatformDriftService/AdoptAccessKey", runtime.WithHTTPPathPattern("/v1/platform/accessKeys:adopt"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_PlatformDriftService_AdoptAccessKey_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_PlatformDriftService_AdoptAccessKey_0(annotatedContext, mux, outboundMarshaler, w, req, response_PlatformDriftService_AdoptAccessKey_0{resp.(*AdoptAccessKeyResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	return nil
 }
 
@@ -411,11 +475,21 @@ func (m response_PlatformDriftService_AdoptBucket_0) XXX_ResponseBody() interfac
 	return response.Bucket
 }
 
+type response_PlatformDriftService_AdoptAccessKey_0 struct {
+	*AdoptAccessKeyResponse
+}
+
+func (m response_PlatformDriftService_AdoptAccessKey_0) XXX_ResponseBody() interface{} {
+	response := m.AdoptAccessKeyResponse
+	return response.AccessKey
+}
+
 var (
 	pattern_PlatformDriftService_ListPlatformDrifts_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "platform", "storageDrifts"}, ""))
 	pattern_PlatformDriftService_IgnorePlatformDrift_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "platform", "storageDrifts", "drift_id"}, "ignore"))
 	pattern_PlatformDriftService_UnignorePlatformDrift_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2, 1, 0, 4, 1, 5, 3}, []string{"v1", "platform", "storageDrifts", "drift_id"}, "unignore"))
 	pattern_PlatformDriftService_AdoptBucket_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "platform", "buckets"}, "adopt"))
+	pattern_PlatformDriftService_AdoptAccessKey_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 2, 2}, []string{"v1", "platform", "accessKeys"}, "adopt"))
 )
 
 var (
@@ -423,4 +497,5 @@ var (
 	forward_PlatformDriftService_IgnorePlatformDrift_0   = runtime.ForwardResponseMessage
 	forward_PlatformDriftService_UnignorePlatformDrift_0 = runtime.ForwardResponseMessage
 	forward_PlatformDriftService_AdoptBucket_0           = runtime.ForwardResponseMessage
+	forward_PlatformDriftService_AdoptAccessKey_0        = runtime.ForwardResponseMessage
 )

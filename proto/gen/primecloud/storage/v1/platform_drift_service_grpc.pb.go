@@ -23,6 +23,7 @@ const (
 	PlatformDriftService_IgnorePlatformDrift_FullMethodName   = "/primecloud.storage.v1.PlatformDriftService/IgnorePlatformDrift"
 	PlatformDriftService_UnignorePlatformDrift_FullMethodName = "/primecloud.storage.v1.PlatformDriftService/UnignorePlatformDrift"
 	PlatformDriftService_AdoptBucket_FullMethodName           = "/primecloud.storage.v1.PlatformDriftService/AdoptBucket"
+	PlatformDriftService_AdoptAccessKey_FullMethodName        = "/primecloud.storage.v1.PlatformDriftService/AdoptAccessKey"
 )
 
 // PlatformDriftServiceClient is the client API for PlatformDriftService service.
@@ -43,6 +44,13 @@ type PlatformDriftServiceClient interface {
 	// refused; one that carries the account's own, as after a restored database, gets the id
 	// it had.
 	AdoptBucket(ctx context.Context, in *AdoptBucketRequest, opts ...grpc.CallOption) (*AdoptBucketResponse, error)
+	// AdoptAccessKey takes a key that stands on a backend and that nobody manages under
+	// management for an account: a service account of the account's own user, or a user that
+	// stands on the backend by itself. Its access key id and its secret stay as they are and
+	// its owner's: the secret is not known here and goes on working, and no call ever shows it.
+	// From then on the key reaches what the grants say and nothing else, whatever it reached
+	// before, and is like any other key of the account.
+	AdoptAccessKey(ctx context.Context, in *AdoptAccessKeyRequest, opts ...grpc.CallOption) (*AdoptAccessKeyResponse, error)
 }
 
 type platformDriftServiceClient struct {
@@ -93,6 +101,16 @@ func (c *platformDriftServiceClient) AdoptBucket(ctx context.Context, in *AdoptB
 	return out, nil
 }
 
+func (c *platformDriftServiceClient) AdoptAccessKey(ctx context.Context, in *AdoptAccessKeyRequest, opts ...grpc.CallOption) (*AdoptAccessKeyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AdoptAccessKeyResponse)
+	err := c.cc.Invoke(ctx, PlatformDriftService_AdoptAccessKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PlatformDriftServiceServer is the server API for PlatformDriftService service.
 // All implementations must embed UnimplementedPlatformDriftServiceServer
 // for forward compatibility.
@@ -111,6 +129,13 @@ type PlatformDriftServiceServer interface {
 	// refused; one that carries the account's own, as after a restored database, gets the id
 	// it had.
 	AdoptBucket(context.Context, *AdoptBucketRequest) (*AdoptBucketResponse, error)
+	// AdoptAccessKey takes a key that stands on a backend and that nobody manages under
+	// management for an account: a service account of the account's own user, or a user that
+	// stands on the backend by itself. Its access key id and its secret stay as they are and
+	// its owner's: the secret is not known here and goes on working, and no call ever shows it.
+	// From then on the key reaches what the grants say and nothing else, whatever it reached
+	// before, and is like any other key of the account.
+	AdoptAccessKey(context.Context, *AdoptAccessKeyRequest) (*AdoptAccessKeyResponse, error)
 	mustEmbedUnimplementedPlatformDriftServiceServer()
 }
 
@@ -132,6 +157,9 @@ func (UnimplementedPlatformDriftServiceServer) UnignorePlatformDrift(context.Con
 }
 func (UnimplementedPlatformDriftServiceServer) AdoptBucket(context.Context, *AdoptBucketRequest) (*AdoptBucketResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method AdoptBucket not implemented")
+}
+func (UnimplementedPlatformDriftServiceServer) AdoptAccessKey(context.Context, *AdoptAccessKeyRequest) (*AdoptAccessKeyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AdoptAccessKey not implemented")
 }
 func (UnimplementedPlatformDriftServiceServer) mustEmbedUnimplementedPlatformDriftServiceServer() {}
 func (UnimplementedPlatformDriftServiceServer) testEmbeddedByValue()                              {}
@@ -226,6 +254,24 @@ func _PlatformDriftService_AdoptBucket_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PlatformDriftService_AdoptAccessKey_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdoptAccessKeyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PlatformDriftServiceServer).AdoptAccessKey(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PlatformDriftService_AdoptAccessKey_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PlatformDriftServiceServer).AdoptAccessKey(ctx, req.(*AdoptAccessKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PlatformDriftService_ServiceDesc is the grpc.ServiceDesc for PlatformDriftService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -248,6 +294,10 @@ var PlatformDriftService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "AdoptBucket",
 			Handler:    _PlatformDriftService_AdoptBucket_Handler,
+		},
+		{
+			MethodName: "AdoptAccessKey",
+			Handler:    _PlatformDriftService_AdoptAccessKey_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -80,11 +80,14 @@ func (q *Queries) DestroyAccessKeySecrets(ctx context.Context, arg DestroyAccess
 	return result.RowsAffected(), nil
 }
 
-const insertAccessKey = `-- name: InsertAccessKey :exec
+const insertAccessKey = `-- name: InsertAccessKey :execrows
 insert into access_key (id, account_id, backend, display_name, customer_reference, key_id, secret, secret_until, grants,
-    expire_time, desired, state, version, unsure, sighted_at, created_at, updated_at, networks, holder)
+    expire_time, desired, state, version, unsure, sighted_at, created_at, updated_at, networks, holder, disabled, adopted, adopting,
+    found, solo, lookup, lookup_mark)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
-    $10, $11, $12, $13, false, null, $14, $15, $16, $17)
+    $10, $11, $12, $13, false, null, $14, $15, $16, $17, $18, $19, $20,
+    $21, $22, $23, $24)
+on conflict (lookup, backend) do nothing
 `
 
 type InsertAccessKeyParams struct {
@@ -105,10 +108,17 @@ type InsertAccessKeyParams struct {
 	UpdatedAt         time.Time
 	Networks          []byte
 	Holder            []byte
+	Disabled          bool
+	Adopted           bool
+	Adopting          bool
+	Found             []byte
+	Solo              []byte
+	Lookup            []byte
+	LookupMark        string
 }
 
-func (q *Queries) InsertAccessKey(ctx context.Context, arg InsertAccessKeyParams) error {
-	_, err := q.db.Exec(ctx, insertAccessKey,
+func (q *Queries) InsertAccessKey(ctx context.Context, arg InsertAccessKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, insertAccessKey,
 		arg.ID,
 		arg.AccountID,
 		arg.Backend,
@@ -126,8 +136,18 @@ func (q *Queries) InsertAccessKey(ctx context.Context, arg InsertAccessKeyParams
 		arg.UpdatedAt,
 		arg.Networks,
 		arg.Holder,
+		arg.Disabled,
+		arg.Adopted,
+		arg.Adopting,
+		arg.Found,
+		arg.Solo,
+		arg.Lookup,
+		arg.LookupMark,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const keyHolders = `-- name: KeyHolders :many
@@ -180,7 +200,7 @@ func (q *Queries) KeyHolders(ctx context.Context, arg KeyHoldersParams) ([]KeyHo
 }
 
 const listAccessKeys = `-- name: ListAccessKeys :many
-select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, coalesce(m.generation, 0)::bigint as generation,
+select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, access_key.adopted, access_key.adopting, access_key.found, access_key.solo, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
 from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
 where access_key.account_id = $1 and access_key.id > $2
@@ -240,6 +260,10 @@ func (q *Queries) ListAccessKeys(ctx context.Context, arg ListAccessKeysParams) 
 			&i.AccessKey.Lookup,
 			&i.AccessKey.FormerLookup,
 			&i.AccessKey.LookupMark,
+			&i.AccessKey.Adopted,
+			&i.AccessKey.Adopting,
+			&i.AccessKey.Found,
+			&i.AccessKey.Solo,
 			&i.Generation,
 			&i.Observed,
 			&i.Conditions,
@@ -255,7 +279,7 @@ func (q *Queries) ListAccessKeys(ctx context.Context, arg ListAccessKeysParams) 
 }
 
 const loadAccessKey = `-- name: LoadAccessKey :one
-select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, coalesce(m.generation, 0)::bigint as generation,
+select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, access_key.adopted, access_key.adopting, access_key.found, access_key.solo, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
 from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
 where access_key.id = $1
@@ -300,6 +324,10 @@ func (q *Queries) LoadAccessKey(ctx context.Context, id string) (LoadAccessKeyRo
 		&i.AccessKey.Lookup,
 		&i.AccessKey.FormerLookup,
 		&i.AccessKey.LookupMark,
+		&i.AccessKey.Adopted,
+		&i.AccessKey.Adopting,
+		&i.AccessKey.Found,
+		&i.AccessKey.Solo,
 		&i.Generation,
 		&i.Observed,
 		&i.Conditions,
@@ -357,8 +385,9 @@ set secret = case when $1::timestamptz is null then null else coalesce($2, secre
     desired = $3, state = $4, version = $5, unsure = $6, sighted_at = $7, updated_at = $8,
     display_name = $9, customer_reference = $10, grants = $11, networks = $12,
     expire_time = $13, disabled = $14, secret_generation = $15, key_id = $16,
-    former_key_id = $17, former_end = $18, doomed = $19
-where id = $20
+    former_key_id = $17, former_end = $18, doomed = $19,
+    adopting = $20, found = case when $20 then found end
+where id = $21
 returning version
 `
 
@@ -382,6 +411,7 @@ type SaveAccessKeyParams struct {
 	FormerKeyID       []byte
 	FormerEnd         *time.Time
 	Doomed            []byte
+	Adopting          bool
 	ID                string
 }
 
@@ -406,6 +436,7 @@ func (q *Queries) SaveAccessKey(ctx context.Context, arg SaveAccessKeyParams) (i
 		arg.FormerKeyID,
 		arg.FormerEnd,
 		arg.Doomed,
+		arg.Adopting,
 		arg.ID,
 	)
 	var version int64

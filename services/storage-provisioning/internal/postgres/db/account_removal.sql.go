@@ -11,7 +11,7 @@ import (
 )
 
 const accessKeysOfAccount = `-- name: AccessKeysOfAccount :many
-select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, coalesce(m.generation, 0)::bigint as generation,
+select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, access_key.adopted, access_key.adopting, access_key.found, access_key.solo, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
 from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
 where access_key.account_id = $1
@@ -63,6 +63,10 @@ func (q *Queries) AccessKeysOfAccount(ctx context.Context, accountID string) ([]
 			&i.AccessKey.Lookup,
 			&i.AccessKey.FormerLookup,
 			&i.AccessKey.LookupMark,
+			&i.AccessKey.Adopted,
+			&i.AccessKey.Adopting,
+			&i.AccessKey.Found,
+			&i.AccessKey.Solo,
 			&i.Generation,
 			&i.Observed,
 			&i.Conditions,

@@ -37,6 +37,15 @@ type AccessKey struct {
 	Lookup            []byte
 	FormerLookup      []byte
 	LookupMark        string
+	Adopted           bool
+	Adopting          bool
+	Found             []byte
+	Solo              []byte
+}
+
+type AccessKeyStray struct {
+	Place string
+	KeyID []byte
 }
 
 type AccountMember struct {

@@ -1,8 +1,11 @@
--- name: InsertAccessKey :exec
+-- name: InsertAccessKey :execrows
 insert into access_key (id, account_id, backend, display_name, customer_reference, key_id, secret, secret_until, grants,
-    expire_time, desired, state, version, unsure, sighted_at, created_at, updated_at, networks, holder)
+    expire_time, desired, state, version, unsure, sighted_at, created_at, updated_at, networks, holder, disabled, adopted, adopting,
+    found, solo, lookup, lookup_mark)
 values (@id, @account_id, @backend, @display_name, @customer_reference, @key_id, @secret, @secret_until, @grants,
-    @expire_time, @desired, @state, @version, false, null, @created_at, @updated_at, @networks, @holder);
+    @expire_time, @desired, @state, @version, false, null, @created_at, @updated_at, @networks, @holder, @disabled, @adopted, @adopting,
+    @found, @solo, @lookup, @lookup_mark)
+on conflict (lookup, backend) do nothing;
 
 -- name: LockAccessKey :one
 select id from access_key where id = @id for no key update;
@@ -28,7 +31,8 @@ set secret = case when @secret_until::timestamptz is null then null else coalesc
     desired = @desired, state = @state, version = @version, unsure = @unsure, sighted_at = @sighted_at, updated_at = @updated_at,
     display_name = @display_name, customer_reference = @customer_reference, grants = @grants, networks = @networks,
     expire_time = @expire_time, disabled = @disabled, secret_generation = @secret_generation, key_id = @key_id,
-    former_key_id = @former_key_id, former_end = @former_end, doomed = @doomed
+    former_key_id = @former_key_id, former_end = @former_end, doomed = @doomed,
+    adopting = @adopting, found = case when @adopting then found end
 where id = @id
 returning version;
 
