@@ -216,6 +216,25 @@ func TestAnAdoptedKey_is_switched_off_and_on_changed_and_deleted_like_any_other(
 	})
 }
 
+func TestAServiceAccountThatWasSwitchedOffIsAdoptedSwitchedOff(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t))
+	acc, bucket := w.newAccount()
+	one := w.strayKey(w.accountUser(acc))
+	if err := w.admin().UpdateServiceAccount(testkit.Context(t), one.id, madmin.UpdateServiceAccountReq{NewStatus: "off"}); err != nil {
+		t.Fatal(err)
+	}
+	k := w.adopted(adoption(acc, one, bucket))
+	if got := w.does(one, bucket); got == "done" || !k.GetDisabled() {
+		t.Errorf("it gets %s and is told as %v", got, k)
+	}
+	if _, err := w.keys.EnableAccessKey(w.as(acc), &storagev1.EnableAccessKeyRequest{AccountId: acc, KeyId: k.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.does(one, bucket); got != "done" {
+		t.Errorf("switched on it gets %s", got)
+	}
+}
+
 func TestAnAdoptedKey_gets_a_secret_of_ours_when_it_is_rotated_and_the_one_before_ends_with_the_overlap(t *testing.T) {
 	both(t, func(t *testing.T, w *world, in adopting) {
 		k := w.adopted(adoption(in.acc, in.found, in.granted))

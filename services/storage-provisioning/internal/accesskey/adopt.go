@@ -86,7 +86,7 @@ func (s *Service) Adopt(ctx context.Context, in Adoption) (Done, error) {
 	done, err := s.run(ctx, begun, k)
 	if err == nil {
 		// Should that fail, the next pass over the backend closes the finding.
-		_ = s.claimed(context.WithoutCancel(ctx), in)
+		_ = s.Runner.Settle(ctx, window, func(ctx context.Context) error { return s.claimed(ctx, in) })
 	}
 	return done, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/primecloud/primecloud/pkg/audit"
 	"github.com/primecloud/primecloud/pkg/operation"
@@ -159,7 +160,7 @@ func (s *Service) describe(ctx context.Context, what, under map[string]string, u
 			continue
 		}
 		kind, owner := "a service account of the user of ", "no account"
-		if parent[:len(ownHolder)] == ownHolder {
+		if strings.HasPrefix(parent, ownHolder) {
 			kind = "a service account of a key's own user, of "
 		}
 		for _, p := range users[parent].Policies {
