@@ -430,9 +430,9 @@ func TestAccessKey_while_MinIO_is_down(t *testing.T) {
 func (w *world) settled() {
 	w.t.Helper()
 	conn := w.database.Superuser(w.t)
-	testkit.Eventually(w.t, 30*time.Second, func() error {
+	testkit.Eventually(w.t, time.Minute, func() error {
 		var n int
-		err := conn.QueryRow(w.t.Context(), `select count(*) from storage.managed_resource where due_at < now() + interval '1 hour' or lease_owner is not null`).Scan(&n)
+		err := conn.QueryRow(w.t.Context(), `select count(*) from storage.managed_resource where `+dueSoon+` or lease_owner is not null`).Scan(&n)
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%d resources are due", n)
 		}

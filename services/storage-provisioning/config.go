@@ -51,6 +51,7 @@ type Config struct {
 	AbortUploads time.Duration `env:"PRIMECLOUD_STORAGE_ABORT_UPLOADS" default:"1h" doc:"How often incomplete uploads are searched for those whose time has come."`
 	Sweep        time.Duration `env:"PRIMECLOUD_STORAGE_SWEEP" default:"2s" doc:"How often the record is searched for what is due."`
 	Settle       time.Duration `env:"PRIMECLOUD_STORAGE_SETTLE" default:"2s" doc:"How long after a failed call a backend must be seen as wanted once more: a server that hung applies late what it was asked."`
+	LastLook     time.Duration `env:"PRIMECLOUD_STORAGE_LAST_LOOK" default:"20s" doc:"The same, for the last time. Nothing waits for it."`
 	Drain        time.Duration `env:"PRIMECLOUD_STORAGE_DRAIN" default:"15s" doc:"How long calls may take to end at shutdown."`
 	PurgeGrace   time.Duration `env:"PRIMECLOUD_STORAGE_PURGE_GRACE" default:"24h" doc:"How long a purge of a bucket waits before it removes anything, so that it can be undone; zero to begin at once."`
 	UndoDelete   time.Duration `env:"PRIMECLOUD_STORAGE_UNDO_DELETE" default:"24h" doc:"How long a deleted bucket can be restored with its settings and grants; zero for not at all."`
@@ -126,6 +127,9 @@ func (c Config) Validate() error {
 	}
 	if c.FullPass < time.Second || c.Sweep < 10*time.Millisecond {
 		report("FULL_PASS", "must be a second or more, and SWEEP 10 milliseconds or more")
+	}
+	if c.Settle < 0 || c.LastLook < c.Settle {
+		report("LAST_LOOK", "must not be less than SETTLE, and none be negative")
 	}
 	if c.PurgeGrace < 0 || c.UndoDelete < 0 || c.PurgeRetry < time.Second {
 		report("PURGE_GRACE", "and UNDO_DELETE must not be negative, and PURGE_RETRY a second or more")

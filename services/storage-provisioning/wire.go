@@ -80,6 +80,7 @@ func (s *Service) useCases() error {
 		runner: change.NewRunner(d.Clock, s.stores.Leases, change.Limits{Attempt: s.config.Attempt}),
 		principals: principal.NewService(principal.Deps{
 			Store: s.stores.Principals, Backends: s.backends, Policies: policy.Documents{}, Leases: s.stores.Leases, Clock: d.Clock,
+			Patience: s.patience(),
 		}),
 		gate: grant.NewGate(s.stores.Grants),
 		wake: func(ref reconcile.Ref) { s.bg.loop.Wake(ref) },
@@ -119,7 +120,7 @@ func (w wiring) quotas() {
 func (w wiring) buckets() {
 	w.use.Buckets = bucket.NewService(bucket.Deps{
 		Store: w.stores.Buckets, Inventory: w.stores.Buckets, Backends: w.backends, Principals: w.principals,
-		Gate: w.gate, Quota: w.use.Quotas, Runner: w.runner, Pages: w.pages, Clock: w.deps.Clock, SettleAfter: w.config.Settle, Wake: w.wake,
+		Gate: w.gate, Quota: w.use.Quotas, Runner: w.runner, Pages: w.pages, Clock: w.deps.Clock, Patience: w.patience(), Wake: w.wake,
 		Trash: w.stores.Buckets, UndoFor: w.config.UndoDelete, Grants: w.use.Grants,
 	})
 	w.use.Lifecycle = rules.NewService(rules.Deps{
@@ -135,7 +136,7 @@ func (w wiring) buckets() {
 func (w wiring) accessKeys() {
 	w.use.AccessKeys = accesskey.NewService(accesskey.Deps{
 		Store: w.stores.AccessKeys, Inventory: w.stores.Strays, Hash: w.lookup().Of, Backends: w.backends, Principals: w.principals,
-		Quota: w.use.Quotas, Runner: w.runner, Pages: w.pages, Clock: w.deps.Clock, Wake: w.wake,
+		Quota: w.use.Quotas, Runner: w.runner, Pages: w.pages, Clock: w.deps.Clock, Patience: w.patience(), Wake: w.wake,
 	})
 	w.use.Sessions = session.NewService(session.Deps{
 		Buckets: w.stores.Buckets, Principals: w.principals, Backends: w.backends, Gate: w.gate, Trail: w.stores.Trail,
@@ -177,4 +178,9 @@ type keyDeleter struct{ keys *accesskey.Service }
 func (d keyDeleter) DeleteKey(ctx context.Context, accountID, id string) error {
 	_, err := d.keys.Delete(ctx, accountID, id, "")
 	return err
+}
+
+// patience is what is configured of it.
+func (s *Service) patience() change.Patience {
+	return change.Patience{Again: s.config.Settle, Last: s.config.LastLook}
 }

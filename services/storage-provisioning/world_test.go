@@ -251,6 +251,8 @@ func newWorldWith(t *testing.T, cluster *testkit.Cluster, how watching, minio *t
 		"PRIMECLOUD_STORAGE_BACKEND_ENDPOINT": minio.Endpoint(), "PRIMECLOUD_STORAGE_BACKEND_REGION": minio.Region,
 		"PRIMECLOUD_STORAGE_BACKEND_ADMIN_USER": minio.RootUser, "PRIMECLOUD_STORAGE_BACKEND_ADMIN_PASSWORD": minio.RootPassword,
 		"PRIMECLOUD_STORAGE_SWEEP": "100ms",
+		// What is late here is late by less than a first look; package faults has the rest.
+		"PRIMECLOUD_STORAGE_LAST_LOOK": "1h",
 		// Tests of quotas measure oftener; in others it is nothing but noise.
 		"PRIMECLOUD_STORAGE_QUOTA_MEASURE": "1h",
 	}

@@ -151,7 +151,7 @@ func (s *Service) sighted(k *AccessKey, j job) reconcile.Next {
 
 // look is the attempt as one look at the backend.
 func (s *Service) look(k AccessKey, j job) change.Look {
-	return change.Look{At: s.Clock.Now(), Settle: SettleAfter, Wanted: k.Desired == Present, Acted: j.acted}
+	return change.Look{At: s.Clock.Now(), Patience: s.Patience, Wanted: k.Desired == Present, Acted: j.acted}
 }
 
 // letGo ends the record of a key that was seen absent twice.

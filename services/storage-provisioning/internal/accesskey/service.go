@@ -14,10 +14,6 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 )
 
-// SettleAfter is how long after an attempt that was given up the backend must be seen as
-// wanted once more: a server that was paused applies late what it had been asked.
-const SettleAfter = 2 * time.Second
-
 // Deps is what the use cases need. All must be set, but Wake.
 type Deps struct {
 	Store Store
@@ -32,6 +28,9 @@ type Deps struct {
 	Runner *change.Runner
 	Pages  *page.Codec
 	Clock  clock.Clock
+	// Patience is how long the backend may take to apply what it was asked by an attempt that was
+	// given up.
+	Patience change.Patience
 	// Wake asks the reconciler of this process to look at a resource now; may be nil.
 	Wake func(reconcile.Ref)
 }
@@ -44,6 +43,7 @@ func NewService(d Deps) *Service {
 	if d.Wake == nil {
 		d.Wake = func(reconcile.Ref) {}
 	}
+	d.Patience = d.Patience.OrDefault()
 	return &Service{Deps: d}
 }
 

@@ -110,7 +110,7 @@ func (s *Service) sighted(b *Bucket, j job) reconcile.Next {
 
 // look is the attempt as one look at the backend.
 func (s *Service) look(b Bucket, j job) change.Look {
-	return change.Look{At: s.Clock.Now(), Settle: s.SettleAfter, Wanted: b.Desired == Present, Acted: j.acted}
+	return change.Look{At: s.Clock.Now(), Patience: s.Patience, Wanted: b.Desired == Present, Acted: j.acted}
 }
 
 // letGo ends the reservation of a name that was seen absent twice.

@@ -16,9 +16,6 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 )
 
-// settleAfter is SettleAfter when Deps names none.
-const settleAfter = 2 * time.Second
-
 // conflictRetry is how soon a conflict is looked at again.
 const conflictRetry = time.Minute
 
@@ -35,10 +32,9 @@ type Deps struct {
 	Runner *change.Runner
 	Pages  *page.Codec
 	Clock  clock.Clock
-	// SettleAfter is how long after an attempt that was given up the backend must be seen
-	// as wanted once more: a server that was paused applies late what it had been asked.
-	// 2 s when zero.
-	SettleAfter time.Duration
+	// Patience is how long the backend may take to apply what it was asked by an attempt that was
+	// given up.
+	Patience change.Patience
 	// Trash keeps what is needed to undo a deletion, for as long as UndoFor says; zero for not
 	// at all. Grants gives back the grants.
 	Trash   Trash
@@ -56,9 +52,7 @@ func NewService(d Deps) *Service {
 	if d.Wake == nil {
 		d.Wake = func(reconcile.Ref) {}
 	}
-	if d.SettleAfter <= 0 {
-		d.SettleAfter = settleAfter
-	}
+	d.Patience = d.Patience.OrDefault()
 	return &Service{Deps: d}
 }
 

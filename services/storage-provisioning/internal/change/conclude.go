@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -53,13 +54,29 @@ type Sighting struct {
 type Look struct {
 	// At is when.
 	At time.Time
-	// Settle is how much later it must be seen once more.
-	Settle time.Duration
+	// Patience says when it must be seen once more.
+	Patience Patience
 	// Wanted says whether the resource is to be there at all. One that is not must be seen
 	// absent twice.
 	Wanted bool
 	// Acted says that the attempt had to change the backend first.
 	Acted bool
+}
+
+// Patience is how long a backend may take to apply what it was asked by an attempt that was
+// given up: a server that was paused does so late.
+type Patience struct {
+	// Again is how long after a first look it must be seen once more; 2 s when zero.
+	Again time.Duration
+	// Last is how long after it what is wanted is looked at for the last time; 20 s when zero.
+	// Nobody waits for that, and a very busy server may apply what it was asked before later
+	// than it answers what it is asked now.
+	Last time.Duration
+}
+
+// OrDefault returns it with what is zero filled in.
+func (p Patience) OrDefault() Patience {
+	return Patience{Again: cmp.Or(p.Again, 2*time.Second), Last: cmp.Or(p.Last, 20*time.Second)}
 }
 
 // Seen notes a look and returns when to look again; nothing is due once all is certain.
@@ -71,7 +88,11 @@ func (s *Sighting) Seen(l Look) (next reconcile.Next) {
 	if s.SightedAt.IsZero() || l.Acted {
 		s.SightedAt = l.At
 	}
-	if again := s.SightedAt.Add(l.Settle); !l.Wanted || again.After(l.At) {
+	again := s.SightedAt.Add(l.Patience.Again)
+	if l.Wanted && !again.After(l.At) {
+		again = s.SightedAt.Add(l.Patience.Last)
+	}
+	if !l.Wanted || again.After(l.At) {
 		next.DueAt = &again
 		return next
 	}
@@ -81,7 +102,7 @@ func (s *Sighting) Seen(l Look) (next reconcile.Next) {
 
 // Settled reports whether this look, at a resource that was seen so before, is certain.
 func (s Sighting) Settled(l Look) bool {
-	return !l.Acted && !s.SightedAt.IsZero() && l.At.Sub(s.SightedAt) >= l.Settle
+	return !l.Acted && !s.SightedAt.IsZero() && l.At.Sub(s.SightedAt) >= l.Patience.Again
 }
 
 // GivenUp notes that an attempt was given up, and whether it may have been heard.

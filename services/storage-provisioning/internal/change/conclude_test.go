@@ -10,15 +10,18 @@ import (
 
 func TestSighting_is_certain_at_the_first_look_when_nothing_was_given_up(t *testing.T) {
 	var s change.Sighting
-	if next := s.Seen(change.Look{At: time.Unix(100, 0), Settle: time.Second, Wanted: true, Acted: true}); next.DueAt != nil {
+	if next := s.Seen(change.Look{At: time.Unix(100, 0), Patience: change.Patience{Again: time.Second, Last: time.Minute}, Wanted: true, Acted: true}); next.DueAt != nil {
 		t.Errorf("it is due again at %s", next.DueAt)
 	}
 }
 
-func TestSighting_wants_a_second_look_after_an_attempt_that_was_given_up(t *testing.T) {
+// patience is the usual one.
+var patience = change.Patience{}.OrDefault()
+
+func TestSighting_wants_a_second_and_a_last_look_after_an_attempt_that_was_given_up(t *testing.T) {
 	at := time.Unix(100, 0)
 	look := func(after time.Duration, acted bool) change.Look {
-		return change.Look{At: at.Add(after), Settle: 2 * time.Second, Wanted: true, Acted: acted}
+		return change.Look{At: at.Add(after), Patience: patience, Wanted: true, Acted: acted}
 	}
 	var s change.Sighting
 	s.GivenUp(false, errs.New(errs.Unavailable, "BACKEND_UNAVAILABLE", "it was not heard"))
@@ -30,8 +33,10 @@ func TestSighting_wants_a_second_look_after_an_attempt_that_was_given_up(t *test
 		{"the first look", look(0, false), 2 * time.Second},
 		{"a look too soon", look(time.Second, false), 2 * time.Second},
 		{"a look that had to act begins anew", look(3*time.Second, true), 5 * time.Second},
-		{"a look late enough", look(5*time.Second, false), 0},
-		{"a look when all is certain", look(9*time.Second, false), 0},
+		{"a look late enough", look(5*time.Second, false), 23 * time.Second},
+		{"a look in between", look(9*time.Second, false), 23 * time.Second},
+		{"the last look", look(23*time.Second, false), 0},
+		{"a look when all is certain", look(24*time.Second, false), 0},
 	} {
 		next := s.Seen(step.look)
 		switch {
@@ -49,7 +54,7 @@ func TestSighting_wants_a_second_look_after_an_attempt_that_was_given_up(t *test
 func TestSighting_of_what_is_not_wanted_settles_only_when_seen_so_twice(t *testing.T) {
 	at := time.Unix(100, 0)
 	look := func(after time.Duration, acted bool) change.Look {
-		return change.Look{At: at.Add(after), Settle: 2 * time.Second, Acted: acted}
+		return change.Look{At: at.Add(after), Patience: patience, Acted: acted}
 	}
 	var s change.Sighting
 	if s.Settled(look(0, false)) {

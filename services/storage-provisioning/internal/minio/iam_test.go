@@ -170,6 +170,12 @@ func keys(t *testing.T, s *testkit.Storage, b *minio.Backend) {
 		refused(t, err, errs.FailedPrecondition, "BACKEND_REJECTED")
 		must(t, b.TryKey(ctx, accesskey.Trial{ID: one.key, Secret: one.keySecret, Bucket: one.bucket}))
 	})
+	t.Run("an id that is a user's name is refused, by what says why", func(t *testing.T) {
+		one, other := newTenant(t, b, name("b-")), newTenant(t, b, name("b-"))
+		err := b.PutKey(ctx, principal.KeySpec{User: one.user, ID: other.user, Secret: "stolen-secret", Policy: inline(one.bucket, policy.Read)})
+		refused(t, err, errs.FailedPrecondition, "BACKEND_REJECTED")
+		t.Log(err)
+	})
 	t.Run("a removed key is refused at once", func(t *testing.T) {
 		one := newTenant(t, b, name("b-"))
 		must(t, b.RemoveKey(ctx, one.key))

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,7 +31,12 @@ const (
 
 type rawJSON = json.RawMessage
 
-// importIAM puts the entries, by name, and fails unless every one was put.
+// errNotTaken is for an entry that the server did not put. It does not say why in a form that can be read: it may be
+// the entry, and it may be trouble on its disks while it starts. The usual verb then says which.
+var errNotTaken = errors.New("an entry of the import was not put")
+
+// importIAM puts the entries, by name, and fails unless every one was put: with errNotTaken where the server answered
+// so.
 func (b *Backend) importIAM(ctx context.Context, file string, entries map[string]any) error {
 	archive, err := zipped("iam-assets/"+file, entries)
 	if err != nil {
@@ -59,7 +65,7 @@ func (b *Backend) importIAM(ctx context.Context, file string, entries map[string
 	}[file]
 	if len(added) != len(entries) {
 		// The server's reason stays behind: it may name the key.
-		return errRejected.WithMessage("the storage backend refused an entry of %s", file)
+		return errUnavailable.WithMessage("the storage backend did not take an entry; retry with the same idempotency key").Wrap(errNotTaken)
 	}
 	return nil
 }

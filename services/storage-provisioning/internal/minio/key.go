@@ -74,10 +74,13 @@ func (b *Backend) PutKey(ctx context.Context, spec principal.KeySpec) error {
 			return err
 		}
 		if b.confidential {
-			return b.importIAM(ctx, importKeys, map[string]any{spec.ID: madmin.SRSvcAccCreate{
+			err := b.importIAM(ctx, importKeys, map[string]any{spec.ID: madmin.SRSvcAccCreate{
 				Parent: spec.User, AccessKey: spec.ID, SecretKey: spec.Secret, SessionPolicy: spec.Policy,
 				Status: "on", Description: spec.Description, Expiration: expiry,
 			}})
+			if !errors.Is(err, errNotTaken) {
+				return err
+			}
 		}
 		if had.Exists {
 			// Changing it could not take an expiry away.

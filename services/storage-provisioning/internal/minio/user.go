@@ -40,9 +40,12 @@ func (b *Backend) ObserveUser(ctx context.Context, user string) (principal.User,
 func (b *Backend) PutUser(ctx context.Context, user, secret string) error {
 	return b.call(ctx, "PutUser", func(ctx context.Context) error {
 		if b.confidential {
-			return b.importIAM(ctx, importUsers, map[string]any{
+			err := b.importIAM(ctx, importUsers, map[string]any{
 				user: madmin.AddOrUpdateUserReq{SecretKey: secret, Status: madmin.AccountEnabled},
 			})
+			if !errors.Is(err, errNotTaken) {
+				return err
+			}
 		}
 		return b.admin.AddUser(ctx, user, secret)
 	})

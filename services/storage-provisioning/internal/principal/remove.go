@@ -47,7 +47,7 @@ func (s *Service) Remove(ctx context.Context, accountID, backendName string) (go
 			return tx.Principals.Remove(ctx, p.ID)
 		}
 		if failure == nil && (!absent || p.Applied != "" || p.SettleAt.IsZero()) {
-			if err := tx.Principals.Apply(ctx, p.ID, "", now.Add(settleAfter)); err != nil {
+			if err := tx.Principals.Apply(ctx, p.ID, "", now.Add(s.Patience.Again)); err != nil {
 				return err
 			}
 		}

@@ -21,10 +21,6 @@ const (
 	// for recording how it ended.
 	leaseFor    = 12 * time.Second
 	leaseMargin = time.Second
-	// settleAfter is how long after an attempt that failed, and may have been heard, the
-	// identity is looked at once more: a server that was paused applies late, and in whatever
-	// order, what it had been asked.
-	settleAfter = 2 * time.Second
 )
 
 // Tx is a transaction of the account.
@@ -75,13 +71,19 @@ type Deps struct {
 	Policies Policies
 	Leases   change.Leases
 	Clock    clock.Clock
+	// Patience is how long the backend may take to apply what it was asked by an attempt that was
+	// given up.
+	Patience change.Patience
 }
 
 // Service sees to identities.
 type Service struct{ Deps }
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{Deps: d} }
+func NewService(d Deps) *Service {
+	d.Patience = d.Patience.OrDefault()
+	return &Service{Deps: d}
+}
 
 // ErrUnknown says that the account has no identity on the backend, since nothing there
 // was ever made for it.
@@ -191,7 +193,11 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	found = append(found, held.found...)
 	next, settleAt := reconcile.Next{Observed: lease.Generation}, s.settleAt(p, lease, whole)
 	if !settleAt.IsZero() {
-		next.DueAt = &settleAt
+		due := settleAt
+		if whole && !s.Clock.Now().Before(due) {
+			due = due.Add(s.lastLook())
+		}
+		next.DueAt = &due
 	}
 	return s.Store.InPrincipal(ctx, p.AccountID, func(ctx context.Context, tx Tx) error {
 		if p.Applied != hash || !p.SettleAt.Equal(settleAt) {
@@ -214,15 +220,18 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	})
 }
 
-// settleAt returns when to look once more after an attempt that went well. One that follows
-// an attempt in doubt begins the wait; only a look at the whole after it ends it, so that
-// what others ask of the identity in between does not.
+// lastLook is how much later than the second look the last one comes.
+func (s *Service) lastLook() time.Duration { return s.Patience.Last - s.Patience.Again }
+
+// settleAt returns when to look once more after an attempt that went well; the last look
+// comes lastLook later. An attempt that follows one in doubt begins the wait; only looks at
+// the whole after it end it, so that what others ask of the identity in between does not.
 func (s *Service) settleAt(p Principal, lease reconcile.Lease, whole bool) time.Time {
 	now := s.Clock.Now()
 	switch {
 	case p.Applied == "" && (p.Observed > 0 || lease.Failures > 0):
-		return now.Add(settleAfter)
-	case whole && !now.Before(p.SettleAt):
+		return now.Add(s.Patience.Again)
+	case whole && !now.Before(p.SettleAt.Add(s.lastLook())):
 		return time.Time{}
 	default:
 		return p.SettleAt
