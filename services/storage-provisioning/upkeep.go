@@ -8,7 +8,9 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/operation/pgoperation"
 	"github.com/primecloud/primecloud/pkg/pg"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/share"
 )
 
@@ -44,16 +46,44 @@ func (s *Service) fullPass(ctx context.Context, scheduledFor time.Time) error {
 func (s *Service) passOver(ctx context.Context, backend string, scheduledFor time.Time) error {
 	began := s.deps.Clock.Now()
 	passed, err := s.use.Buckets.PassOver(ctx, backend, scheduledFor)
-	strays := 0
+	strays, differing := 0, 0
+	if err == nil {
+		differing, err = s.passOverIdentities(ctx, backend, scheduledFor)
+	}
 	if err == nil {
 		strays, err = s.use.AccessKeys.PassOver(ctx, backend)
 	}
 	s.bg.metrics.pass(ctx, backend, began, s.deps.Clock.Now(), err)
 	if err == nil {
 		s.deps.Telemetry.Logger.InfoContext(ctx, "a pass over a backend ended", "backend", backend,
-			"buckets", passed.Buckets, "woken", passed.Woken, "nobodys", passed.Extras, "keys_of_nobody", strays)
+			"buckets", passed.Buckets, "woken", passed.Woken, "nobodys", passed.Extras,
+			"identities_woken", differing, "keys_of_nobody", strays)
 	}
 	return err
+}
+
+// passOverIdentities compares the accounts' identities and keys with what the backend says of
+// all at once, has those looked at that differ, and returns how many. Where it does not say,
+// each is looked at by itself.
+func (s *Service) passOverIdentities(ctx context.Context, backend string, since time.Time) (int, error) {
+	inventory, err := s.backends.Inventory(backend)
+	if err != nil {
+		return 0, err
+	}
+	census, ok, err := inventory.TakeCensus(ctx)
+	if err != nil || !ok {
+		return 0, errors.Join(err, s.stores.WakeIdentities(ctx, backend, since))
+	}
+	identities, err := s.use.Principals.Compare(ctx, backend, census)
+	if err != nil {
+		return 0, err
+	}
+	keys, err := s.use.AccessKeys.Compare(ctx, backend, census, identities.Users)
+	if err != nil {
+		return 0, err
+	}
+	return len(identities.Differ) + len(keys), errors.Join(
+		s.stores.Wake(ctx, principal.Kind, identities.Differ), s.stores.Wake(ctx, accesskey.Kind, keys))
 }
 
 // upkeep destroys secrets whose window has ended and sweeps what nobody can need any more.

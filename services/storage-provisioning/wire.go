@@ -48,7 +48,7 @@ func (s *Service) connectBackends() error {
 		}
 		if err := s.backends.Add(backend.Backend{Name: b.Name, Endpoint: public, Region: b.Region}, backend.Ports{
 			Reader: adapter, Writer: adapter, Settings: adapter, Features: adapter, Contents: adapter, Purges: adapter,
-			Users: adapter, Keys: adapter, Strays: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter, Issuer: adapter, Prober: adapter,
+			Users: adapter, Inventory: adapter, Keys: adapter, Strays: adapter, Removals: adapter, Signer: adapter, Meter: adapter, Shared: adapter, Issuer: adapter, Prober: adapter,
 			Objects: object.Ports{Store: adapter, Uploads: adapter, Forms: adapter},
 		}); err != nil {
 			return err

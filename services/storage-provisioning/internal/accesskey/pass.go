@@ -24,7 +24,7 @@ const confirmAtMost = 100
 // PassOver reports the keys on a backend that nobody manages, and returns how many there are:
 // users that stand by themselves, and service accounts under users of ours. It changes nothing
 // on the backend. What the backend leaves out of its answer is asked for by itself before its
-// finding is closed. Keys of ours are looked at one by one, by the reconciler.
+// finding is closed.
 func (s *Service) PassOver(ctx context.Context, backend string) (int, error) {
 	strays, err := s.Backends.Strays(backend)
 	if err != nil {

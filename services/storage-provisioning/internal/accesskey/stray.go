@@ -36,8 +36,10 @@ type PlatformTx struct {
 	Strays StrayRows
 }
 
-// Inventory is what looking for strays needs of the record, across accounts.
+// Inventory is what a pass over a backend needs of the record, across accounts.
 type Inventory interface {
+	// Keys returns a page of the keys on the backend by id, without their secrets.
+	Keys(ctx context.Context, backend, after string, limit int) ([]AccessKey, error)
 	// Unmanaged returns those of the access key ids that no key on the backend has, had before
 	// its last rotation, or is to lose yet.
 	Unmanaged(ctx context.Context, backend string, ids []string) ([]string, error)

@@ -43,7 +43,9 @@ type Ports struct {
 	Contents lifecycle.Contents
 
 	Users principal.Users
-	Keys  accesskey.Keys
+	// Inventory tells of all users and keys at once.
+	Inventory principal.Inventory
+	Keys      accesskey.Keys
 	// Strays are credentials that somebody else has made.
 	Strays accesskey.Strays
 	// Removals removes identities.
@@ -117,6 +119,12 @@ func (r *Registry) Contents(name string) (lifecycle.Contents, error) {
 func (r *Registry) Principals(name string) (principal.Backend, error) {
 	name, ports, err := r.Ports(name)
 	return principal.Backend{Name: name, Users: ports.Users, Keys: ports.Keys, Removals: ports.Removals}, err
+}
+
+// Inventory returns a backend as a pass over its users and keys sees it.
+func (r *Registry) Inventory(name string) (principal.Inventory, error) {
+	_, ports, err := r.Ports(name)
+	return ports.Inventory, err
 }
 
 // Keys returns a backend as access keys see it.

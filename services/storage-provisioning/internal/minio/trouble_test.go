@@ -88,6 +88,7 @@ func calls(b *minio.Backend) map[string]func(context.Context) error {
 			return b.ShapeUser(ctx, secretUser, principal.User{Enabled: true, Policies: []string{"p"}})
 		},
 		"RestoreKey":   func(ctx context.Context) error { return b.RestoreKey(ctx, secretKey, principal.Key{Enabled: true}) },
+		"TakeCensus":   func(ctx context.Context) error { _, _, err := b.TakeCensus(ctx); return err },
 		"ListUsers":    func(ctx context.Context) error { _, err := b.ListUsers(ctx); return err },
 		"ListKeys":     func(ctx context.Context) error { _, err := b.ListKeys(ctx, []string{secretUser}); return err },
 		"RemoveHolder": func(ctx context.Context) error { _, err := b.RemoveHolder(ctx, secretKey, "p"); return err },

@@ -97,6 +97,20 @@ func (s *Strays) Unmanaged(ctx context.Context, backend string, ids []string) ([
 	return list, nil
 }
 
+// Keys returns a page of the keys on a backend, without their secrets.
+func (s *Strays) Keys(ctx context.Context, backend, after string, limit int) ([]accesskey.AccessKey, error) {
+	rows, err := db.New(s.DB.Read(pg.System("pass over a backend"))).KeysOnBackend(ctx, db.KeysOnBackendParams{
+		Backend: backend, After: after, Count: int32(limit), //nolint:gosec // a page
+	})
+	list := make([]accesskey.AccessKey, len(rows))
+	for i, row := range rows {
+		if list[i], _, err = s.accessKeyOf(ctx, db.LoadAccessKeyRow(row), err, false); err != nil {
+			return nil, err
+		}
+	}
+	return list, err
+}
+
 // Owners returns whose accounts the policies on backends are.
 func (s *Strays) Owners(ctx context.Context, policies []string) (map[string]string, error) {
 	rows, err := db.New(s.DB.Read(pg.System("keys that nobody manages"))).OwnersOfPolicies(ctx, policies)

@@ -123,7 +123,7 @@ func (s *Buckets) Records(ctx context.Context, backend, after string, limit int)
 func (s *Buckets) Wake(ctx context.Context, ids []string) error {
 	return s.in(ctx, pg.System("pass over a backend"), func(ctx context.Context, t *transaction) error {
 		now := t.Clock.Now()
-		return t.q.WakeBuckets(ctx, db.WakeBucketsParams{At: &now, Ids: ids})
+		return t.q.WakeResources(ctx, db.WakeResourcesParams{At: &now, Kind: bucket.Kind, Ids: ids})
 	})
 }
 
@@ -131,7 +131,7 @@ func (s *Buckets) Wake(ctx context.Context, ids []string) error {
 func (s *Buckets) WakeBackend(ctx context.Context, backend string, since time.Time) error {
 	return s.in(ctx, pg.System("pass over a backend"), func(ctx context.Context, t *transaction) error {
 		now := t.Clock.Now()
-		return t.q.WakeBackend(ctx, db.WakeBackendParams{At: &now, Backend: backend, Since: since})
+		return t.q.WakeBackend(ctx, db.WakeBackendParams{At: &now, Kinds: []string{bucket.Kind}, Backend: backend, Since: since})
 	})
 }
 

@@ -20,9 +20,11 @@ import (
 	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/pkg/reconcile/pgreconcile"
 	"github.com/primecloud/primecloud/pkg/seal"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/lastuse"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 )
 
 // Schema is the noun's schema.
@@ -155,11 +157,29 @@ func orZero(t *time.Time) time.Time {
 }
 
 // WakeAll makes every managed resource due now that nobody has looked at since a moment, for
-// a pass over everything: all but buckets, which a pass over their backend compares.
+// a pass over everything: all but what a pass over its backend compares.
 func (s *Stores) WakeAll(ctx context.Context, since time.Time) error {
 	return s.base.in(ctx, pg.System("pass over everything"), func(ctx context.Context, t *transaction) error {
 		now := t.Clock.Now()
 		_, err := t.q.WakeAllResources(ctx, db.WakeAllResourcesParams{At: &now, Since: since})
 		return err
+	})
+}
+
+// WakeIdentities makes all identities and keys of a backend due that nobody looked at since.
+func (s *Stores) WakeIdentities(ctx context.Context, backend string, since time.Time) error {
+	return s.base.in(ctx, pg.System("pass over a backend"), func(ctx context.Context, t *transaction) error {
+		now := t.Clock.Now()
+		return t.q.WakeBackend(ctx, db.WakeBackendParams{
+			At: &now, Kinds: []string{principal.Kind, accesskey.Kind}, Backend: backend, Since: since,
+		})
+	})
+}
+
+// Wake makes resources of a kind due now.
+func (s *Stores) Wake(ctx context.Context, kind string, ids []string) error {
+	return s.base.in(ctx, pg.System("pass over a backend"), func(ctx context.Context, t *transaction) error {
+		now := t.Clock.Now()
+		return t.q.WakeResources(ctx, db.WakeResourcesParams{At: &now, Kind: kind, Ids: ids})
 	})
 }

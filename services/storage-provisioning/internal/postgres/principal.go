@@ -47,6 +47,18 @@ func (s *Principals) Load(ctx context.Context, ref reconcile.Ref) (principal.Pri
 	return p, reach, true, err
 }
 
+// OnBackend returns a page of the identities on a backend.
+func (s *Principals) OnBackend(ctx context.Context, backend, after string, limit int) ([]reconcile.Ref, error) {
+	rows, err := db.New(s.DB.Read(pg.System("pass over a backend"))).PrincipalsOnBackend(ctx, db.PrincipalsOnBackendParams{
+		Backend: backend, After: after, Count: int32(limit), //nolint:gosec // a page
+	})
+	refs := make([]reconcile.Ref, len(rows))
+	for i, r := range rows {
+		refs[i] = reconcile.Ref{Kind: principal.Kind, ID: r.ID, AccountID: r.AccountID}
+	}
+	return refs, err
+}
+
 // principalRows implements principal.Rows.
 type principalRows struct{ *transaction }
 

@@ -52,6 +52,8 @@ type Store interface {
 	// Load returns an identity, secrets opened, with what it is to reach, read after its
 	// generation.
 	Load(ctx context.Context, ref reconcile.Ref) (p Principal, reach Reach, ok bool, err error)
+	// OnBackend returns a page of the identities on a backend, across accounts, by id.
+	OnBackend(ctx context.Context, backend, after string, limit int) ([]reconcile.Ref, error)
 	// Holders returns the users of single keys that belong to the identity, names opened.
 	Holders(ctx context.Context, p Principal) ([]Holder, error)
 }
@@ -172,8 +174,7 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 	if err != nil {
 		return err
 	}
-	slices.Sort(reach.Buckets)
-	document := s.Policies.Account(reach.Buckets, reach.ReadOnly)
+	document := s.document(reach)
 	hash := hashOf(document)
 	var found []drift.Difference
 	if p.Applied == "" || whole {
@@ -222,6 +223,12 @@ func (s *Service) attend(ctx context.Context, lease reconcile.Lease, whole bool)
 
 // lastLook is how much later than the second look the last one comes.
 func (s *Service) lastLook() time.Duration { return s.Patience.Last - s.Patience.Again }
+
+// document is the account's policy for what it is to reach.
+func (s *Service) document(reach Reach) []byte {
+	slices.Sort(reach.Buckets)
+	return s.Policies.Account(reach.Buckets, reach.ReadOnly)
+}
 
 // settleAt returns when to look once more after an attempt that went well; the last look
 // comes lastLook later. An attempt that follows one in doubt begins the wait; only looks at

@@ -28,6 +28,10 @@ func (r *record) Find(context.Context, string, string) (principal.Principal, boo
 	return r.has, true, nil
 }
 
+func (r *record) OnBackend(context.Context, string, string, int) ([]reconcile.Ref, error) {
+	return nil, nil
+}
+
 func (r *record) Load(context.Context, reconcile.Ref) (principal.Principal, principal.Reach, bool, error) {
 	return r.has, principal.Reach{}, true, nil
 }

@@ -199,6 +199,84 @@ func (q *Queries) KeyHolders(ctx context.Context, arg KeyHoldersParams) ([]KeyHo
 	return items, nil
 }
 
+const keysOnBackend = `-- name: KeysOnBackend :many
+select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, access_key.adopted, access_key.adopting, access_key.found, access_key.solo, coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
+where access_key.backend = $1 and access_key.id > $2
+order by access_key.id
+limit $3
+`
+
+type KeysOnBackendParams struct {
+	Backend string
+	After   string
+	Count   int32
+}
+
+type KeysOnBackendRow struct {
+	AccessKey  AccessKey
+	Generation int64
+	Observed   int64
+	Conditions []byte
+}
+
+func (q *Queries) KeysOnBackend(ctx context.Context, arg KeysOnBackendParams) ([]KeysOnBackendRow, error) {
+	rows, err := q.db.Query(ctx, keysOnBackend, arg.Backend, arg.After, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KeysOnBackendRow
+	for rows.Next() {
+		var i KeysOnBackendRow
+		if err := rows.Scan(
+			&i.AccessKey.ID,
+			&i.AccessKey.AccountID,
+			&i.AccessKey.Backend,
+			&i.AccessKey.DisplayName,
+			&i.AccessKey.CustomerReference,
+			&i.AccessKey.KeyID,
+			&i.AccessKey.Secret,
+			&i.AccessKey.SecretUntil,
+			&i.AccessKey.Grants,
+			&i.AccessKey.ExpireTime,
+			&i.AccessKey.Desired,
+			&i.AccessKey.State,
+			&i.AccessKey.Version,
+			&i.AccessKey.Unsure,
+			&i.AccessKey.SightedAt,
+			&i.AccessKey.CreatedAt,
+			&i.AccessKey.UpdatedAt,
+			&i.AccessKey.Networks,
+			&i.AccessKey.Disabled,
+			&i.AccessKey.SecretGeneration,
+			&i.AccessKey.FormerKeyID,
+			&i.AccessKey.FormerEnd,
+			&i.AccessKey.Doomed,
+			&i.AccessKey.Holder,
+			&i.AccessKey.HolderApplied,
+			&i.AccessKey.Lookup,
+			&i.AccessKey.FormerLookup,
+			&i.AccessKey.LookupMark,
+			&i.AccessKey.Adopted,
+			&i.AccessKey.Adopting,
+			&i.AccessKey.Found,
+			&i.AccessKey.Solo,
+			&i.Generation,
+			&i.Observed,
+			&i.Conditions,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listAccessKeys = `-- name: ListAccessKeys :many
 select access_key.id, access_key.account_id, access_key.backend, access_key.display_name, access_key.customer_reference, access_key.key_id, access_key.secret, access_key.secret_until, access_key.grants, access_key.expire_time, access_key.desired, access_key.state, access_key.version, access_key.unsure, access_key.sighted_at, access_key.created_at, access_key.updated_at, access_key.networks, access_key.disabled, access_key.secret_generation, access_key.former_key_id, access_key.former_end, access_key.doomed, access_key.holder, access_key.holder_applied, access_key.lookup, access_key.former_lookup, access_key.lookup_mark, access_key.adopted, access_key.adopting, access_key.found, access_key.solo, coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions

@@ -583,7 +583,7 @@ func (q *Queries) StandingBuckets(ctx context.Context, arg StandingBucketsParams
 }
 
 const wakeAllResources = `-- name: WakeAllResources :execrows
-update managed_resource set due_at = $1 where kind <> 'bucket' and (due_at is null or due_at > $1) and updated_at < $2
+update managed_resource set due_at = $1 where kind not in ('bucket', 'principal', 'access_key') and (due_at is null or due_at > $1) and updated_at < $2
 `
 
 type WakeAllResourcesParams struct {
@@ -601,31 +601,38 @@ func (q *Queries) WakeAllResources(ctx context.Context, arg WakeAllResourcesPara
 
 const wakeBackend = `-- name: WakeBackend :exec
 update managed_resource set due_at = $1
-where kind = 'bucket' and backend = $2 and (due_at is null or due_at > $1) and updated_at < $3
+where kind = any($2::text[]) and backend = $3 and (due_at is null or due_at > $1) and updated_at < $4
 `
 
 type WakeBackendParams struct {
 	At      *time.Time
+	Kinds   []string
 	Backend string
 	Since   time.Time
 }
 
 func (q *Queries) WakeBackend(ctx context.Context, arg WakeBackendParams) error {
-	_, err := q.db.Exec(ctx, wakeBackend, arg.At, arg.Backend, arg.Since)
+	_, err := q.db.Exec(ctx, wakeBackend,
+		arg.At,
+		arg.Kinds,
+		arg.Backend,
+		arg.Since,
+	)
 	return err
 }
 
-const wakeBuckets = `-- name: WakeBuckets :exec
+const wakeResources = `-- name: WakeResources :exec
 update managed_resource set due_at = $1
-where kind = 'bucket' and id = any($2::text[]) and (due_at is null or due_at > $1)
+where kind = $2 and id = any($3::text[]) and (due_at is null or due_at > $1)
 `
 
-type WakeBucketsParams struct {
-	At  *time.Time
-	Ids []string
+type WakeResourcesParams struct {
+	At   *time.Time
+	Kind string
+	Ids  []string
 }
 
-func (q *Queries) WakeBuckets(ctx context.Context, arg WakeBucketsParams) error {
-	_, err := q.db.Exec(ctx, wakeBuckets, arg.At, arg.Ids)
+func (q *Queries) WakeResources(ctx context.Context, arg WakeResourcesParams) error {
+	_, err := q.db.Exec(ctx, wakeResources, arg.At, arg.Kind, arg.Ids)
 	return err
 }

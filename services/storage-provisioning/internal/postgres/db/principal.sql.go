@@ -143,3 +143,38 @@ func (q *Queries) PrincipalID(ctx context.Context, arg PrincipalIDParams) (strin
 	err := row.Scan(&id)
 	return id, err
 }
+
+const principalsOnBackend = `-- name: PrincipalsOnBackend :many
+select id, account_id from principal where backend = $1 and id > $2 order by id limit $3
+`
+
+type PrincipalsOnBackendParams struct {
+	Backend string
+	After   string
+	Count   int32
+}
+
+type PrincipalsOnBackendRow struct {
+	ID        string
+	AccountID string
+}
+
+func (q *Queries) PrincipalsOnBackend(ctx context.Context, arg PrincipalsOnBackendParams) ([]PrincipalsOnBackendRow, error) {
+	rows, err := q.db.Query(ctx, principalsOnBackend, arg.Backend, arg.After, arg.Count)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PrincipalsOnBackendRow
+	for rows.Next() {
+		var i PrincipalsOnBackendRow
+		if err := rows.Scan(&i.ID, &i.AccountID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -16,6 +16,14 @@ select sqlc.embed(access_key), coalesce(m.generation, 0)::bigint as generation,
 from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
 where access_key.id = @id;
 
+-- name: KeysOnBackend :many
+select sqlc.embed(access_key), coalesce(m.generation, 0)::bigint as generation,
+    coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions
+from access_key left join managed_resource m on m.kind = 'access_key' and m.id = access_key.id
+where access_key.backend = @backend and access_key.id > @after
+order by access_key.id
+limit @count;
+
 -- name: ListAccessKeys :many
 select sqlc.embed(access_key), coalesce(m.generation, 0)::bigint as generation,
     coalesce(m.observed_generation, 0)::bigint as observed, coalesce(m.conditions, '[]')::jsonb as conditions

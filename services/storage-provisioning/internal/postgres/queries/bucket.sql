@@ -80,16 +80,16 @@ where bucket.backend = @backend and bucket.name > @after
 order by bucket.name
 limit @count;
 
--- name: WakeBuckets :exec
+-- name: WakeResources :exec
 update managed_resource set due_at = @at
-where kind = 'bucket' and id = any(@ids::text[]) and (due_at is null or due_at > @at);
+where kind = @kind and id = any(@ids::text[]) and (due_at is null or due_at > @at);
 
 -- name: WakeBackend :exec
 update managed_resource set due_at = @at
-where kind = 'bucket' and backend = @backend and (due_at is null or due_at > @at) and updated_at < @since;
+where kind = any(@kinds::text[]) and backend = @backend and (due_at is null or due_at > @at) and updated_at < @since;
 
 -- name: WakeAllResources :execrows
-update managed_resource set due_at = @at where kind <> 'bucket' and (due_at is null or due_at > @at) and updated_at < @since;
+update managed_resource set due_at = @at where kind not in ('bucket', 'principal', 'access_key') and (due_at is null or due_at > @at) and updated_at < @since;
 
 -- Buckets of which something is public: what an account's standing stops and brings back.
 -- name: PublicBuckets :many

@@ -8,6 +8,9 @@ select sqlc.embed(principal), coalesce(m.generation, 0)::bigint as generation, c
 from principal left join managed_resource m on m.kind = 'principal' and m.id = principal.id
 where principal.id = @id;
 
+-- name: PrincipalsOnBackend :many
+select id, account_id from principal where backend = @backend and id > @after order by id limit @count;
+
 -- name: PrincipalID :one
 select id from principal where account_id = @account_id and backend = @backend;
 
