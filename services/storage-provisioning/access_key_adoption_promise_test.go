@@ -10,7 +10,6 @@ import (
 
 	"github.com/minio/madmin-go/v3"
 
-	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/testkit"
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
@@ -55,7 +54,7 @@ func TestPromise_of_adoptions_holds_wherever_a_call_is_cut(t *testing.T) {
 		for _, effect := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s with effect %v", form, effect), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, testkit.MinIO(t), func(s config.Source) { s["PRIMECLOUD_STORAGE_ATTEMPT"] = "2s" })
+				w := newWorld(t, testkit.MinIO(t), cutShort)
 				steps := 0
 				for cutAdoption(t, w, form, cut{steps + 1, effect}) != "" {
 					steps++
@@ -129,7 +128,7 @@ func TestAnAdoption_whose_process_dies_in_the_middle_is_brought_to_its_end(t *te
 				continue
 			}
 			t.Run(form, func(t *testing.T) {
-				w := newWorld(t, testkit.MinIO(t), func(s config.Source) { s["PRIMECLOUD_STORAGE_ATTEMPT"] = "2s" })
+				w := newWorld(t, testkit.MinIO(t), cutShort)
 				in := adopting{user: form == "a user"}
 				in.acc, in.granted = w.newAccount()
 				in.found = forms[form](w, in.acc)

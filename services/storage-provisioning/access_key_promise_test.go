@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/primecloud/primecloud/pkg/config"
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/testkit"
 	storagev1 "github.com/primecloud/primecloud/proto/gen/primecloud/storage/v1"
@@ -83,7 +82,7 @@ func TestPromise_of_access_keys_holds_wherever_a_call_is_cut(t *testing.T) {
 		for _, effect := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s with effect %v", name, effect), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, testkit.MinIO(t), func(s config.Source) { s["PRIMECLOUD_STORAGE_ATTEMPT"] = "2s" })
+				w := newWorld(t, testkit.MinIO(t), cutShort)
 				steps := 0
 				for {
 					hit := test(t, w, steps+1, effect)

@@ -14,7 +14,7 @@ import (
 
 func TestRotateAccessKey_cut_at_each_call_comes_to_what_its_caller_was_told(t *testing.T) {
 	t.Parallel() // it waits most of its time
-	w := newWorld(t, testkit.MinIO(t))
+	w := newWorld(t, testkit.MinIO(t), cutShort)
 	acc, bucket := account(), name()
 	w.create(acc, bucket)
 	for n := 1; n <= 12; n++ {

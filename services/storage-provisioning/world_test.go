@@ -215,6 +215,12 @@ func newWorld(t *testing.T, minio *testkit.Storage, change ...func(config.Source
 	return newWorldOn(t, testkit.Postgres(t), minio, change...)
 }
 
+// cutShort are the settings of tests that cut calls on our side: nothing is applied late, and there is no need to wait for
+// that.
+func cutShort(s config.Source) {
+	s["PRIMECLOUD_STORAGE_ATTEMPT"], s["PRIMECLOUD_STORAGE_SETTLE"] = "2s", "300ms"
+}
+
 // newWorldSeen is newWorld with a service that is watched.
 func newWorldSeen(t *testing.T, how watching, minio *testkit.Storage, change ...func(config.Source)) *world {
 	t.Helper()

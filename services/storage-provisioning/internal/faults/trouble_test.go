@@ -17,7 +17,7 @@ const (
 	// `all` of it, or all of it and the document written anew (`update`).
 	extent = "PRIMECLOUD_FAULTS"
 	// sample is one in how many cells are tried when not all are.
-	sample = 8
+	sample = 12
 	// together is how many calls are in one trouble at a time.
 	together = 8
 	// document is what is promised of each trouble.
