@@ -148,6 +148,10 @@ func TestDoor_writes_no_secret_to_its_log(t *testing.T) {
 	if res.status != http.StatusServiceUnavailable || !strings.Contains(res.body, "<Code>ServiceUnavailable</Code>") {
 		t.Errorf("without MinIO the door answers %s", res)
 	}
+	// The answer does not wait for the rest of a body, and is none of those that mean success.
+	conn, reader := conversation(t, s.door, fmt.Sprintf("PUT /%s/k HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000000\r\n\r\nten bytes.", bucket, s.door.Address()))
+	answered(t, reader, http.StatusServiceUnavailable, "<Code>ServiceUnavailable</Code>")
+	_ = conn.Close()
 	if err := s.door.Stop(context.Background()); err != nil {
 		t.Fatal(err)
 	}

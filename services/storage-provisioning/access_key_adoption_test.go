@@ -407,6 +407,10 @@ func TestWhatNoAccountCanHaveIsNotAdopted(t *testing.T) {
 	refused(t, err, errs.InvalidArgument, "GRANT_INVALID")
 	_, err = w.adoptKey(w.as(acc), adoption(acc, w.strayUser(), bucket))
 	refused(t, err, errs.PermissionDenied, "CALLER_NOT_ALLOWED")
+	over, its := w.newAccount()
+	w.inOne(`insert into storage.account_standing (account_id, state, version, changed_at) values ($1, 'closed', 9, now())`, over)
+	_, err = w.adoptKey(w.asClaims(operator), adoption(over, w.strayUser(), its))
+	refused(t, err, errs.FailedPrecondition, "ADOPTION_UNSUPPORTED")
 	w.settled()
 	if got := w.does(parent, bucket); got != "done" {
 		t.Errorf("what was refused gets %s", got)

@@ -218,6 +218,10 @@ func TestAGrantToWriteAloneShowsNothingOfTheBucket(t *testing.T) {
 			_, err := w.objects.PresignDownload(ctx, &storagev1.PresignDownloadRequest{AccountId: acc, Bucket: bucket, Key: "inbox/report"})
 			return err
 		},
+		"tags": func(ctx context.Context) error {
+			_, err := w.objects.SetObjectTags(ctx, &storagev1.SetObjectTagsRequest{AccountId: acc, Bucket: bucket, Key: "inbox/report", Tags: map[string]string{"a": "b"}})
+			return err
+		},
 		"copy": func(ctx context.Context) error {
 			_, err := w.objects.CopyObject(ctx, &storagev1.CopyObjectRequest{AccountId: acc, Bucket: bucket, Key: "inbox/report", DestinationKey: "inbox/copy"})
 			return err
@@ -281,5 +285,43 @@ func TestPrefixesOfAGrantAreChangedWithIt(t *testing.T) {
 	}
 	if err := w.download(w.asPerson(acc, user, "external"), acc, bucket); err != nil {
 		t.Errorf("the whole bucket: %v", err)
+	}
+}
+
+func TestAnExternalPersonLearnsOfNobodyElsesFoldersAndUploads(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t))
+	acc, bucket, user := account(), name(), person()
+	if _, err := w.buckets.CreateBucket(w.as(acc), &storagev1.CreateBucketRequest{
+		AccountId: acc, Name: bucket, LifecycleRules: []*storagev1.LifecycleRule{{Id: "r", Prefix: "partner-b/", ExpireAfterDays: 3}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.says(membership("created", acc, user, "external", 2))
+	w.set(acc, bucket, user, storagev1.Permission_PERMISSION_WRITE)
+	ctx := w.asPerson(acc, user, "external")
+	seen, err := w.buckets.GetBucket(ctx, &storagev1.GetBucketRequest{AccountId: acc, Bucket: bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := w.buckets.ListBuckets(ctx, &storagev1.ListBucketsRequest{AccountId: acc})
+	if text := seen.String() + list.String(); err != nil || strings.Contains(text, "partner-b") || len(list.GetBuckets()) != 1 {
+		t.Errorf("they see %s, %v", text, err)
+	}
+	core := client.Core{Client: w.s3()}
+	if _, err := core.NewMultipartUpload(t.Context(), bucket, "another's", putOptions); err != nil {
+		t.Fatal(err)
+	}
+	made, err := w.keys.CreateTemporaryCredentials(ctx, &storagev1.CreateTemporaryCredentialsRequest{
+		AccountId: acc, Bucket: bucket, Permission: storagev1.Permission_PERMISSION_WRITE,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := client.Core{Client: w.s3With(t, w.minio.Address(), made)}
+	if found, err := theirs.ListMultipartUploads(t.Context(), bucket, "", "", "", "", 10); client.ToErrorResponse(err).Code != "AccessDenied" {
+		t.Errorf("they list the uploads %v, %v", found.Uploads, err)
+	}
+	if _, err := theirs.Client.PutObject(t.Context(), bucket, "mine", strings.NewReader("x"), 1, putOptions); err != nil {
+		t.Errorf("they cannot write: %v", err)
 	}
 }

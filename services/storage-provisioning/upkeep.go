@@ -75,12 +75,12 @@ func (s *Service) passOverIdentities(ctx context.Context, backend string, since 
 		return 0, errors.Join(err, s.stores.WakeIdentities(ctx, backend, since))
 	}
 	identities, err := s.use.Principals.Compare(ctx, backend, census)
-	if err != nil {
-		return 0, err
+	var keys []string
+	if err == nil {
+		keys, err = s.use.AccessKeys.Compare(ctx, backend, census, identities.Users)
 	}
-	keys, err := s.use.AccessKeys.Compare(ctx, backend, census, identities.Users)
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(err, s.stores.WakeIdentities(ctx, backend, since))
 	}
 	return len(identities.Differ) + len(keys), errors.Join(
 		s.stores.Wake(ctx, principal.Kind, identities.Differ), s.stores.Wake(ctx, accesskey.Kind, keys))

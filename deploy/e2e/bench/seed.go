@@ -79,7 +79,7 @@ func (w *world) newAccount(ctx context.Context, name string, options ...webclien
 // bucketNamed is a bucket as a tenant asks for it.
 func bucketNamed(name string) map[string]any {
 	return map[string]any{
-		"name": name, "quotaBytes": "1073741824",
+		"name": name, "quotaBytes": "1073741824", "versioning": "VERSIONING_ENABLED",
 		"lifecycleRules": []any{map[string]any{"id": "tidy", "prefix": "tmp/", "expireAfterDays": 7}},
 	}
 }

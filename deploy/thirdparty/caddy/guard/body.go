@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,10 +32,13 @@ func (l *Limits) steady(w http.ResponseWriter, r *http.Request) *steadyBody {
 type slowAnswer struct {
 	*caddyhttp.ResponseWriterWrapper
 	body *steadyBody
+	// said is set when there is an answer: an error of ours has one only after all handlers.
+	said bool
 }
 
 // WriteHeader replaces the status of a client that is gone.
 func (a *slowAnswer) WriteHeader(status int) {
+	a.said = a.said || status >= http.StatusOK
 	const gone = 499
 	if status == gone && a.body.slow.Load() {
 		_ = refuse(a.ResponseWriterWrapper, http.StatusBadRequest, "RequestTimeout", "The body comes too slowly.")
@@ -43,10 +47,24 @@ func (a *slowAnswer) WriteHeader(status int) {
 	a.ResponseWriterWrapper.WriteHeader(status)
 }
 
+// Write answers 200 where nothing else was said.
+func (a *slowAnswer) Write(p []byte) (int, error) {
+	a.said = true
+	return a.ResponseWriterWrapper.Write(p)
+}
+
+// ReadFrom is Write for a copy.
+func (a *slowAnswer) ReadFrom(from io.Reader) (int64, error) {
+	a.said = true
+	return a.ResponseWriterWrapper.ReadFrom(from)
+}
+
 // steadyBody fails when the client stands still or trickles. Only waiting for the client counts: MinIO may take its
-// time. One goroutine reads it, as with any body.
+// time. One goroutine reads it, as with any body; linger may come while that still does.
 type steadyBody struct {
 	io.ReadCloser
+	// reading keeps two readers apart.
+	reading    sync.Mutex
 	connection *http.ResponseController
 	stalled    time.Duration
 	slowest    int64
@@ -69,7 +87,7 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 			b.deadline = next
 		}
 	}
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.take(p)
 	b.waited += time.Since(began)
 	b.brought += int64(n)
 	switch {
@@ -91,15 +109,27 @@ func (b *steadyBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// take reads what comes next.
+func (b *steadyBody) take(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	return b.ReadCloser.Read(p)
+}
+
 // Close leaves the body open for linger; the server closes it in the end.
 func (b *steadyBody) Close() error { return nil }
 
 // linger takes in what a client still sends after it got its answer. A client that sends first and listens afterwards
 // would otherwise find a connection that was reset, and never learn what it was refused for.
-func (b *steadyBody) linger(r *http.Request) {
-	// One who waits for a word before sending has got the answer instead; streams of HTTP/2 end one by one.
+func (b *steadyBody) linger(r *http.Request, answered bool) {
+	if b.over.Load() || r.ProtoMajor != 1 {
+		return // streams of HTTP/2 end one by one
+	}
+	// One who waits for a word before sending has got the answer instead.
 	waits := r.Header.Get("Expect") != "" && !b.begun.Load()
-	if b.over.Load() || b.slow.Load() || waits || r.ProtoMajor != 1 || b.connection.Flush() != nil {
+	if b.slow.Load() || waits || !answered || b.connection.Flush() != nil {
+		// The server takes in a little by itself, and not for ever.
+		_ = b.connection.SetReadDeadline(time.Now().Add(lingerStill))
 		return
 	}
 	end, rest := time.Now().Add(lingerTime), make([]byte, 32<<10)
@@ -107,7 +137,7 @@ func (b *steadyBody) linger(r *http.Request) {
 		if b.connection.SetReadDeadline(time.Now().Add(lingerStill)) != nil {
 			return
 		}
-		n, err := b.ReadCloser.Read(rest)
+		n, err := b.take(rest)
 		if left -= n; err != nil {
 			return
 		}

@@ -60,6 +60,8 @@ func (l *Limits) Provision(caddy.Context) error {
 func (l *Limits) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	address, now := client(r), time.Now()
 	if !l.opened.enter(address) {
+		// Not counted, so neither waited for: what is left of a body has a moment.
+		_ = http.NewResponseController(w).SetReadDeadline(now.Add(lingerStill))
 		return refuse(w, http.StatusServiceUnavailable, "SlowDown", "Too many requests of this address are under way.")
 	}
 	defer l.opened.leave(address)
@@ -70,8 +72,9 @@ func (l *Limits) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		}
 		steady := l.steady(w, r)
 		r.Body = steady
-		w = &slowAnswer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, body: steady}
-		defer steady.linger(r)
+		answer := &slowAnswer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, body: steady}
+		w = answer
+		defer func() { steady.linger(r, answer.said) }()
 	}
 	if !l.addresses.allow(address, now) || !l.keys.allow(keyID(r), now) {
 		return refuse(w, http.StatusServiceUnavailable, "SlowDown", "Please reduce your request rate.")

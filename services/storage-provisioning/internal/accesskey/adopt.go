@@ -45,13 +45,27 @@ func (s *Service) Adopt(ctx context.Context, in Adoption) (Done, error) {
 		return Done{}, err
 	}
 	window := s.Runner.Window(ctx)
+	var begun change.Begun
+	var k AccessKey
+	var replay *operation.Operation
+	// Before the backend is asked: a repetition is answered also while that is down.
+	err = s.Store.InAccount(ctx, in.AccountID, func(ctx context.Context, tx Tx) error {
+		o, ok, err := tx.Operations.Replay(ctx)
+		if ok {
+			replay = &o
+		}
+		return err
+	})
+	if err != nil {
+		return Done{}, err
+	}
+	if replay != nil {
+		return s.replayed(ctx, in, *replay)
+	}
 	had, err := s.inspect(ctx, in)
 	if err != nil {
 		return Done{}, err
 	}
-	var begun change.Begun
-	var k AccessKey
-	var replay *operation.Operation
 	err = s.Store.InAccount(ctx, in.AccountID, func(ctx context.Context, tx Tx) error {
 		o, ok, err := tx.Operations.Replay(ctx)
 		if err != nil || ok {
@@ -80,8 +94,7 @@ func (s *Service) Adopt(ctx context.Context, in Adoption) (Done, error) {
 	case err != nil:
 		return Done{}, err
 	case replay != nil:
-		k, err := s.Get(ctx, in.AccountID, replay.Resource.ID)
-		return Done{AccessKey: k, OperationID: replay.ID}, err
+		return s.replayed(ctx, in, *replay)
 	}
 	done, err := s.run(ctx, begun, k)
 	if err == nil {
@@ -89,6 +102,12 @@ func (s *Service) Adopt(ctx context.Context, in Adoption) (Done, error) {
 		_ = s.Runner.Settle(ctx, window, func(ctx context.Context) error { return s.claimed(ctx, in) })
 	}
 	return done, err
+}
+
+// replayed answers a repetition.
+func (s *Service) replayed(ctx context.Context, in Adoption, o operation.Operation) (Done, error) {
+	k, err := s.Get(ctx, in.AccountID, o.Resource.ID)
+	return Done{AccessKey: k, OperationID: o.ID}, err
 }
 
 // inspection is what stands on a backend under an access key id.
@@ -137,10 +156,20 @@ func (s *Service) takeOver(ctx context.Context, tx Tx, in Adoption, had inspecti
 		return AccessKey{}, err
 	case ok && !again:
 		return AccessKey{}, ErrTaken
-	case !again:
-		if err := in.judge(had); err != nil {
-			return AccessKey{}, err
-		}
+	case again:
+		err = had.loose()
+	default:
+		err = in.judge(had)
+	}
+	if err != nil {
+		return AccessKey{}, err
+	}
+	ended, err := tx.Adoptions.Ended(ctx, in.AccountID)
+	switch {
+	case err != nil:
+		return AccessKey{}, err
+	case ended:
+		return AccessKey{}, errAdoptionUnsupported.WithMessage("the account is closed; name another one")
 	}
 	buckets, err := tx.Keys.Buckets(ctx, named(in.Grants))
 	if err != nil {
@@ -225,6 +254,13 @@ func (in Adoption) judge(had inspection) error {
 		return errAdoptionUnsupported.WithMessage("the user has a policy of this service's; detach it on the backend first")
 	case !had.user.Enabled:
 		return errAdoptionUnsupported.WithMessage("the user is switched off on the backend; switch it on there first")
+	}
+	return had.loose()
+}
+
+// loose says why a user cannot be held to a key's grants, at the first try or at a later one.
+func (had inspection) loose() error {
+	switch {
 	case len(had.user.Groups) > 0:
 		return errAdoptionUnsupported.WithMessage("the user is in a group, whose policies would go past the key's grants; take it out first")
 	case had.parents:

@@ -41,9 +41,22 @@ func (s *Service) putBack(ctx context.Context, j *job, keys Keys) error {
 
 func (s *Service) restoreUser(ctx context.Context, j *job, _ Keys) error {
 	had, err := j.strays.ObserveUser(ctx, j.key.Solo)
-	was := principal.User{Exists: true, Enabled: j.key.Found.Enabled, Policies: j.key.Found.Policies}
-	if err != nil || !had.Exists || had.Enabled == was.Enabled && slices.Equal(had.Policies, was.Policies) {
+	if err != nil || !had.Exists {
 		return err
+	}
+	was := principal.User{Exists: true, Enabled: j.key.Found.Enabled}
+	for _, name := range j.key.Found.Policies {
+		// One that is gone by now cannot be had again.
+		_, exists, err := j.strays.GetPolicy(ctx, name)
+		if err != nil {
+			return err
+		}
+		if exists {
+			was.Policies = append(was.Policies, name)
+		}
+	}
+	if had.Enabled == was.Enabled && slices.Equal(had.Policies, was.Policies) {
+		return nil
 	}
 	j.acted = true
 	return j.strays.ShapeUser(ctx, j.key.Solo, was)
@@ -53,6 +66,11 @@ func (s *Service) restoreKey(ctx context.Context, j *job, keys Keys) error {
 	had, err := keys.ObserveKey(ctx, j.key.KeyID)
 	if err != nil || !had.Exists {
 		return err
+	}
+	if end := j.key.Found.ExpireTime; !end.IsZero() && !end.After(s.Clock.Now()) {
+		// It has ended meanwhile, and the backend would not have kept it.
+		j.acted = true
+		return keys.RemoveKey(ctx, j.key.KeyID)
 	}
 	was := principal.Key{
 		Exists: true, Enabled: j.key.Found.Enabled, User: had.User, Policy: j.key.Found.Policy, ExpireTime: j.key.Found.ExpireTime,

@@ -32,6 +32,8 @@ type Rows interface {
 
 // AdoptionRows are what taking a key over needs of the record, in the transaction.
 type AdoptionRows interface {
+	// Ended says whether the account was closed for good.
+	Ended(ctx context.Context, accountID string) (bool, error)
 	// Holding returns the account's key that has these credentials, visible or not, and locks
 	// it.
 	Holding(ctx context.Context, accountID, backend, keyID string) (k AccessKey, ok bool, err error)
@@ -128,8 +130,11 @@ type Keys interface {
 type Strays interface {
 	// ObserveUser returns the user as it is; an absent one is no error.
 	ObserveUser(ctx context.Context, user string) (principal.User, error)
+	// GetPolicy returns the named policy's document, and whether there is one.
+	GetPolicy(ctx context.Context, name string) (document []byte, exists bool, err error)
 	// ShapeUser switches a user on or off and, if on, takes it out of its groups and has it
-	// have the wanted policies alone. Its secret stays. An absent one is no error.
+	// have the wanted policies alone. Its secret stays. An absent one is no error, an absent
+	// policy is BACKEND_UNAVAILABLE.
 	ShapeUser(ctx context.Context, user string, want principal.User) error
 	// RemoveUser removes a user, and with it every key under it; an absent one is no error.
 	RemoveUser(ctx context.Context, user string) error

@@ -73,7 +73,16 @@ func (s *Service) Get(ctx context.Context, accountID, name string) (Bucket, erro
 	if err == nil && !ok {
 		err = ErrNotFound
 	}
-	return b, err
+	return b.seenBy(s.Gate.Scope(ctx)), err
+}
+
+// seenBy is the bucket as somebody sees it. To external people rules and public access, which
+// name prefixes, would tell of folders that are not theirs.
+func (b Bucket) seenBy(who grant.Scope) Bucket {
+	if !who.All {
+		b.Spec.Lifecycle, b.Spec.Public = nil, Public{}
+	}
+	return b
 }
 
 // ListMethod is the list that page tokens are bound to.
@@ -88,7 +97,11 @@ func (s *Service) List(ctx context.Context, q Query, size int32, token string) (
 	}}
 	return page.List(s.Pages, r, func(after page.Position, limit int) ([]Bucket, error) {
 		q.After, q.Limit = after.At(0), limit
-		return s.Store.List(ctx, q)
+		list, err := s.Store.List(ctx, q)
+		for i, b := range list {
+			list[i] = b.seenBy(q.For)
+		}
+		return list, err
 	}, func(b Bucket) page.Position { return page.Position{b.Name} })
 }
 

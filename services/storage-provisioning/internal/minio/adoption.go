@@ -18,13 +18,16 @@ var _ accesskey.Strays = (*Backend)(nil)
 // ShapeUser brings a user that is there to what is wanted: first switched on or off, then out
 // of every group, then with these policies alone. Its secret stays. The server changes the
 // policies of users that are switched on alone, so that those of one that is not to be are
-// left as they are. An absent user is no error.
+// left as they are. An absent user is no error, an absent policy is BACKEND_UNAVAILABLE: who
+// is to make it may be about to.
 func (b *Backend) ShapeUser(ctx context.Context, user string, want principal.User) error {
-	return absentIsFine(b.call(ctx, "ShapeUser", func(ctx context.Context) error {
+	there := false
+	err := b.call(ctx, "ShapeUser", func(ctx context.Context) error {
 		found, err := b.admin.GetUserInfo(ctx, user)
 		if err != nil {
 			return err
 		}
+		there = true
 		had := userOf(found)
 		if had.Enabled != want.Enabled {
 			status := madmin.AccountDisabled
@@ -47,7 +50,11 @@ func (b *Backend) ShapeUser(ctx context.Context, user string, want principal.Use
 			return nil
 		}
 		return b.admin.SetPolicy(ctx, strings.Join(want.Policies, ","), user, false) //nolint:staticcheck // the newer verb adds to what is attached
-	}))
+	})
+	if there && errors.Is(err, errAbsent) {
+		return errUnavailable.WithMessage("the storage backend does not have the user, or what it is to be given, any more; retry with the same idempotency key")
+	}
+	return absentIsFine(err)
 }
 
 // userOf returns a user as the server told of it.

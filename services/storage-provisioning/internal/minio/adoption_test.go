@@ -7,6 +7,7 @@ import (
 
 	"github.com/minio/madmin-go/v3"
 
+	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/testkit"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
@@ -43,6 +44,8 @@ func TestStraysOnTheRealMinIO(t *testing.T) {
 		if u, err := b.ObserveUser(ctx, one.user); err != nil || !u.Enabled || !slices.Equal(u.Policies, []string{"diagnostics", "readwrite"}) {
 			t.Errorf("%+v, %v", u, err)
 		}
+		// One that is not there, or not any more, leaves the user with what it has: that is no success.
+		refused(t, b.ShapeUser(ctx, one.user, principal.User{Enabled: true, Policies: []string{name("p")}}), errs.Unavailable, "BACKEND_UNAVAILABLE")
 		must(t, b.ShapeUser(ctx, one.user, principal.User{Enabled: true}))
 		if u, err := b.ObserveUser(ctx, one.user); err != nil || !u.Enabled || len(u.Policies) != 0 {
 			t.Errorf("%+v, %v", u, err)

@@ -166,7 +166,7 @@ func (s *Service) SetTags(ctx context.Context, accountID, bucket string, ref Ref
 	if err := checkTags(tags); err != nil {
 		return err
 	}
-	at, err := s.enter(ctx, accountID, bucket, []string{ref.Key}, grant.Upload)
+	at, err := s.enter(ctx, accountID, bucket, []string{ref.Key}, grant.Upload, grant.Download)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ type Scope struct {
 	// Networks are CIDR ranges that it may be used from; none for anywhere.
 	Networks []string
 
+	// Blind takes away what shows names of objects to somebody who may write and not list.
+	Blind bool
+
 	// readOnly takes writing away and leaves deleting.
 	readOnly bool
 }
@@ -156,7 +159,11 @@ func (s Scope) statements() ([]statement, error) {
 			}
 		}
 		if len(whole) > 0 {
-			statements = append(statements, allow(union(r.bucketActions(), r.objectActions(s.readOnly)), whole))
+			of := r.bucketActions()
+			if s.Blind && !r.list {
+				of = aroundActions
+			}
+			statements = append(statements, allow(union(of, r.objectActions(s.readOnly)), whole))
 		}
 		if len(below) > 0 && len(r.objectActions(s.readOnly)) > 0 {
 			statements = append(statements, allow(r.objectActions(s.readOnly), below))

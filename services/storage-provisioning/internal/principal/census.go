@@ -77,10 +77,11 @@ func (s *Service) Compare(ctx context.Context, backend string, census Census) (C
 			}
 			compared.Users[p.AccountID] = p.User
 			same, err := s.same(ctx, p, reach, census)
-			if err != nil {
+			if ctx.Err() != nil {
 				return Compared{}, err
 			}
-			if !same {
+			// What is wrong with one is told by its own look, and keeps no other from being compared.
+			if err != nil || !same {
 				compared.Differ = append(compared.Differ, p.ID)
 			}
 		}

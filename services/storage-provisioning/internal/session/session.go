@@ -134,7 +134,9 @@ func (s *Service) Create(ctx context.Context, in NewCredentials) (Credentials, e
 	if err != nil {
 		return Credentials{}, err
 	}
-	document, err := policy.Session(in.scope())
+	scope := in.scope()
+	scope.Blind = caller.FromContext(ctx).Role == grant.External
+	document, err := policy.Session(scope)
 	switch {
 	case errors.Is(err, policy.ErrTooLong):
 		return Credentials{}, errTooLong.Wrap(err)
