@@ -46,11 +46,10 @@ func (s *Service) fullPass(ctx context.Context, scheduledFor time.Time) error {
 func (s *Service) passOver(ctx context.Context, backend string, scheduledFor time.Time) error {
 	began := s.deps.Clock.Now()
 	passed, err := s.use.Buckets.PassOver(ctx, backend, scheduledFor)
-	strays, differing := 0, 0
-	if err == nil {
-		differing, err = s.passOverIdentities(ctx, backend, scheduledFor)
-	}
-	if err == nil {
+	strays := 0
+	// Also where that failed: what cannot be compared is to be looked at by itself.
+	differing, failure := s.passOverIdentities(ctx, backend, scheduledFor)
+	if err = errors.Join(err, failure); err == nil {
 		strays, err = s.use.AccessKeys.PassOver(ctx, backend)
 	}
 	s.bg.metrics.pass(ctx, backend, began, s.deps.Clock.Now(), err)
