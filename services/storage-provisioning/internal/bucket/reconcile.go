@@ -14,7 +14,7 @@ import (
 func (s *Service) Handle(ctx context.Context, lease reconcile.Lease) (reconcile.Result, error) {
 	_, err := s.attend(ctx, lease)
 	if errors.Is(err, errChanged) {
-		return reconcile.Result{After: 1}, nil
+		return reconcile.Result{}, nil // whoever changed it has said when it is due
 	}
 	if err != nil {
 		return reconcile.Result{}, err

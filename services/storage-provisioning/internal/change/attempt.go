@@ -93,6 +93,9 @@ func (r *Runner) Window(ctx context.Context) Window {
 	return Window{Attempt: now.Add(left - reserve), End: now.Add(left), Lease: now.Add(left + r.limits.Grace)}
 }
 
+// Longest returns how long after its T1 a call may still be at work or wait for the lease.
+func (r *Runner) Longest() time.Duration { return r.limits.Attempt + r.limits.Reserve + r.limits.Grace }
+
 // Intent is what a change wants, for its T1.
 type Intent struct {
 	// Ref is the resource.

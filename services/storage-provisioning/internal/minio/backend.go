@@ -46,6 +46,9 @@ type Config struct {
 	TLS *tls.Config
 	// CallTimeout bounds each call besides its context; 10 s when zero.
 	CallTimeout time.Duration
+	// CensusTimeout bounds, in place of CallTimeout, a call whose answer is about everything:
+	// some 20 s for 50 000 buckets on two cores; 5 min when zero.
+	CensusTimeout time.Duration
 	// Stretch is about how many versions one TallyBucket counts; 20 000, which take a second
 	// or two, when zero.
 	Stretch int
@@ -94,6 +97,9 @@ func New(cfg Config) (*Backend, error) {
 	}
 	if cfg.CallTimeout <= 0 {
 		cfg.CallTimeout = 10 * time.Second
+	}
+	if cfg.CensusTimeout <= 0 {
+		cfg.CensusTimeout = 5 * time.Minute
 	}
 	if cfg.Stretch <= 0 {
 		cfg.Stretch = 20000

@@ -6,21 +6,16 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/bucket"
 )
-
-// censusTimeout bounds one answer about everything, for whoever asks without a deadline: some
-// 20 s for 50 000 buckets on two cores.
-const censusTimeout = 5 * time.Minute
 
 // ObserveAll visits every bucket, whoever owns it, by one answer of the server. One whose
 // part of the answer cannot be read is visited without a mark; one whose part is not whole is
 // not visited.
 func (b *Backend) ObserveAll(ctx context.Context, visit func(name string, o bucket.Observed)) error {
 	return b.cfg.Around(ctx, "minio.ObserveAll", func(ctx context.Context) error {
-		return b.requestWithin(ctx, censusTimeout, func(ctx context.Context) error {
+		return b.requestWithin(ctx, b.cfg.CensusTimeout, func(ctx context.Context) error {
 			body, err := b.admin.ExportBucketMetadata(ctx, "")
 			if err != nil {
 				return err

@@ -30,7 +30,7 @@ func (b *Backend) TakeCensus(ctx context.Context) (census principal.Census, ok b
 		return principal.Census{}, false, nil
 	}
 	err = b.cfg.Around(ctx, "minio.TakeCensus", func(ctx context.Context) error {
-		return b.requestWithin(ctx, censusTimeout, func(ctx context.Context) error {
+		return b.requestWithin(ctx, b.cfg.CensusTimeout, func(ctx context.Context) error {
 			body, err := b.admin.ExportIAM(ctx)
 			if err != nil {
 				return err
