@@ -71,6 +71,13 @@ func TestABucketIsAdoptedAsItIs(t *testing.T) {
 	refused(t, err, errs.AlreadyExists, "BUCKET_NAME_TAKEN")
 	_, err = w.adopt(acc, name())
 	refused(t, err, errs.NotFound, "NOTHING_TO_ADOPT")
+	over, its := account(), name()
+	w.inOne(`insert into storage.account_standing (account_id, state, version, changed_at) values ($1, 'closed', 9, now())`, over)
+	if err := w.s3().MakeBucket(testkit.Context(t), its, makeOptions(w)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.adopt(over, its)
+	refused(t, err, errs.FailedPrecondition, "ADOPTION_UNSUPPORTED")
 	_, err = w.buckets.DeleteBucket(w.as(acc), &storagev1.DeleteBucketRequest{AccountId: acc, Bucket: bucket})
 	refused(t, err, errs.FailedPrecondition, "BUCKET_NOT_EMPTY")
 }

@@ -1,8 +1,10 @@
 package bare
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -56,6 +58,21 @@ type bucket struct {
 	ETag               string            `json:"etag"`
 	CreateTime         time.Time         `json:"createTime"`
 	UpdateTime         time.Time         `json:"updateTime"`
+	Tags               map[string]string `json:"tags"`
+	ObjectLock         *lock             `json:"objectLock"`
+	DefaultEncryption  string            `json:"defaultEncryption"`
+	PublicAccess       public            `json:"publicAccess"`
+	CORSRules          []struct{}        `json:"corsRules"`
+}
+
+type lock struct {
+	DefaultRetention *struct{} `json:"defaultRetention"`
+}
+
+type public struct {
+	Read    bool   `json:"read"`
+	Prefix  string `json:"prefix"`
+	Stopped bool   `json:"stopped"`
 }
 
 type rule struct {
@@ -65,6 +82,13 @@ type rule struct {
 	ExpireNoncurrentAfterDays      int32  `json:"expireNoncurrentAfterDays"`
 	AbortIncompleteUploadAfterDays int32  `json:"abortIncompleteUploadAfterDays"`
 	Disabled                       bool   `json:"disabled"`
+
+	Tags                map[string]string `json:"tags"`
+	SizeGreaterThan     int64             `json:"sizeGreaterThan,string"`
+	SizeLessThan        int64             `json:"sizeLessThan,string"`
+	KeepNewerNoncurrent int32             `json:"keepNewerNoncurrent"`
+	ExpireDeleteMarkers bool              `json:"expireDeleteMarkers"`
+	Transition          *struct{}         `json:"transition"`
 }
 
 type condition struct {
@@ -80,14 +104,25 @@ type bucketList struct {
 	NextPageToken string   `json:"nextPageToken"`
 }
 
-// keptRule and keptCondition are how the database has them.
+// keptRule, keptSettings and keptCondition are how the database has them.
 type (
 	keptRule struct {
 		ID                        string `json:"id"`
 		Prefix                    string `json:"prefix"`
+		SizeGreaterThan           int64  `json:"size_greater_than"`
+		SizeLessThan              int64  `json:"size_less_than"`
 		ExpireAfterDays           int32  `json:"expire_after_days"`
 		ExpireNoncurrentAfterDays int32  `json:"expire_noncurrent_after_days"`
+		KeepNewer                 int32  `json:"keep_newer_noncurrent"`
+		ExpireMarkers             bool   `json:"expire_delete_markers"`
+		AbortAfterDays            int32  `json:"abort_incomplete_upload_after_days"`
 		Disabled                  bool   `json:"disabled"`
+	}
+	keptSettings struct {
+		Tags       map[string]string      `json:"tags"`
+		Lock       struct{ Enabled bool } `json:"object_lock"`
+		Encryption string                 `json:"default_encryption"`
+		Public     public                 `json:"public_access"`
 	}
 	keptCondition struct {
 		Type    string    `json:"type"`
@@ -173,7 +208,13 @@ func scan(row pgx.CollectableRow) (b bucket, err error) {
 		b.LifecycleRules[i] = rule{
 			ID: k.ID, Prefix: k.Prefix, Disabled: k.Disabled,
 			ExpireAfterDays: k.ExpireAfterDays, ExpireNoncurrentAfterDays: k.ExpireNoncurrentAfterDays,
+			AbortIncompleteUploadAfterDays: k.AbortAfterDays, Tags: map[string]string{},
+			SizeGreaterThan: k.SizeGreaterThan, SizeLessThan: k.SizeLessThan,
+			KeepNewerNoncurrent: k.KeepNewer, ExpireDeleteMarkers: k.ExpireMarkers,
 		}
+	}
+	if err := b.set(settings, stopped); err != nil {
+		return b, err
 	}
 	var kept []keptCondition
 	if err := json.Unmarshal(conditions, &kept); err != nil {
@@ -184,4 +225,20 @@ func scan(row pgx.CollectableRow) (b bucket, err error) {
 		b.Conditions[i] = condition{Type: k.Type, Status: k.Status, Reason: k.Reason, Message: k.Message, TransitionTime: k.Since}
 	}
 	return b, nil
+}
+
+// set reads the settings.
+func (b *bucket) set(raw []byte, stopped bool) error {
+	var kept keptSettings
+	if err := json.Unmarshal(raw, &kept); err != nil {
+		return err
+	}
+	b.Tags, b.DefaultEncryption, b.CORSRules = map[string]string{}, "DEFAULT_ENCRYPTION_"+cmp.Or(kept.Encryption, "NONE"), []struct{}{}
+	maps.Copy(b.Tags, kept.Tags)
+	if kept.Lock.Enabled {
+		b.ObjectLock = &lock{}
+	}
+	b.PublicAccess = kept.Public
+	b.PublicAccess.Stopped = kept.Public.Read && stopped
+	return nil
 }

@@ -164,7 +164,7 @@ func (s *Service) takeOver(ctx context.Context, tx Tx, in Adoption, had inspecti
 	if err != nil {
 		return AccessKey{}, err
 	}
-	ended, err := tx.Adoptions.Ended(ctx, in.AccountID)
+	ended, err := tx.Standings.Ended(ctx, in.AccountID)
 	switch {
 	case err != nil:
 		return AccessKey{}, err

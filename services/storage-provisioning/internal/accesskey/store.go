@@ -10,6 +10,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
 // Rows are the access keys of the account, in the transaction.
@@ -32,8 +33,6 @@ type Rows interface {
 
 // AdoptionRows are what taking a key over needs of the record, in the transaction.
 type AdoptionRows interface {
-	// Ended says whether the account was closed for good.
-	Ended(ctx context.Context, accountID string) (bool, error)
 	// Holding returns the account's key that has these credentials, visible or not, and locks
 	// it.
 	Holding(ctx context.Context, accountID, backend, keyID string) (k AccessKey, ok bool, err error)
@@ -52,6 +51,7 @@ type Tx struct {
 	change.Tx
 	Keys      Rows
 	Adoptions AdoptionRows
+	Standings standing.Ends
 	Quotas    quota.Rows
 	Access    Access
 	Drifts    drift.Rows

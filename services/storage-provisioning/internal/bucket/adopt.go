@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/primecloud/primecloud/pkg/id"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/change"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
 )
 
@@ -31,37 +30,15 @@ func (s *Service) Adopt(ctx context.Context, in Adoption) (Done, error) {
 		return Done{}, err
 	}
 	in.Backend = backend.Name
-	window := s.Runner.Window(ctx)
 	observed, err := backend.Reader.ObserveBucket(ctx, in.Name)
 	if err != nil {
 		return Done{}, err
 	}
-	var begun change.Begun
-	var b Bucket
-	var replay *Done
-	err = s.Store.InAccount(ctx, in.AccountID, func(ctx context.Context, tx Tx) error {
-		var err error
-		if replay, err = again(ctx, tx); err != nil || replay != nil {
-			return err
-		}
-		var back *previous
-		if b, back, err = s.takeOver(ctx, tx, in, observed); err != nil {
-			return err
-		}
+	return s.introduce(ctx, in.AccountID, func(ctx context.Context, tx Tx) (Bucket, *previous, error) {
+		b, back, err := s.takeOver(ctx, tx, in, observed)
 		b.note = in.Reason
-		if begun, err = s.begin(ctx, tx, &b, back, window); err != nil {
-			return err
-		}
-		_, err = tx.Access.Touch(ctx, b.AccountID, b.Backend, window.Lease)
-		return err
+		return b, back, err
 	})
-	if err != nil {
-		return Done{}, err
-	}
-	if replay != nil {
-		return *replay, nil
-	}
-	return s.run(ctx, begun, b)
 }
 
 // takeOver reserves the name for a bucket as it was observed, or has the account's own that
@@ -82,6 +59,13 @@ func (s *Service) takeOver(ctx context.Context, tx Tx, in Adoption, o Observed) 
 		return Bucket{}, nil, ErrNameTaken
 	case o.Mark != Mark{} && o.Mark.AccountID != in.AccountID:
 		return Bucket{}, nil, ErrConflict
+	}
+	ended, err := tx.Standings.Ended(ctx, in.AccountID)
+	switch {
+	case err != nil:
+		return Bucket{}, nil, err
+	case ended:
+		return Bucket{}, nil, errAdoptionUnsupported.WithMessage("the account is closed; name another one")
 	}
 	spec := o.Spec.Normal()
 	if spec.Public.Other || spec.Encryption == EncryptionOther {

@@ -40,22 +40,34 @@ func (s *Service) Create(ctx context.Context, in NewBucket) (Done, error) {
 	in.Backend = backend.Name
 	// Nobody is asked within a transaction.
 	refusal := unsupported(ctx, backend, asked{spec: in.Spec, cors: in.CORSRules})
+	return s.introduce(ctx, in.AccountID, func(ctx context.Context, tx Tx) (Bucket, *previous, error) {
+		if refusal != nil {
+			return Bucket{}, nil, refusal
+		}
+		if err := s.Quota.Admit(ctx, tx.Quotas, in.AccountID, quota.Buckets); err != nil {
+			return Bucket{}, nil, err
+		}
+		b, err := s.reserve(ctx, tx, in)
+		return b, nil, err
+	})
+}
+
+// introduce makes a change after which the account's keys reach one bucket more, which want
+// records in T1; back is what it goes back to when it is given up.
+func (s *Service) introduce(
+	ctx context.Context, accountID string, want func(ctx context.Context, tx Tx) (b Bucket, back *previous, err error),
+) (Done, error) {
 	window := s.Runner.Window(ctx)
 	var begun change.Begun
 	var b Bucket
 	var replay *Done
-	err = s.Store.InAccount(ctx, in.AccountID, func(ctx context.Context, tx Tx) error {
+	err := s.Store.InAccount(ctx, accountID, func(ctx context.Context, tx Tx) error {
+		var back *previous
 		var err error
 		if replay, err = again(ctx, tx); err != nil || replay != nil {
 			return err
 		}
-		if refusal != nil {
-			return refusal
-		}
-		if err = s.Quota.Admit(ctx, tx.Quotas, in.AccountID, quota.Buckets); err != nil {
-			return err
-		}
-		if b, err = s.reserve(ctx, tx, in); errors.Is(err, ErrNameTaken) {
+		if b, back, err = want(ctx, tx); errors.Is(err, ErrNameTaken) {
 			// Perhaps by this very call, which came twice at once: the other one is committed by now.
 			if replay, err = again(ctx, tx); err == nil && replay == nil {
 				err = ErrNameTaken
@@ -65,7 +77,7 @@ func (s *Service) Create(ctx context.Context, in NewBucket) (Done, error) {
 		if err != nil {
 			return err
 		}
-		if begun, err = s.begin(ctx, tx, &b, nil, window); err != nil {
+		if begun, err = s.begin(ctx, tx, &b, back, window); err != nil {
 			return err
 		}
 		_, err = tx.Access.Touch(ctx, b.AccountID, b.Backend, window.Lease)

@@ -10,6 +10,7 @@ import (
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/grant"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/quota"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
 // Rows are the buckets of the account, in the transaction.
@@ -56,6 +57,7 @@ type Tx struct {
 	// Dependents are what else ends with a bucket.
 	Dependents Dependents
 	Deleted    DeletedRows
+	Standings  standing.Ends
 }
 
 // Quota is the account's limits.

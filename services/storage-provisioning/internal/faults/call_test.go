@@ -41,13 +41,18 @@ const (
 	// createKeyOnce has no idempotency key: nobody could ask for the secret again.
 	createKeyOnce = "create key once"
 	deleteKey     = "delete key"
+	// What is adopted stands on the backend before: a bucket, a service account of the
+	// account's user, a user by itself.
+	adoptBucket = "adopt bucket"
+	adoptKey    = "adopt key"
+	adoptUser   = "adopt user"
 	// reconcileBucket and presignUpload change nothing that is recorded.
 	reconcileBucket = "reconcile bucket"
 	presignUpload   = "presign upload"
 )
 
 // operations are those that end an operation of the record.
-var operations = []string{createBucket, updateBucket, deleteBucket, refusedDelete, createKey, createKeyOnce, deleteKey}
+var operations = []string{createBucket, updateBucket, deleteBucket, refusedDelete, createKey, createKeyOnce, deleteKey, adoptBucket, adoptKey, adoptUser}
 
 // call is one call that changes something, the same whoever sends it and how often.
 type call struct {
@@ -57,7 +62,7 @@ type call struct {
 	Account, Bucket string
 	// Key is the idempotency key; none for one that is sent once.
 	Key string
-	// AccessKey is the access key that is deleted.
+	// AccessKey is the access key that is deleted, or the id of the one that is adopted.
 	AccessKey string
 }
 
@@ -65,11 +70,12 @@ type call struct {
 type credentials struct{ resource, id, secret string }
 
 // aboutKey says whether the call changes an access key rather than a bucket.
-func (c call) aboutKey() bool { return strings.Contains(c.Operation, "key") }
+func (c call) aboutKey() bool { return c.adoptsKey() || strings.Contains(c.Operation, "key") }
 
 // method is the full name of what is called.
 func (c call) method() string {
 	const buckets, keys = "/primecloud.storage.v1.BucketService/", "/primecloud.storage.v1.AccessKeyService/"
+	const platform = "/primecloud.storage.v1.PlatformDriftService/"
 	switch c.Operation {
 	case reconcileBucket, presignUpload:
 		return "none"
@@ -81,6 +87,10 @@ func (c call) method() string {
 		return keys + "CreateAccessKey"
 	case deleteKey:
 		return keys + "DeleteAccessKey"
+	case adoptBucket:
+		return platform + "AdoptBucket"
+	case adoptKey, adoptUser:
+		return platform + "AdoptAccessKey"
 	default:
 		return buckets + "DeleteBucket"
 	}
@@ -92,11 +102,11 @@ func (c call) event() string {
 	switch c.Operation {
 	case reconcileBucket, presignUpload:
 		return "none"
-	case createBucket:
+	case createBucket, adoptBucket:
 		return bucket + "created.v1"
 	case updateBucket:
 		return bucket + "updated.v1"
-	case createKey, createKeyOnce:
+	case createKey, createKeyOnce, adoptKey, adoptUser:
 		return key + "created.v1"
 	case deleteKey:
 		return key + "deleted.v1"
@@ -129,6 +139,8 @@ func (c call) want(outcome string) (spec bucket.Spec, there bool, keys int) {
 	switch c.Operation {
 	case createBucket:
 		return made, done, 0
+	case adoptBucket:
+		return asFound, done, 0
 	case updateBucket:
 		if done {
 			return changed, true, 0
@@ -136,7 +148,7 @@ func (c call) want(outcome string) (spec bucket.Spec, there bool, keys int) {
 		return made, true, 0
 	case deleteBucket:
 		return made, !done, 0
-	case createKey, createKeyOnce:
+	case createKey, createKeyOnce, adoptKey, adoptUser:
 		return made, true, number(done)
 	case deleteKey:
 		return made, true, number(!done)
@@ -220,6 +232,10 @@ func (c call) send(ctx context.Context, conn grpc.ClientConnInterface) (credenti
 			AccountId: c.Account, Bucket: c.Bucket, Key: "by-url",
 		})
 		return credentials{secret: response.GetUrl()}, err
+	case adoptBucket:
+		err = c.adoptBucket(ctx, conn)
+	case adoptKey, adoptUser:
+		err = c.adoptKey(ctx, conn)
 	case deleteKey:
 		_, err = keys.DeleteAccessKey(ctx, &storagev1.DeleteAccessKeyRequest{AccountId: c.Account, KeyId: c.AccessKey})
 	default:

@@ -16,7 +16,7 @@ type cell struct {
 	world  *world
 	call   call
 	bearer string
-	// had is the access key that is deleted.
+	// had is the access key that is deleted or adopted.
 	had   credentials
 	step  string
 	after bool

@@ -186,6 +186,10 @@ func (w *world) compareKeys(ctx context.Context, p principal.Principal, keys map
 	delete(there, p.ReaderKey)
 	var wrong []error
 	for _, k := range keys {
+		if k.Solo != "" {
+			wrong = append(wrong, w.compareSolo(ctx, k))
+			continue
+		}
 		had := there[k.KeyID]
 		delete(there, k.KeyID)
 		if k.State == accesskey.Lost {
@@ -201,6 +205,27 @@ func (w *world) compareKeys(ctx context.Context, p principal.Principal, keys map
 		wrong = append(wrong, fmt.Errorf("the backend has %d keys that no row knows", len(there)))
 	}
 	return errors.Join(wrong...)
+}
+
+// compareSolo holds a key that is a user by itself against the backend.
+func (w *world) compareSolo(ctx context.Context, k accesskey.AccessKey) error {
+	user, err := w.backend.ObserveUser(ctx, k.Solo)
+	if err != nil {
+		return err
+	}
+	name := principal.HolderPolicy(k.ID)
+	if k.State != accesskey.Ready || !user.Exists || !user.Enabled || !slices.Equal(user.Policies, []string{name}) {
+		return fmt.Errorf("%s is %s, its user exists: %t, enabled: %t, with %d policies", k.ID, k.State, user.Exists, user.Enabled, len(user.Policies))
+	}
+	var granted []string
+	for _, g := range k.Grants {
+		granted = append(granted, g.Bucket)
+	}
+	document, has, err := w.backend.GetPolicy(ctx, name)
+	if err == nil && (!has || !policy.Same(document, policy.Documents{}.Holder(policy.Scope{Grants: k.Grants}, granted, false))) {
+		err = fmt.Errorf("%s has a policy: %t, which says %s", k.ID, has, document)
+	}
+	return err
 }
 
 func (w *world) compareKey(ctx context.Context, p principal.Principal, k accesskey.AccessKey) error {

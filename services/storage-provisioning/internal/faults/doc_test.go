@@ -1,7 +1,8 @@
 // Package faults_test kills storage-provisioning with SIGKILL before and after every step
 // of each call that changes something: a bucket's creation, update and deletion, one that
-// must be refused, and an access key's creation and deletion. It holds what is left against
-// the promise: what a caller was told is what the system converges to.
+// must be refused, an access key's creation and deletion, and the adoption of a bucket and of
+// an access key of either form. It holds what is left against the promise: what a caller was
+// told is what the system converges to.
 //
 // The steps are not listed here: a run without a killer finds them, through the decorator
 // that stands around every call of a port and every commit. A real process dies at each; a

@@ -73,6 +73,9 @@ var must = map[string][]string{
 	createKey:     {"postgres.commit#1", "minio.PutKey#1", "minio.TryKey#1", "postgres.commit#2"},
 	createKeyOnce: {"postgres.commit#1", "minio.PutKey#1", "minio.TryKey#1", "postgres.commit#2"},
 	deleteKey:     {"postgres.commit#1", "minio.ReviseKey#1", "postgres.commit#2"},
+	adoptBucket:   {"minio.ObserveBucket#1", "postgres.commit#1", "minio.SetBucketTags#1", "minio.PutUser#1"},
+	adoptKey:      {"minio.ObserveKey#1", "postgres.commit#1", "minio.ReviseKey#1"},
+	adoptUser:     {"minio.ObserveUser#1", "postgres.commit#1", "minio.ShapeUser#1"},
 }
 
 // steps runs the call in a victim that lives and returns its steps.

@@ -93,6 +93,9 @@ func (w *world) atRest(c *cell) (outcome string, err error) {
 // hasBucket reports whether the backend has the bucket exactly so.
 func (w *world) hasBucket(ctx context.Context, c *cell, want bucket.Spec, there bool, mark bucket.Mark) error {
 	seen, err := w.backend.ObserveBucket(ctx, c.call.Bucket)
+	if c.call.Operation == adoptBucket && !there {
+		there, mark = true, bucket.Mark{} // it is as it was found
+	}
 	switch {
 	case err != nil:
 		return err
@@ -118,9 +121,15 @@ func (w *world) hasKeys(ctx context.Context, c *cell, r record, keys int) error 
 	if err != nil {
 		return err
 	}
-	seen := len(found.Accounts) - 1
-	if seen != keys {
-		return fmt.Errorf("the backend has %d keys, wanted %d", seen, keys)
+	seen, want := len(found.Accounts)-1, keys
+	if c.call.adoptsKey() {
+		want = number(c.call.Operation == adoptKey) // it is there in any case
+	}
+	if seen != want {
+		return fmt.Errorf("the backend has %d keys, wanted %d", seen, want)
+	}
+	if c.call.adoptsKey() {
+		return w.held(ctx, c, keys == 1)
 	}
 	if c.call.Operation == deleteKey {
 		return w.works(ctx, c, c.had, keys == 1)
@@ -185,6 +194,8 @@ func (w *world) toldRightly(c *cell, got credentials) error {
 		return w.works(ctx, c, got, true)
 	case deleteKey:
 		return w.works(ctx, c, c.had, false)
+	case adoptKey, adoptUser:
+		return w.held(ctx, c, true)
 	case presignUpload:
 		return w.puts(ctx, got.secret)
 	}

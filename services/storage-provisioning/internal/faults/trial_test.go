@@ -157,6 +157,8 @@ func (c *trial) use(w *world) {
 		c.wrong(w.works(ctx, &c.cell, c.got, true))
 	case c.told == "done" && c.call.Operation == deleteKey:
 		c.wrong(w.works(ctx, &c.cell, c.had, false))
+	case c.told == "done" && c.call.adoptsKey():
+		c.wrong(w.held(ctx, &c.cell, true))
 	case c.told == "done" && c.call.Operation == presignUpload:
 		c.wrong(w.puts(ctx, c.got.secret))
 	case c.soon && c.call.Operation != createKeyOnce:

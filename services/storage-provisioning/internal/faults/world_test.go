@@ -207,8 +207,11 @@ func (w *world) newCell(operation string) *cell {
 		})
 		return got
 	}
-	if operation != createBucket {
+	if operation != createBucket && operation != adoptBucket {
 		first(createBucket)
+	}
+	if c.call.adopts() {
+		w.find(c)
 	}
 	switch operation {
 	case refusedDelete:

@@ -23,7 +23,7 @@ var _ accesskey.Store = (*AccessKeys)(nil)
 // InAccount runs fn in the scope of the account.
 func (s *AccessKeys) InAccount(ctx context.Context, accountID string, fn func(context.Context, accesskey.Tx) error) error {
 	return s.inAccount(ctx, accountID, func(ctx context.Context, t *transaction) error {
-		return fn(ctx, accesskey.Tx{Tx: t.change(), Quotas: quotaRows{t}, Keys: keyRows{t}, Adoptions: adoptionRows{t}, Access: access{t}, Drifts: driftRows{t}})
+		return fn(ctx, accesskey.Tx{Tx: t.change(), Quotas: quotaRows{t}, Keys: keyRows{t}, Adoptions: adoptionRows{t}, Standings: standingRows{t}, Access: access{t}, Drifts: driftRows{t}})
 	})
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/primecloud/primecloud/pkg/seal"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/postgres/db"
-	"github.com/primecloud/primecloud/services/storage-provisioning/internal/standing"
 )
 
 // adoptionRows implements accesskey.AdoptionRows.
@@ -31,12 +30,6 @@ func (r adoptionRows) Holding(ctx context.Context, accountID, backend, keyID str
 		}
 	}
 	return accesskey.AccessKey{}, false, nil
-}
-
-// Ended says whether the account was closed for good.
-func (r adoptionRows) Ended(ctx context.Context, accountID string) (bool, error) {
-	stands, err := standingOf(ctx, r.q, accountID)
-	return stands.State == standing.Closed, err
 }
 
 // Reserve inserts a key, unless some account's has these credentials already, be it out of

@@ -37,7 +37,7 @@ func (s *Buckets) InPlatform(ctx context.Context, fn func(context.Context, bucke
 func (t *transaction) bucket() bucket.Tx {
 	return bucket.Tx{
 		Tx: t.change(), Buckets: bucketRows{t}, Access: access{t}, Drifts: driftRows{t}, Grants: grantRows{t}, Quotas: quotaRows{t},
-		Dependents: dependents{t}, Deleted: deletedRows{t},
+		Dependents: dependents{t}, Deleted: deletedRows{t}, Standings: standingRows{t},
 	}
 }
 

@@ -42,7 +42,10 @@ func standingOf(ctx context.Context, q *db.Queries, accountID string) (standing.
 // standingRows implements standing.Rows.
 type standingRows struct{ *transaction }
 
-var _ standing.Rows = standingRows{}
+var (
+	_ standing.Rows = standingRows{}
+	_ standing.Ends = standingRows{}
+)
 
 // Find returns the account's standing, and locks it.
 func (r standingRows) Find(ctx context.Context, accountID string) (standing.Standing, error) {
@@ -53,6 +56,12 @@ func (r standingRows) Find(ctx context.Context, accountID string) (standing.Stan
 	return standing.Standing{
 		AccountID: row.AccountID, State: row.State, Version: row.Version, WritesStopped: row.WritesStopped,
 	}, err
+}
+
+// Ended says whether the account was closed for good.
+func (r standingRows) Ended(ctx context.Context, accountID string) (bool, error) {
+	stands, err := standingOf(ctx, r.q, accountID)
+	return stands.State == standing.Closed, err
 }
 
 // Save writes it.

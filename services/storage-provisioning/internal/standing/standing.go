@@ -62,6 +62,12 @@ type Rows interface {
 	TouchAccess(ctx context.Context, accountID string, due time.Time) error
 }
 
+// Ends is what others ask of a standing, in their transaction.
+type Ends interface {
+	// Ended says whether the account was closed for good.
+	Ended(ctx context.Context, accountID string) (bool, error)
+}
+
 // Tx is a transaction of the account.
 type Tx struct {
 	Standings Rows
