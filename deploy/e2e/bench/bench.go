@@ -141,18 +141,19 @@ func (b *bench) compare(ctx context.Context, separate bool) error {
 		}
 		return err
 	}
-	if b.wanted("trail") {
-		made, err := b.trail(ctx)
+	if b.wanted("create") {
+		created, err := b.create(ctx)
 		if err != nil {
 			return err
 		}
-		b.trails = append(b.trails, made)
+		b.creations = append(b.creations, created)
 	}
-	if !b.wanted("create") {
+	if !b.wanted("trail") {
 		return nil
 	}
-	created, err := b.create(ctx)
-	b.creations = append(b.creations, created)
+	// The last, since its minute of writes keeps PostgreSQL busy for a while after.
+	made, err := b.trail(ctx)
+	b.trails = append(b.trails, made)
 	return err
 }
 
