@@ -41,10 +41,12 @@ func (s *Service) Adopt(ctx context.Context, in Adoption) (Done, error) {
 	})
 }
 
-// takeOver reserves the name for a bucket as it was observed, or has the account's own that
-// lost its mark be ours again; back is then what an abandoned adoption goes back to.
+// takeOver reserves the name for a bucket as it was observed; or has one whose adoption was
+// given up, and that is not put back yet, be adopted after all; or has the account's own that
+// lost its mark be ours again: back is then what an abandoned adoption goes back to.
 func (s *Service) takeOver(ctx context.Context, tx Tx, in Adoption, o Observed) (b Bucket, back *previous, err error) {
 	kept, ok, err := tx.Buckets.ByName(ctx, in.AccountID, in.Name)
+	again := ok && kept.Adopting && kept.Desired == Absent && kept.Backend == in.Backend
 	switch {
 	case err != nil:
 		return Bucket{}, nil, err
@@ -55,7 +57,7 @@ func (s *Service) takeOver(ctx context.Context, tx Tx, in Adoption, o Observed) 
 		kept.State, kept.Adopting, kept.SightedAt, kept.UpdatedAt = Updating, true, time.Time{}, s.Clock.Now()
 		kept.Version, err = tx.Buckets.Save(ctx, kept)
 		return kept, &was, err
-	case ok:
+	case ok && !again:
 		return Bucket{}, nil, ErrNameTaken
 	case o.Mark != Mark{} && o.Mark.AccountID != in.AccountID:
 		return Bucket{}, nil, ErrConflict
@@ -83,6 +85,11 @@ func (s *Service) takeOver(ctx context.Context, tx Tx, in Adoption, o Observed) 
 	b = Bucket{
 		ID: o.Mark.ID, AccountID: in.AccountID, Backend: in.Backend, Name: in.Name, CustomerReference: in.CustomerReference,
 		Spec: spec, Desired: Present, State: Creating, Adopting: true, Version: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	if again {
+		b.ID, b.Version, b.Unsure = kept.ID, kept.Version, kept.Unsure
+		b.Version, err = tx.Buckets.Save(ctx, b)
+		return b, nil, err
 	}
 	if b.ID == "" {
 		b.ID = id.New("bkt", now)

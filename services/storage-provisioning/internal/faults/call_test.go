@@ -129,7 +129,7 @@ func (c call) told() string {
 
 // wantsFresh says whether a replica answers the call only while it knows what is revoked.
 func (c call) wantsFresh() bool {
-	return c.Operation == createKey || c.Operation == createKeyOnce || c.Operation == presignUpload
+	return c.Operation == createKey || c.Operation == createKeyOnce || c.Operation == presignUpload || c.adoptsKey()
 }
 
 // want is what must be there when the operation ended so: the bucket, unless there is

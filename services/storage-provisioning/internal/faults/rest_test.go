@@ -71,7 +71,11 @@ func (w *world) atRest(c *cell) (outcome string, err error) {
 		return r.outcome, fmt.Errorf("the operation is %s", r.outcome)
 	}
 	if left > 0 {
-		return r.outcome, fmt.Errorf("the operation is %s, the bucket %q, the key %q, and %d resources are not settled", r.outcome, r.bucketState, r.keyState, left)
+		which, _ := w.list(ctx, `select format('%s %s: due %s, generation %s, seen %s, leased by %s until %s, failures %s, updated %s', kind, id, due_at, generation,
+			observed_generation, lease_owner, lease_until, failures, updated_at) from storage.managed_resource where account_id = $1
+			and (due_at < now() + interval '1 hour' or lease_owner is not null or observed_generation <> generation)`, c.call.Account)
+		return r.outcome, fmt.Errorf("the operation is %s, the bucket %q, the key %q, and %d resources are not settled: %q",
+			r.outcome, r.bucketState, r.keyState, left, which)
 	}
 	want, there, keys := c.call.want(r.outcome)
 	told := number(r.outcome == succeeded)

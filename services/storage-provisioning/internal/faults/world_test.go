@@ -145,14 +145,20 @@ func (w *world) apart() *world {
 	w.t.Helper()
 	other := *w
 	other.settle()
+	other.passOver()
+	return &other
+}
+
+// passOver marks the look at everything as done, for this hour and the next.
+func (w *world) passOver() {
+	w.t.Helper()
 	for _, slot := range []time.Duration{0, time.Hour} {
 		now := time.Now().UTC()
-		if _, err := other.rows.Exec(w.t.Context(), `insert into storage.schedule_run (job, scheduled_for, started_at, finished_at)
+		if _, err := w.rows.Exec(w.t.Context(), `insert into storage.schedule_run (job, scheduled_for, started_at, finished_at)
 			values ('full_pass', $1, $2, $2)`, now.Add(slot).Truncate(time.Hour), now); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	return &other
 }
 
 // live has the replica run, and returns what ends it.

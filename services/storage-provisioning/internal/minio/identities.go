@@ -83,10 +83,12 @@ func censusOf(raw []byte) (principal.Census, error) {
 			return principal.Census{}, errBrokenOff
 		}
 		content, err := unzip(archive.File[at])
-		if err == nil {
-			err = json.Unmarshal(content, document.into)
-		}
 		if err != nil {
+			// The server writes an error of its own into the archive when it knows nothing of a key
+			// whose file is there, as after it was killed, until it reads its files again.
+			return principal.Census{}, errBrokenOff.Wrap(err)
+		}
+		if err := json.Unmarshal(content, document.into); err != nil {
 			// What cannot be read may hold secrets: it is not repeated.
 			return principal.Census{}, errUnavailable.WithMessage("the storage backend's %s cannot be read", document.name)
 		}
