@@ -76,7 +76,12 @@ func (b *bench) shape(ctx context.Context, separate bool) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	started := false
+	defer func() {
+		if started { // else its logs say why
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
 	// PostgreSQL may run as another user.
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // secrets in it have modes of their own
 		return err
@@ -87,6 +92,7 @@ func (b *bench) shape(ctx context.Context, separate bool) (err error) {
 	if err != nil {
 		return err
 	}
+	started = true
 	defer func() { err = errors.Join(err, suite.stop()) }()
 	if b.world, err = seed(ctx, b.place); err != nil {
 		return err
