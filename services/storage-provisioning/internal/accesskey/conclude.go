@@ -66,8 +66,7 @@ func stateAfter(k AccessKey, j job) State {
 
 // keepSecret drops the secret when nobody may ask for it any more.
 func (s *Service) keepSecret(k *AccessKey, j job) {
-	made := j.operation != nil && j.key.issues(j.operation) && !keepsSecret(j.operation)
-	if k.Desired == Absent || made || !k.SecretUntil.After(s.Clock.Now()) {
+	if k.Desired == Absent || j.key.toldOnce(j.operation) || !k.SecretUntil.After(s.Clock.Now()) {
 		k.SecretUntil = time.Time{}
 	}
 }

@@ -43,7 +43,7 @@ type job struct {
 // converge brings the backend to what is wanted. It is the same for the call itself and
 // for the reconciler, and may be repeated and broken off anywhere.
 func (s *Service) converge(ctx context.Context, j *job) error {
-	if j.background && j.operation != nil && j.key.issues(j.operation) && !keepsSecret(j.operation) {
+	if j.background && j.key.toldOnce(j.operation) {
 		return errNobodysSecret
 	}
 	keys, err := s.Backends.Keys(j.key.Backend)

@@ -147,5 +147,10 @@ func (k AccessKey) issues(o *operation.Operation) bool {
 	return json.Unmarshal(o.Previous, &back) == nil && back.Change != nil && back.Change.Rotated
 }
 
+// toldOnce says whether the operation has a secret that its call alone can hand over.
+func (k AccessKey) toldOnce(o *operation.Operation) bool {
+	return o != nil && k.issues(o) && !keepsSecret(o)
+}
+
 // keepsSecret says whether the secret outlives the creation: somebody may ask for it again.
 func keepsSecret(o *operation.Operation) bool { return o != nil && o.IdempotencyKey != "" }

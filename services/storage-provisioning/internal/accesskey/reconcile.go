@@ -34,10 +34,10 @@ func (s *Service) Handle(ctx context.Context, lease reconcile.Lease) (reconcile.
 	return reconcile.Result{Released: true}, nil
 }
 
-// awaited returns for how long the call of an open operation may still wait for the lease,
-// when it alone can hand the secret over.
+// awaited returns for how long the call of an open operation, which alone can hand the secret
+// over, may still wait for the lease.
 func (s *Service) awaited(k AccessKey, open *operation.Operation) time.Duration {
-	if open == nil || !k.issues(open) || keepsSecret(open) {
+	if !k.toldOnce(open) {
 		return 0
 	}
 	return open.CreatedAt.Add(s.Runner.Longest()).Sub(s.Clock.Now())

@@ -84,8 +84,6 @@ func censusOf(raw []byte) (principal.Census, error) {
 		}
 		content, err := unzip(archive.File[at])
 		if err != nil {
-			// The server writes an error of its own into the archive when it knows nothing of a key
-			// whose file is there, as after it was killed, until it reads its files again.
 			return principal.Census{}, errBrokenOff.Wrap(err)
 		}
 		if err := json.Unmarshal(content, document.into); err != nil {
