@@ -38,13 +38,11 @@ func (b *Backend) ObserveBucket(ctx context.Context, name string) (bucket.Observ
 // those from before its start are not counted (and do not keep it from removing a bucket).
 func (b *Backend) CountContent(ctx context.Context, name string, limit int) (n int, more bool, err error) {
 	err = b.call(ctx, "CountContent", func(ctx context.Context) error {
-		ctx, stop := context.WithCancel(ctx)
-		defer stop()
-		for object := range b.s3.ListObjectsIter(ctx, name, minio.ListObjectsOptions{
+		for _, err := range listed(ctx, b.s3, name, minio.ListObjectsOptions{
 			WithVersions: true, Recursive: true, MaxKeys: min(limit+1, bucket.CountLimit),
 		}) {
-			if object.Err != nil {
-				return object.Err
+			if err != nil {
+				return err
 			}
 			if n == limit {
 				more = true

@@ -22,17 +22,15 @@ const listedAtOnce = 1000
 func (b *Backend) ScanVersions(ctx context.Context, bucket, prefix string, limit int) (list []lifecycle.Version, more bool, err error) {
 	err = b.call(ctx, "ScanVersions", func(ctx context.Context) error {
 		list, more = nil, false
-		ctx, stop := context.WithCancel(ctx)
-		defer stop()
 		enough := time.Now().Add(b.cfg.CallTimeout / 2)
 		if deadline, ok := ctx.Deadline(); ok {
 			enough = time.Now().Add(time.Until(deadline) / 2)
 		}
-		for found := range b.s3.ListObjectsIter(ctx, bucket, minio.ListObjectsOptions{
+		for found, err := range listed(ctx, b.s3, bucket, minio.ListObjectsOptions{
 			Prefix: prefix, WithVersions: true, WithMetadata: true, Recursive: true, MaxKeys: min(limit+1, listedAtOnce),
 		}) {
-			if found.Err != nil {
-				return found.Err
+			if err != nil {
+				return err
 			}
 			if len(list) == limit || time.Now().After(enough) {
 				more = true

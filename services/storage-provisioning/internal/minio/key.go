@@ -145,9 +145,9 @@ func (b *Backend) TryKey(ctx context.Context, trial accesskey.Trial) error {
 		}
 		if trial.Lists && trial.Prefix != "" {
 			// Where nothing is, so that one answer is all there is.
-			for found := range client.ListObjects(ctx, trial.Bucket, minio.ListObjectsOptions{Prefix: trial.Prefix + nowhere + "/"}) {
-				if found.Err != nil {
-					return found.Err
+			for _, err := range listed(ctx, client, trial.Bucket, minio.ListObjectsOptions{Prefix: trial.Prefix + nowhere + "/"}) {
+				if err != nil {
+					return err
 				}
 			}
 			return nil

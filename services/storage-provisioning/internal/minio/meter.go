@@ -37,10 +37,10 @@ func (b *Backend) TallyBucket(ctx context.Context, bucket, after string, expecte
 	counted, err := value(ctx, b, "TallyBucket", func(ctx context.Context) (quota.Stretch, error) {
 		var s quota.Stretch
 		last, seen := "", 0
-		for v := range b.s3.ListObjectsIter(ctx, bucket, minio.ListObjectsOptions{Recursive: true, WithVersions: true, StartAfter: after}) {
+		for v, err := range listed(ctx, b.s3, bucket, minio.ListObjectsOptions{Recursive: true, WithVersions: true, StartAfter: after}) {
 			switch {
-			case v.Err != nil:
-				return quota.Stretch{}, v.Err
+			case err != nil:
+				return quota.Stretch{}, err
 			case seen >= b.cfg.Stretch && v.Key != last:
 				s.Next = last
 				return s, nil
@@ -54,7 +54,7 @@ func (b *Backend) TallyBucket(ctx context.Context, bucket, after string, expecte
 				s.Seen = append(s.Seen, v.Key)
 			}
 		}
-		return s, ctx.Err()
+		return s, nil
 	})
 	if errors.Is(err, errNoBucket) {
 		return quota.Stretch{}, quota.ErrNoBucket

@@ -246,26 +246,28 @@ func (b *Backend) removeMany(ctx context.Context, login object.Login, bucket str
 		}
 		close(names)
 		removed := map[object.Ref]object.Removed{}
+		var trouble error
 		for one := range c.RemoveObjectsWithResult(ctx, bucket, names, minio.RemoveObjectsOptions{}) {
-			result := object.Removed{VersionID: one.ObjectVersionID, DeleteMarker: one.DeleteMarker, Err: refusedOne(one.Err)}
+			said, isAnswer := errors.AsType[minio.ErrorResponse](one.Err)
+			if one.Err != nil && !isAnswer {
+				trouble = one.Err // of the request for all of them; to the end, or the client would go on in the background
+				continue
+			}
+			result := object.Removed{VersionID: one.ObjectVersionID, DeleteMarker: one.DeleteMarker}
+			if isAnswer {
+				result.Err = refusedOne(said)
+			}
 			if one.DeleteMarker {
 				result.VersionID = one.DeleteMarkerVersionID
 			}
 			removed[object.Ref{Key: one.ObjectName, VersionID: one.ObjectVersionID}] = result
 		}
-		return removed, nil
+		return removed, trouble
 	})
 }
 
 // refusedOne classifies what a list's answer says of one object.
-func refusedOne(err error) error {
-	if err == nil {
-		return nil
-	}
-	said, ok := errors.AsType[minio.ErrorResponse](err)
-	if !ok {
-		return errUnavailable.Wrap(scrub(err))
-	}
+func refusedOne(said minio.ErrorResponse) error {
 	t := &trouble{status: http.StatusBadRequest, code: said.Code}
 	return aboutObject(locked(classify(context.Background(), t)))
 }

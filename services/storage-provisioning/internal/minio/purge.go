@@ -74,15 +74,13 @@ type entryPage struct {
 
 // entries lists limit entries after a key, and the rest of the last one's versions.
 func (b *Backend) entries(ctx context.Context, bucket, after string, limit int) (entryPage, error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	page := entryPage{to: after}
-	for entry := range b.s3.ListObjectsIter(ctx, bucket, minio.ListObjectsOptions{
+	for entry, err := range listed(ctx, b.s3, bucket, minio.ListObjectsOptions{
 		WithVersions: true, Recursive: true, StartAfter: after,
 	}) {
 		switch {
-		case entry.Err != nil:
-			return entryPage{}, entry.Err
+		case err != nil:
+			return entryPage{}, err
 		case len(page.entries) >= limit && entry.Key != page.to:
 			page.more = true
 			return page, nil

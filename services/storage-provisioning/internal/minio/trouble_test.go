@@ -356,6 +356,21 @@ func TestAFrozenMinIO(t *testing.T) {
 	})
 }
 
+// The client's lists, for one, end without a word then, as if nothing were there.
+func TestACallWhoseTimeIsOverBeforeItBeginsIsUnavailable(t *testing.T) {
+	s := testkit.MinIO(t)
+	b := at(t, s.Endpoint(), func(c *minio.Config) {
+		c.Region, c.AdminKey, c.AdminSecret = s.Region, s.RootUser, s.RootPassword
+	})
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	each(t, calls(b), func(method string, call func(context.Context) error) {
+		if err := call(ctx); errs.ReasonOf(err) != "BACKEND_UNAVAILABLE" {
+			t.Errorf("%s: %v", method, err)
+		}
+	})
+}
+
 // each runs all calls that ask the server, side by side.
 func each(t *testing.T, all map[string]func(context.Context) error, do func(method string, call func(context.Context) error)) {
 	t.Helper()
