@@ -125,7 +125,7 @@ func report(t *testing.T, title string, cells []*cell) {
 	for _, c := range cells {
 		t.Run(c.name(), func(t *testing.T) {
 			if c.trouble != nil {
-				t.Error(c.trouble)
+				complain(t, "%s: %v", c.name(), c.trouble)
 			}
 		})
 	}

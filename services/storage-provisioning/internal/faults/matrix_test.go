@@ -75,7 +75,7 @@ func holdAgainstDocument(t *testing.T, trials []*trial) {
 	for _, c := range trials {
 		known, ok := promised[[2]string{c.call.Operation, c.trouble.name}]
 		if !ok || !c.trouble.timed && !slices.Contains(known, c.told) {
-			t.Errorf("%s: told %s, and the document says %q; is it still right? %s=update writes it anew", c.name(), c.told, known, extent)
+			complain(t, "%s: told %s, and the document says %q; is it still right? %s=update writes it anew", c.name(), c.told, known, extent)
 		}
 	}
 }

@@ -77,13 +77,21 @@ func TestMinIO_in_trouble_at_any_request_the_call_converges_to_what_was_told(t *
 	rest(trials)
 	tell(t, trials)
 	if err := w.compareAll(); err != nil {
-		t.Errorf("when all was over: %v", err)
+		complain(t, "when all was over: %v", err)
 	}
 	if os.Getenv(extent) == "update" {
 		writeMatrix(t, trials)
 		return
 	}
 	holdAgainstDocument(t, trials)
+}
+
+// complain fails the test and says why at once, below the table: the test's own log, which comes
+// after, is too long to look for it.
+func complain(t *testing.T, format string, args ...any) {
+	t.Helper()
+	fmt.Printf("| BROKEN: "+format+"\n", args...)
+	t.Errorf(format, args...)
 }
 
 func started(s *testkit.Storage) error { return s.Start(context.Background()) }
@@ -137,7 +145,7 @@ func tell(t *testing.T, trials []*trial) {
 	for _, c := range trials {
 		t.Run(c.name(), func(t *testing.T) {
 			if c.cell.trouble != nil {
-				t.Error(c.cell.trouble)
+				complain(t, "%s: %v", c.name(), c.cell.trouble)
 			}
 		})
 	}
