@@ -2,7 +2,9 @@ package storage_test
 
 import (
 	"errors"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,5 +50,35 @@ func TestABucketThatSomebodyFillsAfterItsDeletionIsLeftAlone(t *testing.T) {
 	w.until(`(select state = 'CONFLICT' from storage.bucket where name = $1)`, bucket)
 	if !w.exists(bucket) {
 		t.Error("it is gone")
+	}
+}
+
+// So it may be before the call has looked again at what it removed.
+func TestABucketThatTheBackendMakesAgainWhileItIsDeletedIsRemoved(t *testing.T) {
+	server := testkit.MinIO(t)
+	proxy := testkit.NewProxy(t, server.Endpoint())
+	w := newWorld(t, server, func(s config.Source) { s["PRIMECLOUD_STORAGE_BACKEND_ENDPOINT"] = proxy.Endpoint() })
+	acc, bucket := account(), name()
+	w.create(acc, bucket)
+	var again sync.Once
+	proxy.Order(func(e *testkit.Exchange) {
+		if e.Request.Method != http.MethodDelete || strings.Trim(e.Request.URL.Path, "/") != bucket || e.Request.URL.RawQuery != "" {
+			return
+		}
+		e.Deliver(func() bool {
+			again.Do(func() {
+				if err := w.s3().MakeBucket(testkit.Context(t), bucket, makeOptions(w)); err != nil {
+					t.Error(err)
+				}
+			})
+			return true
+		})
+	})
+	if _, err := w.buckets.DeleteBucket(w.as(acc), &storagev1.DeleteBucketRequest{AccountId: acc, Bucket: bucket}); err != nil {
+		t.Fatal(err)
+	}
+	again.Do(func() { t.Error("the bucket was not removed through the proxy") })
+	if w.exists(bucket) {
+		t.Error("it is still there")
 	}
 }

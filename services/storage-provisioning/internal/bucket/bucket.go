@@ -130,6 +130,12 @@ func (b Bucket) Wanted() Spec {
 // ETag changes with every change that the owner can see.
 func (b Bucket) ETag() string { return strconv.FormatInt(b.Version, 10) }
 
+// seenGone notes that the backend does not have the bucket: what stands there since without a
+// mark and empty is ours.
+func (b *Bucket) seenGone(at time.Time) {
+	b.Marked, b.SeenAbsentAt, b.SeenAbsentGeneration = false, at, b.Generation
+}
+
 // Visible says whether the owner has the bucket: a delete that runs still shows it, one
 // that is done or a create that was given up does not.
 func (b Bucket) Visible() bool { return b.Desired == Present || b.State == Deleting }

@@ -39,7 +39,7 @@ func (s *Service) succeed(ctx context.Context, j job) (b Bucket, err error) {
 			if !b.Adopting {
 				// It was seen gone. What comes up empty and unmarked is the backend's doing: MinIO makes
 				// every bucket again that it had listed when it started, also one removed since.
-				b.Marked, b.SeenAbsentAt, b.SeenAbsentGeneration = false, s.Clock.Now(), b.Generation
+				b.seenGone(s.Clock.Now())
 			}
 		}
 		if err := s.saveIfChanged(ctx, tx, was, &b, j); err != nil {

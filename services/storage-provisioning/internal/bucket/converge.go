@@ -105,7 +105,7 @@ func (s *Service) step(ctx context.Context, j *job, backend Backend, observed Ob
 // we die before it is marked, an unmarked empty bucket is known to be ours.
 func (s *Service) make(ctx context.Context, j *job, backend Backend) error {
 	b := &j.bucket
-	b.SeenAbsentAt, b.SeenAbsentGeneration, b.Marked = s.Clock.Now(), b.Generation, false
+	b.seenGone(s.Clock.Now())
 	err := s.Store.InAccount(ctx, b.AccountID, func(ctx context.Context, tx Tx) error {
 		if err := tx.Buckets.Note(ctx, *b); err != nil {
 			return err
@@ -244,12 +244,18 @@ func (s *Service) remove(ctx context.Context, j *job, backend Backend) error {
 		"the bucket still holds %s objects, old versions and incomplete uploads included; delete them first", count)
 }
 
+// removeEmpty removes a bucket. It is gone then, and what the next look finds empty and unmarked
+// under its name is the backend's doing: see succeed.
 func (s *Service) removeEmpty(ctx context.Context, j *job, backend Backend) error {
 	err := backend.Writer.RemoveBucket(ctx, j.bucket.Name)
-	if errors.Is(err, ErrNotEmpty) && j.operation == nil {
+	switch {
+	case errors.Is(err, ErrNotEmpty) && j.operation == nil:
 		return s.conflict(j)
+	case err != nil:
+		return err
 	}
-	return err
+	j.bucket.seenGone(s.Clock.Now())
+	return nil
 }
 
 // conflict is the end of an attempt that found what is not ours.
