@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -18,6 +19,13 @@ var _ principal.Inventory = (*Backend)(nil)
 // maxCensus bounds an export of IAM; one of 10 000 keys has some 2 MiB.
 const maxCensus = 512 << 20
 
+// censusTries is how often the export is asked for. The server lists the keys and then asks itself
+// for each: one that is deleted in between breaks the export off, the sooner the more keys there are.
+const censusTries = 5
+
+// errNotWhole is for an export that was broken off.
+var errNotWhole = errors.New("minio: an export that is not whole")
+
 // importMappings is the document of which policies users have.
 const importMappings = "user_mappings.json"
 
@@ -30,22 +38,34 @@ func (b *Backend) TakeCensus(ctx context.Context) (census principal.Census, ok b
 		return principal.Census{}, false, nil
 	}
 	err = b.cfg.Around(ctx, "minio.TakeCensus", func(ctx context.Context) error {
-		return b.requestWithin(ctx, b.cfg.CensusTimeout, func(ctx context.Context) error {
-			body, err := b.admin.ExportIAM(ctx)
-			if err != nil {
-				return err
+		var err error
+		for range censusTries {
+			census, err = b.exportIAM(ctx)
+			if !errors.Is(err, errAbsent) && !errors.Is(err, errNotWhole) {
+				break
 			}
-			defer func() { _ = body.Close() }()
-			// In memory, not by way of a file.
-			raw, err := io.ReadAll(io.LimitReader(body, maxCensus))
-			if err != nil {
-				return err
-			}
-			census, err = censusOf(raw)
-			return err
-		})
+		}
+		return err
 	})
 	return census, err == nil, err
+}
+
+func (b *Backend) exportIAM(ctx context.Context) (census principal.Census, err error) {
+	err = b.requestWithin(ctx, b.cfg.CensusTimeout, func(ctx context.Context) error {
+		body, err := b.admin.ExportIAM(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = body.Close() }()
+		// In memory, not by way of a file.
+		raw, err := io.ReadAll(io.LimitReader(body, maxCensus))
+		if err != nil {
+			return err
+		}
+		census, err = censusOf(raw)
+		return err
+	})
+	return census, err
 }
 
 // The documents of an export, as far as they are read.
@@ -68,7 +88,7 @@ type (
 func censusOf(raw []byte) (principal.Census, error) {
 	archive, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
-		return principal.Census{}, errBrokenOff.Wrap(err)
+		return principal.Census{}, errBrokenOff.Wrap(errors.Join(errNotWhole, err))
 	}
 	var policies map[string]json.RawMessage
 	var users map[string]exportedUser
@@ -80,11 +100,11 @@ func censusOf(raw []byte) (principal.Census, error) {
 	}{{importPolicies, &policies}, {importUsers, &users}, {importKeys, &keys}, {importMappings, &mappings}} {
 		at := slices.IndexFunc(archive.File, func(f *zip.File) bool { return f.Name == "iam-assets/"+document.name })
 		if at < 0 {
-			return principal.Census{}, errBrokenOff
+			return principal.Census{}, errBrokenOff.Wrap(errNotWhole)
 		}
 		content, err := unzip(archive.File[at])
 		if err != nil {
-			return principal.Census{}, errBrokenOff.Wrap(err)
+			return principal.Census{}, errBrokenOff.Wrap(errors.Join(errNotWhole, err))
 		}
 		if err := json.Unmarshal(content, document.into); err != nil {
 			// What cannot be read may hold secrets: it is not repeated.

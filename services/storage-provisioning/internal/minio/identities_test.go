@@ -1,6 +1,9 @@
 package minio_test
 
 import (
+	"archive/zip"
+	"bytes"
+	"net/http"
 	"reflect"
 	"testing"
 	"time"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/primecloud/primecloud/pkg/testkit"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/accesskey"
+	"github.com/primecloud/primecloud/services/storage-provisioning/internal/minio"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
 )
@@ -70,6 +74,42 @@ func TestACensusSaysOfEachWhatItsOwnLookSays(t *testing.T) {
 	b.Distrust()
 	if census, ok, err := b.TakeCensus(ctx); ok || err != nil || census.Users != nil {
 		t.Errorf("secrets are asked for where others can read: %v %v", ok, err)
+	}
+}
+
+func TestACensusIsTakenAgainWhenTheServerBreaksItOff(t *testing.T) {
+	s := testkit.MinIO(t)
+	proxy := testkit.NewProxy(t, s.Endpoint())
+	b := at(t, proxy.Endpoint(), func(c *minio.Config) { c.Region, c.AdminKey, c.AdminSecret = s.Region, s.RootUser, s.RootPassword })
+	var empty bytes.Buffer
+	must(t, zip.NewWriter(&empty).Close())
+	// So the server answers when a key is deleted meanwhile, before or after it has sent anything.
+	gone := func(e *testkit.Exchange) {
+		e.Answer(http.StatusBadRequest, "<Error><Code>XMinioInvalidIAMCredentials</Code></Error>")
+	}
+	cut := func(e *testkit.Exchange) { e.Answer(http.StatusOK, empty.String()) }
+	pass := func(*testkit.Exchange) {}
+	down := func(e *testkit.Exchange) { e.Answer(http.StatusServiceUnavailable, "<Error><Code>SlowDown</Code></Error>") }
+	for name, c := range map[string]struct {
+		answers []func(*testkit.Exchange)
+		asked   int
+		ok      bool
+	}{
+		"and is whole in the end":             {[]func(*testkit.Exchange){gone, cut, gone, cut, pass}, 5, true},
+		"but not for ever":                    {[]func(*testkit.Exchange){gone, cut, gone, cut, gone, pass}, 5, false},
+		"and not when it is in other trouble": {[]func(*testkit.Exchange){down, pass}, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := 0
+			proxy.Order(func(e *testkit.Exchange) {
+				asked++
+				c.answers[asked-1](e)
+			})
+			_, ok, err := b.TakeCensus(t.Context())
+			if ok != c.ok || ok == (err != nil) || asked != c.asked {
+				t.Errorf("asked %d times: %t, %v", asked, ok, err)
+			}
+		})
 	}
 }
 
