@@ -158,9 +158,14 @@ func (b *bench) compare(ctx context.Context, separate bool) error {
 	if !b.wanted("trail") {
 		return nil
 	}
-	made, err := b.trail(ctx)
-	b.trails = append(b.trails, made)
-	return err
+	for _, way := range []string{overGRPC, overREST} {
+		made, err := b.trail(ctx, way)
+		if err != nil {
+			return err
+		}
+		b.trails = append(b.trails, made)
+	}
+	return nil
 }
 
 // profile takes a CPU profile of one side while it is measured, if they are asked for.

@@ -105,18 +105,23 @@ func (w *world) makeBucket(ctx context.Context, account, name string) (http.Head
 	return w.web.Call(ctx, http.MethodPost, "/v1/accounts/"+account+"/buckets", bucketNamed(name), nil, webclient.Key("make-"+name))
 }
 
-func (w *world) makeToken(ctx context.Context) error {
+func (w *world) makeToken(ctx context.Context) (err error) {
+	w.token, err = w.tokenFor(ctx, w.account, "ROLE_DEVELOPER", "storage.read", "storage.write")
+	return err
+}
+
+// tokenFor is an access token of a service account of the account.
+func (w *world) tokenFor(ctx context.Context, account, role string, scopes ...string) (string, error) {
 	var made struct{ Secret string }
-	_, err := w.web.Call(ctx, http.MethodPost, "/v1/accounts/"+w.account+"/apiKeys", map[string]any{
-		"displayName": "benchmark", "role": "ROLE_DEVELOPER", "scopes": []string{"storage.read", "storage.write"},
+	_, err := w.web.Call(ctx, http.MethodPost, "/v1/accounts/"+account+"/apiKeys", map[string]any{
+		"displayName": "benchmark", "role": role, "scopes": scopes,
 	}, &made)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var token struct{ AccessToken string }
 	_, err = webclient.New(w.web.Base()).Call(ctx, http.MethodPost, "/v1/tokens:exchangeApiKey", map[string]string{"apiKey": made.Secret}, &token)
-	w.token = token.AccessToken
-	return err
+	return token.AccessToken, err
 }
 
 func (w *world) readKeys(ctx context.Context) error {

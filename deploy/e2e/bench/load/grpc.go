@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// GRPC is a unary gRPC call.
+// GRPC is a unary gRPC call. Each run of Digits in its message is filled anew for each call.
 type GRPC struct {
 	// Address is host and port of the server.
 	Address string
@@ -46,7 +46,7 @@ func (g GRPC) Dial(ctx context.Context) (Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &grpcCaller{close: conn.Close, out: bufio.NewWriter(conn), header: g.header(), body: body, next: 1}
+	c := &grpcCaller{close: conn.Close, out: bufio.NewWriter(conn), header: g.header(), body: body, places: placesIn(body), next: 1}
 	c.frames = http2.NewFramer(c.out, bufio.NewReaderSize(conn, 16<<10))
 	c.frames.SetReuseFrames()
 	c.decoder = hpack.NewDecoder(0, c.field)
@@ -83,7 +83,9 @@ type grpcCaller struct {
 	decoder *hpack.Decoder
 	header  []byte
 	body    []byte
-	next    uint32
+	// places are the parts of the body that are filled anew.
+	places [][]byte
+	next   uint32
 	// taken is how much of the window of the connection is used up.
 	taken uint32
 	// status and message are the end of the call under way.
@@ -115,6 +117,9 @@ func (c *grpcCaller) Call() error {
 	stream := c.next
 	c.next += 2
 	c.status, c.message = "", ""
+	for _, place := range c.places {
+		renew(place)
+	}
 	if err := errors.Join(
 		c.frames.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: c.header, EndHeaders: true}),
 		c.frames.WriteData(stream, true, c.body),

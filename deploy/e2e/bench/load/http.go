@@ -40,15 +40,7 @@ func HTTP(r Request) func(context.Context) (Caller, error) {
 			return nil, err
 		}
 		c := &httpCaller{conn: conn, answers: bufio.NewReaderSize(conn, 16<<10), request: []byte(text)}
-		for at := strings.Index(text, Digits); at >= 0; {
-			end := at + len(Digits)
-			c.places = append(c.places, c.request[at:end])
-			next := strings.Index(text[end:], Digits)
-			if next < 0 {
-				break
-			}
-			at = end + next
-		}
+		c.places = placesIn(c.request)
 		return c, nil
 	}
 }

@@ -8,6 +8,7 @@
 package load
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -104,6 +105,18 @@ func settle(ctx context.Context, wait time.Duration, calls []paddedCount) (at ti
 
 // Digits is a place in a request that every call fills anew, so that no two are the same.
 const Digits = "000000000000"
+
+// placesIn returns the runs of Digits in a request.
+func placesIn(request []byte) (places [][]byte) {
+	for rest := request; ; {
+		at := bytes.Index(rest, []byte(Digits))
+		if at < 0 {
+			return places
+		}
+		end := at + len(Digits)
+		places, rest = append(places, rest[at:end]), rest[end:]
+	}
+}
 
 var serial atomic.Int64
 

@@ -1,6 +1,7 @@
 package load_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -77,7 +78,30 @@ func TestGRPC_counts_answers_and_fails_with_the_status(t *testing.T) {
 	}
 }
 
-func grpcServer(t *testing.T) (address string, trust *tls.Config) {
+func TestGRPC_fills_each_request_anew(t *testing.T) {
+	var mu sync.Mutex
+	asked := map[string]bool{}
+	address, trust := grpcServer(t, grpc.UnaryInterceptor(func(_ context.Context, request any, _ *grpc.UnaryServerInfo, _ grpc.UnaryHandler) (any, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[request.(*healthv1.HealthCheckRequest).GetService()] = true
+		return &healthv1.HealthCheckResponse{}, nil
+	}))
+	result, err := load.Run(t.Context(), load.Plan{Callers: 3, For: 50 * time.Millisecond, Dial: load.GRPC{
+		Address: address, TLS: trust, Bearer: "token", Method: healthv1.Health_Check_FullMethodName,
+		Request: &healthv1.HealthCheckRequest{Service: "s-" + load.Digits},
+	}.Dial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if result.Calls == 0 || int64(len(asked)) != result.Calls {
+		t.Errorf("%d calls with %d services", result.Calls, len(asked))
+	}
+}
+
+func grpcServer(t *testing.T, options ...grpc.ServerOption) (address string, trust *tls.Config) {
 	t.Helper()
 	authority, err := pki.OpenAuthority(t.TempDir(), clock.System())
 	if err != nil {
@@ -101,7 +125,7 @@ func grpcServer(t *testing.T) (address string, trust *tls.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(config)))
+	server := grpc.NewServer(append(options, grpc.Creds(credentials.NewTLS(config)))...)
 	healthv1.RegisterHealthServer(server, health.NewServer())
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
