@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -55,7 +54,7 @@ func Suite(ctx context.Context, configuration []byte, ready func(place any) erro
 	if err := json.Unmarshal(configuration, &c); err != nil {
 		return err
 	}
-	ports, err := freePorts(ctx, 5)
+	ports, err := settings.ChoosePorts(ctx, 5)
 	if err != nil {
 		return err
 	}
@@ -103,27 +102,6 @@ func profiler(ctx context.Context) (string, error) {
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() { _ = server.Serve(listener) }()
 	return "http://" + listener.Addr().String(), nil
-}
-
-// freePorts returns ports that nobody uses now, from below those that the system gives to
-// outgoing connections: of those one would be taken before the suite gets to it.
-func freePorts(ctx context.Context, n int) ([]int, error) {
-	const from, to, tries = 20000, 32000, 1000
-	var ports []int
-	for range tries {
-		port := from + rand.IntN(to-from)
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", settings.Address(port))
-		if err != nil {
-			continue
-		}
-		if err := listener.Close(); err != nil {
-			return nil, err
-		}
-		if ports = append(ports, port); len(ports) == n {
-			return ports, nil
-		}
-	}
-	return nil, errors.New("no free ports are to be found")
 }
 
 // barePlace is where the yardstick listens.

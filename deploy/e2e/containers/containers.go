@@ -14,10 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"time"
 
+	"github.com/primecloud/primecloud/deploy/stack/settings"
 	"github.com/primecloud/primecloud/pkg/servers"
 )
 
@@ -89,14 +89,13 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // freePorts returns settings that name ports which nobody uses now.
 func freePorts(ctx context.Context, names ...string) ([]string, error) {
-	var found []string
-	for _, name := range names {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = listener.Close() }()
-		found = append(found, name+"="+strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
+	ports, err := settings.ChoosePorts(ctx, len(names))
+	if err != nil {
+		return nil, err
 	}
-	return found, nil
+	var chosen []string
+	for i, name := range names {
+		chosen = append(chosen, name+"="+strconv.Itoa(ports[i]))
+	}
+	return chosen, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"testing"
 	"time"
@@ -51,7 +50,7 @@ var impatient = config.Source{"PRIMECLOUD_STORAGE_ATTEMPT": "4s"}
 
 // newHouse starts what runs around the suite.
 func newHouse(ctx context.Context, dir string, separate bool) (*house, error) {
-	ports, err := freePorts(5)
+	ports, err := settings.ChoosePorts(ctx, 5)
 	if err != nil {
 		return nil, err
 	}
@@ -143,18 +142,4 @@ func restore(t *testing.T, servers ...interface{ Start(context.Context) error })
 			t.Error(err)
 		}
 	}
-}
-
-// freePorts asks the system for ports that nobody uses now.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = listener.Close() }()
-		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

@@ -33,6 +33,23 @@ func TestATakenPortIsNamedWithItsSetting(t *testing.T) {
 	}
 }
 
+func TestChosenPortsAreFreeAndLieApartFromThoseOfServers(t *testing.T) {
+	ports, err := settings.ChoosePorts(t.Context(), 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[int]bool{}
+	for _, port := range ports {
+		if seen[port] || port < 10000 || port >= 20000 {
+			t.Errorf("port %d", port)
+		}
+		seen[port] = true
+	}
+	if len(seen) != 200 {
+		t.Errorf("%d ports", len(seen))
+	}
+}
+
 func TestEveryProcessAcceptsItsSettings(t *testing.T) {
 	dir, err := os.MkdirTemp("", "primecloud-settings-") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
