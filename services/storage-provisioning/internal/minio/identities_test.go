@@ -89,7 +89,9 @@ func TestACensusIsTakenAgainWhenTheServerBreaksItOff(t *testing.T) {
 	}
 	cut := func(e *testkit.Exchange) { e.Answer(http.StatusOK, empty.String()) }
 	pass := func(*testkit.Exchange) {}
-	down := func(e *testkit.Exchange) { e.Answer(http.StatusServiceUnavailable, "<Error><Code>SlowDown</Code></Error>") }
+	down := func(e *testkit.Exchange) {
+		e.Answer(http.StatusServiceUnavailable, "<Error><Code>SlowDown</Code></Error>")
+	}
 	for name, c := range map[string]struct {
 		answers []func(*testkit.Exchange)
 		asked   int
