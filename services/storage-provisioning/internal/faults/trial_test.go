@@ -183,7 +183,7 @@ func (c *trial) insist(ctx context.Context, w *world) error {
 		if c.call.judge(err) == nil {
 			return nil
 		}
-		if errs.KindOf(err) != errs.Aborted && errs.KindOf(err) != errs.Unavailable {
+		if kind := errs.KindOf(err); kind != errs.Aborted && kind != errs.Unavailable && kind != errs.DeadlineExceeded {
 			return fmt.Errorf("the same call again: %w", err)
 		}
 		select {

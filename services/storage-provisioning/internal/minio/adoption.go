@@ -52,7 +52,7 @@ func (b *Backend) ShapeUser(ctx context.Context, user string, want principal.Use
 		return b.admin.SetPolicy(ctx, strings.Join(want.Policies, ","), user, false) //nolint:staticcheck // the newer verb adds to what is attached
 	})
 	if there && errors.Is(err, errAbsent) {
-		return errUnavailable.WithMessage("the storage backend does not have the user, or what it is to be given, any more; retry with the same idempotency key")
+		return errNotThereYet
 	}
 	return absentIsFine(err)
 }

@@ -77,9 +77,18 @@ func (b *Backend) PutPolicy(ctx context.Context, name string, document []byte) e
 }
 
 // AttachPolicy makes the named policy the one policy of the user. It uses the older verb,
-// which replaces what was attached and sends no secret that would have to be enveloped.
+// which replaces what was attached and sends no secret that would have to be enveloped. An absent
+// user or policy is BACKEND_UNAVAILABLE: both were made before, and a server that has just started
+// may not know of them yet.
 func (b *Backend) AttachPolicy(ctx context.Context, user, policy string) error {
-	return b.call(ctx, "AttachPolicy", func(ctx context.Context) error {
+	err := b.call(ctx, "AttachPolicy", func(ctx context.Context) error {
 		return b.admin.SetPolicy(ctx, policy, user, false) //nolint:staticcheck // the newer verb adds to what is attached
 	})
+	if errors.Is(err, errAbsent) {
+		return errNotThereYet
+	}
+	return err
 }
+
+var errNotThereYet = errUnavailable.WithMessage(
+	"the storage backend does not have the user, or what it is to be given, any more; retry with the same idempotency key")

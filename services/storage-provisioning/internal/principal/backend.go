@@ -33,7 +33,8 @@ type Users interface {
 	GetPolicy(ctx context.Context, name string) (document []byte, exists bool, err error)
 	// PutPolicy makes or replaces the named policy.
 	PutPolicy(ctx context.Context, name string, document []byte) error
-	// AttachPolicy makes the named policy the one policy of the user.
+	// AttachPolicy makes the named policy the one policy of the user. Where one of them is absent
+	// it is BACKEND_UNAVAILABLE: it was just made, and may be there in a moment.
 	AttachPolicy(ctx context.Context, user, policy string) error
 }
 
