@@ -378,7 +378,7 @@ func TestRotateAccessKey_lets_both_work_for_the_overlap(t *testing.T) {
 	t.Run("the overlap ends by itself", func(t *testing.T) {
 		fourth := w.rotate(w.as(acc), acc, first.GetId(), 3*time.Second)
 		works(t, "the one before", third, "")
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			if w.keyOnMinIO(third.GetAccessKeyId()) {
 				return errors.New("MinIO still has it")
 			}
@@ -394,7 +394,7 @@ func TestRotateAccessKey_lets_both_work_for_the_overlap(t *testing.T) {
 		if errs.KindOf(err) != errs.Unavailable {
 			t.Fatalf("got %v", err)
 		}
-		testkit.Eventually(t, 20*time.Second, func() error { return errors.Join(w.uses(newest, bucket), w.uses(now, bucket)) })
+		testkit.Eventually(t, patience, func() error { return errors.Join(w.uses(newest, bucket), w.uses(now, bucket)) })
 		if got := w.getKey(acc, first.GetId()); got.GetAccessKeyId() != newest.GetAccessKeyId() || got.GetOverlapEndTime() == nil {
 			t.Errorf("got %v", got)
 		}

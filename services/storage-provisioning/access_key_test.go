@@ -288,7 +288,7 @@ func TestAccessKey_changed_behind_our_back(t *testing.T) {
 	found := func(t *testing.T, id string, kind storagev1.Drift_Kind, field string) *storagev1.Drift {
 		t.Helper()
 		var drift *storagev1.Drift
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			list, err := w.drifts.ListDrifts(w.as(acc), &storagev1.ListDriftsRequest{AccountId: acc})
 			if err != nil {
 				return err
@@ -309,7 +309,7 @@ func TestAccessKey_changed_behind_our_back(t *testing.T) {
 			t.Fatal(err)
 		}
 		found(t, k.GetId(), storagev1.Drift_KIND_MISSING, "")
-		testkit.Eventually(t, 20*time.Second, func() error { return w.uses(k, bucket) })
+		testkit.Eventually(t, patience, func() error { return w.uses(k, bucket) })
 	})
 	t.Run("removed after its secret was destroyed, it is lost, and says so", func(t *testing.T) {
 		k := w.createKey(w.as(acc), acc, readWrite, bucket)
@@ -319,7 +319,7 @@ func TestAccessKey_changed_behind_our_back(t *testing.T) {
 		if d := found(t, k.GetId(), storagev1.Drift_KIND_MISSING, ""); d.GetRepairTime() != nil {
 			t.Error("it is told as repaired")
 		}
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			got := w.getKey(acc, k.GetId())
 			if got.GetState() != storagev1.AccessKeyState_ACCESS_KEY_STATE_LOST || reasonOf(got, "Ready") != "KEY_LOST" {
 				return fmt.Errorf("it is told as %s, %v", got.GetState(), got.GetConditions())
@@ -339,7 +339,7 @@ func TestAccessKey_changed_behind_our_back(t *testing.T) {
 			t.Fatal(err)
 		}
 		found(t, k.GetId(), storagev1.Drift_KIND_DIFFERENT, "grants")
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			if client.ToErrorResponse(w.uses(k, bucket)).Code != "AccessDenied" {
 				return errors.New("it still writes")
 			}
@@ -359,7 +359,7 @@ func TestAccessKey_changed_behind_our_back(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		testkit.Eventually(t, 20*time.Second, func() error { return w.uses(k, bucket) })
+		testkit.Eventually(t, patience, func() error { return w.uses(k, bucket) })
 	})
 }
 

@@ -3,7 +3,6 @@ package storage_test
 import (
 	"errors"
 	"testing"
-	"time"
 
 	client "github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/tags"
@@ -38,7 +37,7 @@ func (w *world) adopt(acc, bucket string) (*storagev1.Bucket, error) {
 // untouched fails the test unless the bucket is as stray made it.
 func (w *world) untouched(bucket string) {
 	w.t.Helper()
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		found, err := w.s3().GetBucketTagging(testkit.Context(w.t), bucket)
 		if err == nil && (len(found.ToMap()) != 1 || found.ToMap()["team"] != "red") {
 			err = errors.New("its tags are " + found.String())

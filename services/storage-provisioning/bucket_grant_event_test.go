@@ -197,7 +197,7 @@ func TestAccessIsExplainedByWhatDecides(t *testing.T) {
 		}
 		return strings.Join(said, " "), err
 	}
-	testkit.Eventually(t, 20*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		if got, _ := explain(dev, "usr_"+acc, "owner", bucket.GetName()); !strings.HasPrefix(got, "VIEWER") {
 			return fmt.Errorf("got %s", got)
 		}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	client "github.com/minio/minio-go/v7"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -24,7 +23,7 @@ func (w *world) limited(acc string, permission storagev1.Permission, prefixes ..
 	bucket, user = name(), person()
 	w.create(acc, bucket)
 	w.says(membership("created", acc, user, "external", 2))
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		_, err := w.grants.SetBucketGrant(w.as(acc), &storagev1.SetBucketGrantRequest{
 			AccountId: acc, Bucket: bucket, UserId: user, Permission: permission, Prefixes: prefixes,
 		})

@@ -34,7 +34,7 @@ func TestAGrantWaitsUntilItIsKnownWhetherItsBucketGoes(t *testing.T) {
 			}
 			accepted := acceptance(acc, user, 2, offer(bucket.GetId(), "read"))
 			w.says(accepted, membership("created", acc, user, "external", 2))
-			testkit.Eventually(t, 20*time.Second, func() error {
+			testkit.Eventually(t, patience, func() error {
 				_, err := w.grants.SetBucketGrant(w.as(acc), &storagev1.SetBucketGrantRequest{
 					AccountId: acc, Bucket: bucket.GetName(), UserId: user, Permission: storagev1.Permission_PERMISSION_READ,
 				})

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -101,7 +100,7 @@ func TestTheListOfAnExternalPersonIsPagedOverWhatTheySee(t *testing.T) {
 func (w *world) set(acc, bucket, user string, permission storagev1.Permission) *storagev1.BucketGrant {
 	w.t.Helper()
 	var made *storagev1.BucketGrant
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		response, err := w.grants.SetBucketGrant(w.as(acc), &storagev1.SetBucketGrantRequest{
 			AccountId: acc, Bucket: bucket, UserId: user, Permission: permission,
 		})
@@ -297,7 +296,7 @@ func TestABucketTakesItsGrantsWithIt(t *testing.T) {
 	if err := w.s3().RemoveObject(testkit.Context(t), bucket, "a", removeLatest); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, 20*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		_, err := w.buckets.DeleteBucket(w.as(acc), &storagev1.DeleteBucketRequest{AccountId: acc, Bucket: bucket})
 		return err
 	})

@@ -108,7 +108,7 @@ func (w *world) seen(ctx context.Context, account string, size int32) []string {
 func (w *world) sees(account, user string, want ...string) {
 	w.t.Helper()
 	slices.Sort(want)
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		if got := w.seen(w.asPerson(account, user, "external"), account, 0); !slices.Equal(got, want) {
 			return fmt.Errorf("they see %v, want %v", got, want)
 		}
@@ -150,7 +150,7 @@ func (w *world) reachesNothing(ctx context.Context, account, bucket string) {
 // tells waits until the account's trail holds so many entries that say so.
 func (w *world) tells(account string, many int, entry string) {
 	w.t.Helper()
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		events, err := w.published()
 		if err != nil {
 			return err

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/primecloud/primecloud/pkg/errs"
 	"github.com/primecloud/primecloud/pkg/testkit"
@@ -189,7 +188,7 @@ func shuffled(t *testing.T, one, two *world) {
 		if there {
 			want = present(0)
 		}
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			if err := want(one, acc, bucket); err != nil {
 				return fmt.Errorf("create was told %v, delete %v: %w", created, deleted, err)
 			}

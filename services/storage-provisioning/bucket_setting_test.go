@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"testing"
-	"time"
 
 	client "github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/sse"
@@ -113,7 +112,7 @@ func TestBucketTags_are_the_owners_beside_our_mark(t *testing.T) {
 // repaired.
 func (w *world) repairsDrift(acc, bucket, field string) {
 	w.t.Helper()
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		_, err := w.buckets.ReconcileBucket(w.as(acc), &storagev1.ReconcileBucketRequest{AccountId: acc, Bucket: bucket})
 		return err
 	})
@@ -367,7 +366,7 @@ func TestPublicAccess_is_an_act_of_its_own(t *testing.T) {
 			want  int
 		}{{suspended, "suspended", 403}, {active, "restored", 200}} {
 			w.says(stands(acc, step.verb, step.state, int64(10+i)))
-			testkit.Eventually(t, 20*time.Second, func() error {
+			testkit.Eventually(t, patience, func() error {
 				if got := w.anybodyGets(bucket, "/pub/a"); got != step.want {
 					return fmt.Errorf("%s: everybody is answered %d, want %d", step.verb, got, step.want)
 				}
@@ -434,7 +433,7 @@ func TestEventsOfABucketCarryItsSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testkit.Eventually(t, 20*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		events, err := w.published()
 		if err != nil {
 			return err

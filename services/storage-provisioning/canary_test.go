@@ -282,7 +282,7 @@ func TestSecrets_and_key_ids_are_in_nothing_that_the_service_puts_out(t *testing
 	a.troubled(acc, bucket)
 	a.panics(acc, bucket)
 	a.learn(acc)
-	testkit.Eventually(t, 20*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		if n := a.row(`select count(*)::text from storage.outbox where published_at is null`); n != "0" {
 			return fmt.Errorf("%s events wait", n)
 		}

@@ -101,7 +101,7 @@ func TestTestConnection_says_in_words_what_is_wrong(t *testing.T) {
 	})
 	t.Run("an account that is stopped", func(t *testing.T) {
 		w.says(stands(acc, "suspended", suspended, 5))
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			if got := try(t, acc, id, secret, ""); !strings.Contains(got.GetSummary(), "not in use") {
 				return errs.New(errs.Internal, "STILL", got.GetSummary())
 			}

@@ -21,7 +21,7 @@ func (w *world) unowned(bucket string, standing storagev1.DriftStanding) *storag
 	w.t.Helper()
 	var found *storagev1.Drift
 	platform := storagev1.NewPlatformDriftServiceClient(w.conn)
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		list, err := platform.ListPlatformDrifts(w.asClaims(operator), &storagev1.ListPlatformDriftsRequest{
 			Unowned: true, ResourceKind: "bucket", Standing: standing, PageSize: 1000,
 		})

@@ -60,7 +60,7 @@ func everySecond(s config.Source) { s["PRIMECLOUD_STORAGE_FULL_PASS"] = "1s" }
 func (w *world) drift(account, bucket string, kind storagev1.Drift_Kind, field string) *storagev1.Drift {
 	w.t.Helper()
 	var found *storagev1.Drift
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		list, err := w.drifts.ListDrifts(w.as(account), &storagev1.ListDriftsRequest{AccountId: account})
 		if err != nil {
 			return err
@@ -116,7 +116,7 @@ func TestDrift_is_found_told_and_repaired(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn := w.database.Superuser(t)
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			var n int
 			err := conn.QueryRow(ctx, `select count(*) from storage.drift where kind = 'EXTRA' and account_id = '' and resource_name = $1 and repaired_at is null`, extra).Scan(&n)
 			if err == nil && n != 1 {

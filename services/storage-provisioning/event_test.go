@@ -99,7 +99,7 @@ func TestEvents_tell_of_every_change_and_who_made_it(t *testing.T) {
 		"bucket.delete STARTED by " + who, "bucket.delete SUCCEEDED by " + who,
 	}
 	var events []event.Event
-	testkit.Eventually(t, 20*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		var err error
 		if events, err = w.published(); err != nil {
 			return err

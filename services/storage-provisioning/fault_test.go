@@ -103,7 +103,7 @@ func TestCreateBucket_retried_at_once_after_MinIO_resumes(t *testing.T) {
 		if err := w.minio.Resume(); err != nil {
 			t.Fatal(err)
 		}
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			_, err := w.buckets.CreateBucket(withKey(w.as(acc), bucket), request)
 			return err
 		})
@@ -189,7 +189,7 @@ func TestRetry_with_the_same_key_and_etag_succeeds_after_MinIO_returns(t *testin
 			t.Fatal(err)
 		}
 		seen = was
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			err := call(w.as(acc))
 			if errs.ReasonOf(err) == "ETAG_MISMATCH" {
 				t.Fatalf("call %d: nothing has changed, and its etag is refused: %v", i, err)

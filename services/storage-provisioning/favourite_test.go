@@ -94,7 +94,7 @@ func TestFavouritesAreAPersonsOwnAndEndWithMembershipAndBucket(t *testing.T) {
 		late := membership("deleted", acc, bert, "viewer", 8)
 		late.Time = time.Now().Add(-time.Hour)
 		w.says(late, membership("deleted", acc, anna, "developer", 9))
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			if got := list(asAnna); len(got) > 0 {
 				return fmt.Errorf("they have %q", got)
 			}

@@ -251,7 +251,7 @@ func TestLifecycleRules_that_no_backend_carries_out_are_refused(t *testing.T) {
 			t.Errorf("one that is new would be aborted: %v, %v", got, err)
 		}
 		w.calls.taken()
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			if names := w.calls.taken(); !slices.Contains(names, "minio.ListUploads") {
 				return fmt.Errorf("uploads are not looked for: %v", names)
 			}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/minio/madmin-go/v3"
 
@@ -63,7 +62,7 @@ func TestAPassOverUnchangedKeysAsksForAllAtOnceAndSeesToWhatWasChanged(t *testin
 	}
 	w.pass()
 	w.settled()
-	testkit.Eventually(t, 20*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		for i := range accounts {
 			bucket := plain[i].GetGrants()[0].GetBucket()
 			for what, k := range map[string]pair{"key": plain[i], "key with a user of its own": own[i]} {

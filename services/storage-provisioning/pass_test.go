@@ -129,7 +129,7 @@ func TestAPassOverUnchangedBucketsAsksForAllAtOnceAndWritesNothing(t *testing.T)
 			t.Fatal(err)
 		}
 		w.pass()
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			found, err := w.s3().GetBucketVersioning(testkit.Context(t), "pass-000007")
 			if err == nil && !found.Enabled() {
 				err = fmt.Errorf("it is %+v", found)

@@ -32,7 +32,7 @@ func (w *world) policyOf(id string) string {
 func (w *world) until(condition string, args ...any) {
 	w.t.Helper()
 	conn := w.database.Superuser(w.t)
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		var holds bool
 		err := conn.QueryRow(testkit.Context(w.t), "select "+condition, args...).Scan(&holds)
 		if err == nil && !holds {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -229,7 +228,7 @@ func TestQuota_is_set_by_operators_and_raised_by_request(t *testing.T) {
 		refused(t, err, errs.PermissionDenied, "ROLE_NOT_ALLOWED")
 	})
 	t.Run("each is told", func(t *testing.T) {
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			events, err := w.published()
 			if err != nil {
 				return err

@@ -115,7 +115,7 @@ func (w *world) quotaNews(acc string) []string {
 // quotaTold waits until exactly so much was published of the account's quota.
 func (w *world) quotaTold(acc string, wanted ...string) {
 	w.t.Helper()
-	testkit.Eventually(w.t, 20*time.Second, func() error {
+	testkit.Eventually(w.t, patience, func() error {
 		if news := w.quotaNews(acc); strings.Join(news, ", ") != strings.Join(wanted, ", ") {
 			return fmt.Errorf("told %q, want %q", news, wanted)
 		}

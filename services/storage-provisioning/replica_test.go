@@ -87,7 +87,7 @@ func TestReplica_that_freezes_is_taken_over_and_does_no_harm_when_it_wakes(t *te
 				}
 				return err
 			}
-			testkit.Eventually(t, 30*time.Second, ready)
+			testkit.Eventually(t, patience, ready)
 			close(frozen)
 			running.Wait()
 			if failure != nil && errs.ReasonOf(failure) != "OUTCOME_UNKNOWN" {

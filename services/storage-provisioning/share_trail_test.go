@@ -57,7 +57,7 @@ func TestWhatHappensToAShareIsToldWithoutWhatOpensIt(t *testing.T) {
 	keyID := got.GetDownload().GetUrl()
 	keyID = keyID[strings.Index(keyID, "X-Amz-Credential=")+len("X-Amz-Credential="):]
 	keyID, _, _ = strings.Cut(keyID, "%2F")
-	testkit.Eventually(t, 20*time.Second, func() error {
+	testkit.Eventually(t, patience, func() error {
 		events, err := l.published()
 		if err != nil {
 			return err

@@ -128,7 +128,7 @@ func TestTemporaryCredentials_reach_what_was_asked_for_until_they_end(t *testing
 	})
 	t.Run("they end with the account", func(t *testing.T) {
 		w.says(stands(acc, "suspended", suspended, 5))
-		testkit.Eventually(t, 20*time.Second, func() error {
+		testkit.Eventually(t, patience, func() error {
 			if code := put(w.s3With(t, w.minio.Address(), made), "team/late"); code != "AccessDenied" {
 				return errs.New(errs.Internal, "STILL", "they work: "+code)
 			}
