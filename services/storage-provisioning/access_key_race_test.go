@@ -44,3 +44,35 @@ func TestRotateAccessKey_is_left_to_its_call_while_that_waits_for_a_look_to_end(
 		}
 	}
 }
+
+// The call has looked at the credentials before while they were to work, and ends after that.
+func TestRotateAccessKey_whose_overlap_ends_before_it_does_leaves_nothing_behind(t *testing.T) {
+	w := newWorld(t, testkit.MinIO(t))
+	acc, bucket := account(), name()
+	w.create(acc, bucket)
+	k := w.createKey(w.as(acc), acc, readWrite, bucket)
+	w.passed() // which would look at it again
+	tried, goOn := w.calls.hold("minio.TryKey")
+	answer := make(chan error, 1)
+	go func() {
+		_, err := w.keys.RotateAccessKey(w.as(acc), &storagev1.RotateAccessKeyRequest{
+			AccountId: acc, KeyId: k.GetId(), Overlap: durationpb.New(3 * time.Second),
+		})
+		answer <- err
+	}()
+	<-tried
+	seen, end := w.calls.hold("minio.ObserveKey")
+	close(goOn)
+	<-seen
+	w.until(`(select former_end < now() from storage.access_key where id = $1)`, k.GetId())
+	close(end)
+	if err := <-answer; err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, patience, func() error {
+		if w.keyOnMinIO(k.GetAccessKeyId()) {
+			return errors.New("MinIO still has it")
+		}
+		return nil
+	})
+}

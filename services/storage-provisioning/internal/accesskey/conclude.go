@@ -44,7 +44,7 @@ func (s *Service) succeed(ctx context.Context, j job) (k AccessKey, err error) {
 		if err := s.recordDrift(ctx, tx, was, k, j); err != nil {
 			return err
 		}
-		if err := tx.GiveBack(ctx, j.lease, s.dueAgain(k, next)); err != nil || j.operation == nil {
+		if err := tx.GiveBack(ctx, j.lease, s.dueAgain(k, j, next)); err != nil || j.operation == nil {
 			return err
 		}
 		return s.endSucceeded(ctx, tx, was, k, j)
@@ -72,13 +72,13 @@ func (s *Service) keepSecret(k *AccessKey, j job) {
 }
 
 // dueAgain adds the moments at which something is to be done without anybody asking: the
-// secret is to be destroyed, the key has ended.
-func (s *Service) dueAgain(k AccessKey, next reconcile.Next) reconcile.Next {
+// secret is to be destroyed, the key has ended. One that came while the attempt ran is due at once.
+func (s *Service) dueAgain(k AccessKey, j job, next reconcile.Next) reconcile.Next {
 	if k.Desired == Absent {
 		return next
 	}
 	for _, at := range []time.Time{k.SecretUntil, k.ExpireTime, k.FormerEnd} {
-		if at.After(s.Clock.Now()) && (next.DueAt == nil || at.Before(*next.DueAt)) {
+		if at.After(j.began) && (next.DueAt == nil || at.Before(*next.DueAt)) {
 			next.DueAt = &at
 		}
 	}

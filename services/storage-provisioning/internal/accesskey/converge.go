@@ -30,6 +30,8 @@ type job struct {
 	// background says that the reconciler acts, not the call itself.
 	background bool
 
+	// began is when the attempt began: what had come by then it has seen to.
+	began time.Time
 	// found is what was different at the first look.
 	found []drift.Difference
 	// acted says that the backend was changed.
@@ -43,6 +45,7 @@ type job struct {
 // converge brings the backend to what is wanted. It is the same for the call itself and
 // for the reconciler, and may be repeated and broken off anywhere.
 func (s *Service) converge(ctx context.Context, j *job) error {
+	j.began = s.Clock.Now()
 	if j.background && j.key.toldOnce(j.operation) {
 		return errNobodysSecret
 	}

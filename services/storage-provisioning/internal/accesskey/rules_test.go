@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/primecloud/primecloud/pkg/errs"
+	"github.com/primecloud/primecloud/pkg/reconcile"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/drift"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/policy"
 	"github.com/primecloud/primecloud/services/storage-provisioning/internal/principal"
@@ -164,11 +165,32 @@ func TestASecret_is_kept_for_its_window_alone(t *testing.T) {
 		if want := k.Desired == Present && had.After(start); kept != want {
 			t.Fatalf("kept: %v", kept)
 		}
-		next := s.dueAgain(k, s.sighted(&k, job{}))
+		next := s.dueAgain(k, job{began: start}, s.sighted(&k, job{}))
 		if kept && (next.DueAt == nil || next.DueAt.After(had)) {
 			t.Fatalf("nobody destroys it in time: %v", next.DueAt)
 		}
 	})
+}
+
+func TestAnEnd_that_comes_while_a_look_is_under_way_is_due_at_once(t *testing.T) {
+	began, ended, now := start, start.Add(time.Second), start.Add(2*time.Second)
+	s := NewService(Deps{Clock: fixed{now}})
+	for name, set := range map[string]func(*AccessKey, time.Time){
+		"of an overlap": func(k *AccessKey, at time.Time) { k.FormerKeyID, k.FormerEnd = "before", at },
+		"of the key":    func(k *AccessKey, at time.Time) { k.ExpireTime = at },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newAccessKey(start)
+			set(&k, ended)
+			if next := s.dueAgain(k, job{began: began}, reconcile.Next{}); next.DueAt == nil || !next.DueAt.Equal(ended) {
+				t.Errorf("due %v", next.DueAt)
+			}
+			// What had come before was seen to, or cannot be: it is not looked at over and over.
+			if next := s.dueAgain(k, job{began: now}, reconcile.Next{}); next.DueAt != nil {
+				t.Errorf("due again %v", next.DueAt)
+			}
+		})
+	}
 }
 
 // fixed is a clock that stands.
