@@ -47,7 +47,7 @@ func (w *world) operator() string {
 	now := time.Now()
 	bearer, err := w.signer.Sign(token.Claims{
 		Issuer: "primecloud", Audience: "primecloud", Subject: "usr_operator", Kind: principal.Operator, Role: "platform_admin",
-		Session: "ses_operator", ID: "tok_" + random(), IssuedAt: now, Expires: now.Add(tokenLife),
+		Session: "ses_operator", ID: "tok_" + random(), IssuedAt: now, Expires: now.Add(token.MaxLifetime),
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -39,9 +39,6 @@ const (
 	none = "none"
 )
 
-// tokenLife is how long callers may go on: longer than the whole matrix takes anywhere.
-const tokenLife = 12 * time.Hour
-
 // world is real servers, one replica that lives, and what looks behind the scenes.
 type world struct {
 	t        *testing.T
@@ -200,7 +197,7 @@ func (w *world) newCell(operation string) *cell {
 	var err error
 	c.bearer, err = w.signer.Sign(token.Claims{
 		Issuer: "primecloud", Audience: "primecloud", Subject: "usr_" + c.call.Account, Kind: principal.Person, Account: c.call.Account,
-		AccountState: "active", Role: "owner", Session: "ses_" + c.call.Account, ID: "tok_" + random(), IssuedAt: now, Expires: now.Add(tokenLife),
+		AccountState: "active", Role: "owner", Session: "ses_" + c.call.Account, ID: "tok_" + random(), IssuedAt: now, Expires: now.Add(token.MaxLifetime),
 	})
 	if err != nil {
 		w.t.Fatal(err)
