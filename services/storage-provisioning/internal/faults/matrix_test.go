@@ -8,10 +8,18 @@ import (
 	"testing"
 )
 
-// told returns the words with which callers were answered, per call and trouble.
+// sparedAtMost is one in how many calls may make other requests than the one that was recorded: two
+// that run side by side come in either order, and a replica that was just started may look at
+// something of its own accord.
+const sparedAtMost = 10
+
+// toldOf returns the words with which callers were answered, per call and trouble.
 func toldOf(trials []*trial) map[[2]string][]string {
 	words := map[[2]string][]string{}
 	for _, c := range trials {
+		if c.spared {
+			continue
+		}
 		place := [2]string{c.call.Operation, c.trouble.name}
 		if !slices.Contains(words[place], c.told) {
 			words[place] = append(words[place], c.told)
@@ -72,11 +80,19 @@ func holdAgainstDocument(t *testing.T, trials []*trial) {
 			}
 		}
 	}
+	spared := 0
 	for _, c := range trials {
+		if c.spared {
+			spared++
+			continue
+		}
 		known, ok := promised[[2]string{c.call.Operation, c.trouble.name}]
 		if !ok || !c.trouble.timed && !slices.Contains(known, c.told) {
 			complain(t, "%s: told %s, and the document says %q; is it still right? %s=update writes it anew", c.name(), c.told, known, extent)
 		}
+	}
+	if spared > len(trials)/sparedAtMost {
+		complain(t, "%d of %d calls never made the request at which their trouble begins", spared, len(trials))
 	}
 }
 
@@ -90,5 +106,6 @@ an answer that a caller got at one of them at least.
 two replicas reconciling: after "done" all is as asked, after "refused" as it was before, and the same call under its
 idempotency key then makes it so, sent at once in one half of the cells and after all was at rest in the other. "unknown"
 (OUTCOME_UNKNOWN) stands nowhere: it takes PostgreSQL to fail too. Where a caller may be told one or the other, that is a matter
-of time: a call has ` + "`PRIMECLOUD_STORAGE_ATTEMPT`" + ` (here four seconds) or its own deadline.
+of time: a call has ` + "`PRIMECLOUD_STORAGE_ATTEMPT`" + ` (here four seconds) or its own deadline. A call that never made the request at
+which its trouble begins, since two that run side by side come in either order, is not among the words; one in ten may be such.
 `

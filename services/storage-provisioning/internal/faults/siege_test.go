@@ -185,6 +185,13 @@ func (s *siege) handle(e *testkit.Exchange) {
 	}
 }
 
+// reached says whether the request came at which the trouble begins.
+func (s *siege) reached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.began
+}
+
 // seen are the requests until now.
 func (s *siege) seen() []string {
 	s.mu.Lock()

@@ -30,6 +30,9 @@ type trial struct {
 	answer  error
 	// told is how the call was answered, in a word.
 	told string
+	// spared says that the call never made the request at which the trouble begins: what it was
+	// told says nothing about trouble.
+	spared bool
 }
 
 func (c *trial) name() string {
@@ -94,6 +97,7 @@ func (c *trial) send() {
 	defer cancel()
 	c.got, c.answer = c.call.sendWhenFresh(ctx, c.replica.Channel("gateway"))
 	c.died = time.Now()
+	c.spared = !c.siege.reached()
 	switch {
 	case c.call.judge(c.answer) == nil:
 		c.told = "done"
